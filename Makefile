@@ -1,0 +1,48 @@
+# Every target sets itself up: `make setup` has nothing to do when .venv already holds the lock.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test lint format lab bench lock clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  make \1\t/' | expand -t 18
+
+# The stamp keeps the checksum of what was installed, so a fresh checkout of the same lock reinstalls nothing.
+setup: $(STAMP)  ## create .venv and install the exact pins of requirements.lock
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+reproduce: setup ## run the whole suite on the embedded data and print where the report is
+	$(BIN)/csalgan reproduce --profile demo
+
+test: setup      ## the whole test suite, notebooks at smoke size included
+	$(BIN)/python -m pytest
+
+lint: setup      ## ruff on modules, tests and notebooks; notebooks must be stored without outputs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+format: setup    ## let ruff and nbstripout mend what lint names
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/nbstripout notebooks/*.ipynb
+
+lab: setup       ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: setup     ## benchmarks, side by side, ratios printed (not timed tests)
+	$(BIN)/python -m benchmarks
+
+lock:            ## renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml constraints.in --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -o requirements.lock
+
+clean:           ## remove what the suite made (never the data you brought)
+	rm -rf $(VENV) data/cache data/synthetic .pytest_cache .ruff_cache

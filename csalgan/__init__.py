@@ -1,0 +1,28 @@
+"""Text-guided image saliency, reproducibly.
+
+The names a notebook needs are imported on first use, so that ``import csalgan`` stays quick::
+
+    dataset = csalgan.open_dataset("data/sjtu-tis")
+    job = csalgan.open_job(profile="demo")
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+
+__version__ = version("csalgan")
+
+_LAZY = {
+    "open_dataset": "csalgan.data",
+    "open_job": "csalgan.job",
+    "load_profile": "csalgan.config",
+    "get_encoder": "csalgan.text",
+    "CsalganError": "csalgan.errors",
+}
+
+__all__ = ["__version__", *_LAZY]
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'csalgan' has no attribute {name!r}")

@@ -1,0 +1,35 @@
+"""The command line: one file a group of commands, errors in one sentence."""
+
+import sys
+
+import typer
+
+from csalgan.errors import CsalganError
+
+app = typer.Typer(
+    name="csalgan",
+    help="Text-guided image saliency: data, training, evaluation, reports.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _register() -> None:
+    """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
+    from csalgan.cli import data, evaluate, reproduce, train
+
+    app.add_typer(data.app, name="data")
+    train.register(app)
+    evaluate.register(app)
+    reproduce.register(app)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence on stderr and exit status 1."""
+    _register()
+    try:
+        app()
+    except CsalganError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,57 @@
+"""Where a number or a picture came from, carried by every table and figure."""
+
+import subprocess
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+
+from csalgan import paths
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The receipt of a result.
+
+    ``data`` says whether the gaze is real (``SJTU-TIS (510 images)``) or simulated
+    (``embedded (synthetic, seed 0)``); ``fingerprint`` is the first 12 hex digits of the
+    dataset's content hash.
+    """
+
+    data: str
+    fingerprint: str
+    encoder: str
+    profile: str
+    seed: int
+    commit: str
+
+    def line(self) -> str:
+        """One line for the foot of a figure or the caption of a table."""
+        return (
+            f"data: {self.data} [{self.fingerprint}] · text: {self.encoder} · "
+            f"profile: {self.profile} · seed: {self.seed} · commit: {self.commit}"
+        )
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The same as plain values, for CSV columns, PNG metadata and JSON."""
+        return asdict(self)
+
+    def with_(self, **changes) -> "Provenance":
+        """A copy in which some fields differ (another encoder, say)."""
+        return replace(self, **changes)
+
+
+@cache
+def commit() -> str:
+    """Short commit of the checkout, with ``+`` when it has uncommitted changes; ``unknown`` else."""
+    try:
+        top = paths.root()
+        short = _git(top, "rev-parse", "--short=10", "HEAD")
+        return short + ("+" if _git(top, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _git(top, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(top), *arguments], capture_output=True, text=True, check=True, timeout=20
+    )
+    return done.stdout.strip()

@@ -1,0 +1,38 @@
+"""Fixtures every test may use: one tiny embedded dataset, the real folder where there is one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory):
+    """Point every default path (data, cache, reports) at a temporary folder."""
+    folder = tmp_path_factory.mktemp("home")
+    before = os.environ.get("CSALGAN_HOME")
+    os.environ["CSALGAN_HOME"] = str(folder)
+    yield folder
+    if before is None:
+        os.environ.pop("CSALGAN_HOME", None)
+    else:
+        os.environ["CSALGAN_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The SJTU-TIS folder: ``$SJTU_TIS``, or ``shared/sjtu-tis`` beside the checkout."""
+    folder = Path(os.environ.get("SJTU_TIS", ROOT.parent / "shared" / "sjtu-tis"))
+    if not (folder / "map").is_dir():
+        pytest.skip(f"no SJTU-TIS data at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory) -> Path:
+    """A small embedded dataset (12 images), made once a session; read it, do not change it."""
+    from csalgan.data import synthesise
+
+    return synthesise(tmp_path_factory.mktemp("embedded") / "set", n_images=12, seed=0)
