@@ -1,0 +1,205 @@
+"""Profiles: small YAML files with a typed schema.
+
+A profile is everything that decides a result, so it travels with every run and report. Any value
+can be replaced from the command line (``--set training.epochs=3``) or from papermill
+(``overrides = ["training.epochs=3"]``). Unknown keys and wrong types are refused by name.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from csalgan.data.records import SUBSETS
+from csalgan.errors import CsalganError
+
+Subset = Literal["total", "general", "sal", "non_sal"]
+MetricProfile = Literal["mit", "tuebingen", "paper"]
+
+
+class _Section(BaseModel):
+    # strict: a quoted "3" is not a number, so that a slip in a YAML file is seen where it is made.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataConfig(_Section):
+    """What the model sees."""
+
+    size: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 256
+    """Side of the square the model works at, pixels."""
+    split: Literal["image", "published"] = "image"
+    """``image``: no image in two parts. ``published``: over records, as the published code did."""
+    free_viewing: Literal["subset", "all"] = "subset"
+    """``subset``: ``sal`` and ``non_sal`` hold the free viewing of their own images;
+    ``all``: of every image, as the published code did."""
+    embedded_images: Annotated[int, Field(ge=8, le=9999)] = 120
+    """Images of the embedded dataset, used when no data path is given."""
+
+
+class TextConfig(_Section):
+    """How a sentence becomes numbers."""
+
+    encoder: Literal["clip", "minilm", "hashing", "none"] = "clip"
+    clip_weights: str | None = None
+    """A local file with CLIP's weights, instead of the hub."""
+    cast_to_int: bool = False
+    """Cut the embedding to integers before use, as the published code did: nearly all become 0."""
+
+
+class TrainingConfig(_Section):
+    """The adversarial game."""
+
+    epochs: Annotated[int, Field(ge=1, le=10000)] = 50
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    content_weight: Annotated[float, Field(ge=0)] = 0.05
+    """α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``; 0 = no content loss."""
+    adversarial_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the second term; 0 switches the game off."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic inside the networks; losses and updates are always float32.
+    ``auto``: bfloat16 where the hardware has it, else float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    subsets: tuple[Subset, ...] = SUBSETS
+    """The models of a report, in the order of Table I."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, values: Any) -> Any:
+        """YAML has lists only."""
+        if isinstance(values, dict):
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return values
+
+    @model_validator(mode="after")
+    def _some_loss(self) -> "TrainingConfig":
+        if self.content_weight == 0 and self.adversarial_weight == 0:
+            raise ValueError("content_weight and adversarial_weight are both 0: nothing to learn")
+        if not self.subsets or len(set(self.subsets)) != len(self.subsets):
+            raise ValueError("subsets must name at least one subset, each once")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError("betas must lie in [0, 1)")
+        return self
+
+
+class EvaluationConfig(_Section):
+    """How predictions are scored."""
+
+    metric_profiles: tuple[MetricProfile, ...] = ("tuebingen", "paper")
+    """The first one is the headline; all of them get a Table I."""
+    bootstrap: Annotated[int, Field(ge=10, le=100000)] = 1000
+    """Resamples of the images for the 95 % intervals."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return values
+
+
+class Profile(_Section):
+    """Everything that decides a result."""
+
+    name: str
+    description: str
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataConfig = DataConfig()
+    text: TextConfig = TextConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON and YAML."""
+        return self.model_dump(mode="json")
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that come with the package."""
+    return sorted(path.stem for path in _profiles_dir().glob("*.yaml"))
+
+
+def load_profile(name_or_path: str | os.PathLike, overrides: Sequence[str] = ()) -> Profile:
+    """Read a profile by name or from a YAML file, then apply ``key.path=value`` overrides.
+
+    Values of overrides are read as YAML (``training.epochs=3``, ``training.subsets=[sal]``).
+
+    Raises:
+        CsalganError: no such profile, not YAML, an unknown key, or a value of the wrong type.
+    """
+    values, source = _read(name_or_path)
+    for override in overrides:
+        _apply(values, override)
+    return profile_from(values, source)
+
+
+def profile_from(values: dict[str, Any], source: str) -> Profile:
+    """Check plain values against the schema; ``source`` names their file in messages."""
+    try:
+        return Profile.model_validate(values)
+    except ValidationError as error:
+        raise CsalganError(f"{source}: {_sentence(error)}") from error
+
+
+def _profiles_dir() -> Path:
+    return Path(__file__).resolve().parent / "profiles"
+
+
+def _read(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]:
+    text = str(name_or_path)
+    is_path = text.endswith((".yaml", ".yml")) or os.sep in text
+    path = Path(text).expanduser() if is_path else _profiles_dir() / f"{text}.yaml"
+    if not path.is_file():
+        known = ", ".join(profile_names())
+        raise CsalganError(
+            f"{text}: no such profile; use one of {known}, or the path of a .yaml file."
+        )
+    source = str(path) if is_path else f"profile {text}"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" (line {where.line + 1})" if where else ""
+        raise CsalganError(f"{source}: not readable as YAML{line}; mend the file.") from error
+    if not isinstance(values, dict):
+        raise CsalganError(f"{source}: holds no keys; see csalgan/profiles/demo.yaml.")
+    return values, source
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise CsalganError(f"{override!r}: an override reads key.path=value (training.epochs=3).")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise CsalganError(f"{override!r}: the value is not readable as YAML.") from error
+    *parents, last = key.strip().split(".")
+    target = values
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise CsalganError(f"{override!r}: {parent} is a value, not a section with keys.")
+    target[last] = value
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first fault by name, and how many more there are."""
+    faults = error.errors()
+    first = faults[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the profile"
+    if first["type"] == "extra_forbidden":
+        what = f"unknown key {key}"
+    elif first["type"] == "missing":
+        what = f"{key} is missing"
+    else:
+        message = first["msg"].removeprefix("Value error, ")
+        what = f"{key}={first['input']!r} is refused: {message[0].lower()}{message[1:]}"
+        if first["type"] == "value_error":
+            what = f"{key} is refused: {message}"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{what}{more}; see csalgan/config.py for every key and its type."

@@ -1,0 +1,133 @@
+"""CLIP-SalGAN as the paper describes it, to the last parameter.
+
+At 256 × 256 with 512 text dimensions the generator has 918,081 parameters and the
+discriminator 2,171,649. Block names are those of the published checkpoints, so that their
+``state_dict`` loads unchanged (:mod:`csalgan.models.published`).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from csalgan.errors import CsalganError
+
+
+def _conv_bn_relu(*channels: int) -> list[nn.Module]:
+    """3 × 3 convolution, batch norm, ReLU for every step along ``channels``."""
+    layers: list[nn.Module] = []
+    for before, after in zip(channels, channels[1:], strict=False):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
+    return layers
+
+
+def initialise(module: nn.Module, seed: int) -> None:
+    """PyTorch's default initialisation from a seed of its own, whatever was drawn before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in module.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+                part.reset_parameters()
+
+
+class PaperGenerator(nn.Module):
+    """Image and sentence → saliency map (paper, Figure 4, Equations 1 to 4).
+
+    Args:
+        text_dim: length of the text embedding; a multiple of 4, because the embedding is
+            reshaped to ``text_dim/4`` channels of 2 × 2 (128 for CLIP's 512).
+
+    Raises:
+        CsalganError: ``text_dim`` is not a positive multiple of 4.
+    """
+
+    def __init__(self, text_dim: int = 512):
+        super().__init__()
+        if text_dim <= 0 or text_dim % 4:
+            raise CsalganError(
+                f"text_dim={text_dim}: the paper reshapes the text embedding to 2 × 2 places, so "
+                "its length must be a positive multiple of 4; choose another text encoder."
+            )
+        self.text_dim = text_dim
+        self.conv_vgg1 = nn.Sequential(*_conv_bn_relu(3, 64, 64, 64))
+        self.conv_vgg2 = nn.Sequential(*_conv_bn_relu(64, 128, 128, 128))
+        self.text_feature_conv = nn.Conv2d(text_dim // 4, 128, 2)
+        self.fusion_conv = nn.Conv2d(256, 128, 3, padding=1)
+        self.conv_scratch = nn.Sequential(*_conv_bn_relu(128, 64, 64))
+        self.sigmoid = nn.Sequential(nn.Conv2d(64, 1, 3, padding=1), nn.Sigmoid())
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Equation (1): ``(B, 3, S, S)`` → ``(B, 128, S/2, S/2)``."""
+        return self.conv_vgg2(F.max_pool2d(self.conv_vgg1(image), 2))
+
+    def encode_text(self, text: Tensor) -> Tensor:
+        """Equation (2): ``(B, text_dim)`` → ``(B, 128, 1, 1)``."""
+        places = text.reshape(len(text), self.text_dim // 4, 2, 2)  # (B, D) → (B, D/4, 2, 2)
+        return self.text_feature_conv(places)
+
+    def fuse(self, image_features: Tensor, text_features: Tensor) -> Tensor:
+        """Equation (3): broadcast the text over all places, concatenate, 256 → 128 channels."""
+        text_everywhere = text_features.expand(-1, -1, *image_features.shape[-2:])
+        return self.fusion_conv(torch.cat([image_features, text_everywhere], dim=1))
+
+    def decode(self, fused: Tensor) -> Tensor:
+        """Equation (4): ``(B, 128, S/2, S/2)`` → ``(B, 1, S, S)`` in [0, 1]."""
+        large = F.interpolate(fused, scale_factor=2, mode="bilinear", align_corners=True)
+        return self.sigmoid(self.conv_scratch(large))
+
+    def forward(self, image: Tensor, text: Tensor) -> Tensor:
+        """Predict saliency maps.
+
+        Args:
+            image: ``(B, 3, S, S)`` float RGB in [0, 1], S even.
+            text: ``(B, text_dim)`` float sentence embedding.
+
+        Returns:
+            ``(B, 1, S, S)`` float in [0, 1]; not a density (it does not sum to 1).
+
+        Raises:
+            CsalganError: odd sides, or another text length than the model was built for.
+        """
+        if image.shape[-1] % 2 or image.shape[-2] % 2:
+            raise CsalganError(
+                f"image of {image.shape[-2]} × {image.shape[-1]}: the paper's model halves and "
+                "doubles the sides, so both must be even."
+            )
+        if text.shape[-1] != self.text_dim:
+            raise CsalganError(
+                f"text embedding of {text.shape[-1]} numbers: this generator was built for "
+                f"{self.text_dim}; use the text encoder it was trained with."
+            )
+        return self.decode(self.fuse(self.encode_image(image), self.encode_text(text)))
+
+
+class PaperDiscriminator(nn.Module):
+    """Saliency map → probability that it is a measured one (paper, Figure 5).
+
+    Args:
+        size: side of the maps in pixels (even); the fully connected layer depends on it.
+
+    Raises:
+        CsalganError: ``size`` is not a positive even number.
+    """
+
+    def __init__(self, size: int = 256):
+        super().__init__()
+        if size <= 0 or size % 2:
+            raise CsalganError(f"size={size}: the discriminator needs a positive even size.")
+        self.size = size
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 64, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(64, 128, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.MaxPool2d(2),
+        )
+        self.decide = nn.Linear(128 * (size // 2) ** 2, 1)
+
+    def logits(self, saliency_map: Tensor) -> Tensor:
+        """``(B, 1, size, size)`` → ``(B, 1)`` before the sigmoid, for a stable cross-entropy."""
+        return self.decide(self.features(saliency_map).flatten(1))  # (B, 128, S/2, S/2) → (B, ·)
+
+    def forward(self, saliency_map: Tensor) -> Tensor:
+        """``(B, 1, size, size)`` in [0, 1] → ``(B, 1)`` in [0, 1], 1 = measured."""
+        return torch.sigmoid(self.logits(saliency_map))
