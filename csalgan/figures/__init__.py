@@ -1,0 +1,41 @@
+"""Everything a person looks at: one look (:mod:`.base`) and one module per family of figures."""
+
+from csalgan.figures.base import (
+    ACCENTS,
+    CONDITION_COLOURS,
+    CONDITION_LABELS,
+    CONDITION_MARKERS,
+    MAPS,
+    blend,
+    diverging,
+    figure,
+    figure_info,
+    overlay,
+    save,
+    show_change,
+    show_fixations,
+    show_image,
+    show_map,
+    theme,
+    themed,
+)
+
+__all__ = [
+    "ACCENTS",
+    "CONDITION_COLOURS",
+    "CONDITION_LABELS",
+    "CONDITION_MARKERS",
+    "MAPS",
+    "blend",
+    "diverging",
+    "figure",
+    "figure_info",
+    "overlay",
+    "save",
+    "show_change",
+    "show_fixations",
+    "show_image",
+    "show_map",
+    "theme",
+    "themed",
+]

@@ -1,0 +1,397 @@
+"""What every figure shares: one look, one palette, one way to be saved.
+
+Figures are built with :func:`figure`, not with pyplot: nothing global is changed, nothing stays
+open, and a notebook shows what its last line returns. Functions that draw are decorated with
+:func:`themed`.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.figure
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.transforms import Bbox
+from PIL import Image
+
+from csalgan.errors import CsalganError
+from csalgan.files import atomic_file
+from csalgan.provenance import Provenance
+
+#: One colour per condition, the same on every figure. From the palette of Okabe and Ito (2008),
+#: which stays apart for people with any of the common colour deficiencies.
+CONDITION_COLOURS = {
+    "none": "#6E6E6E",
+    "general": "#0072B2",
+    "non_salient": "#E69F00",
+    "salient": "#C6460B",  # their vermilion, a little darker, to stand further from the orange
+}
+#: Never colour alone: a marker per condition as well.
+CONDITION_MARKERS = {"none": "o", "general": "s", "non_salient": "^", "salient": "D"}
+#: What a reader sees in place of the column value.
+CONDITION_LABELS = {
+    "none": "no sentence",
+    "general": "general",
+    "non_salient": "non-salient",
+    "salient": "salient",
+}
+#: Colours for things that are not conditions (models, losses, sources), same family.
+ACCENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
+
+#: Perceptually uniform colour maps a saliency map may be shown in; the first is the default.
+MAPS = ("inferno", "magma", "viridis", "cividis")
+INK, MUTED, RULE = "#22262B", "#666B73", "#D5D8DC"
+
+_NAME = re.compile(r"^\d{2}_[a-z0-9]+(?:[_-][a-z0-9]+)*$")
+_PREFIX = "csalgan:"
+_DPI = 160  # of the PNG; text stays sharp on a page, a photograph stays below 1 MB
+_FOOT_SIZE = 6.5  # points
+_PAD = 0.06  # inches between the figure's edge and what stands in it
+
+_RC = {
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "figure.titlesize": 13,
+    "figure.titleweight": "bold",
+    "figure.constrained_layout.h_pad": _PAD,
+    "figure.constrained_layout.w_pad": _PAD,
+    "savefig.facecolor": "white",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so every machine draws the same
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 6,
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.prop_cycle": mpl.cycler(color=ACCENTS),
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "image.interpolation": "antialiased",
+    "pdf.fonttype": 42,  # text in the PDF stays text
+}
+
+
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        with theme():
+            self.savefig(buffer, format="png", dpi=self.dpi, metadata={"Software": None})
+        return buffer.getvalue()
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """The suite's look inside the block; what was set before is set again after it."""
+    with mpl.rc_context(_RC):
+        yield
+
+
+def themed(draw):
+    """Decorate a function that builds a figure so that it runs inside :func:`theme`."""
+
+    @wraps(draw)
+    def inside(*args, **kwargs):
+        with theme():
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def figure(width: float, height: float, *, title: str = "") -> Figure:
+    """An empty figure of ``width`` × ``height`` inches with constrained layout.
+
+    Call it inside :func:`theme` (or a function decorated with :func:`themed`).
+    """
+    fig = Figure(figsize=(width, height), layout="constrained")
+    if title:
+        fig.suptitle(title, x=_PAD / width, ha="left")
+    return fig
+
+
+def diverging() -> Colormap:
+    """The colour map of signed maps (less blue, more red), perceptually uniform on both arms."""
+    import seaborn
+
+    return seaborn.color_palette("vlag", as_cmap=True)
+
+
+def colour_map(name: str) -> Colormap:
+    """One of :data:`MAPS` by name.
+
+    Raises:
+        CsalganError: another name; rainbow maps invent edges that the data do not have.
+    """
+    if name not in MAPS:
+        raise CsalganError(
+            f"colour map {name!r} is not one of the perceptually uniform ones offered; "
+            f"choose {', '.join(MAPS)}."
+        )
+    return mpl.colormaps[name]
+
+
+def bare(ax: Axes, title: str = "") -> Axes:
+    """Take ticks, grid and frame away (for pictures) and set the title."""
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_facecolor("none")
+    if title:
+        ax.set_title(title)
+    return ax
+
+
+def unit(saliency: np.ndarray) -> np.ndarray:
+    """Scale a map to [0, 1] by its smallest and largest value; a constant map becomes zeros.
+
+    Any numeric (H, W) in, float32 (H, W) out. For looking only: no metric uses it.
+    """
+    saliency = np.asarray(saliency, dtype=np.float32)
+    low, high = float(saliency.min()), float(saliency.max())
+    if high <= low:
+        return np.zeros_like(saliency)
+    return (saliency - low) / (high - low)
+
+
+def blend(
+    image: np.ndarray, saliency: np.ndarray, *, opacity: float = 0.6, cmap: str = "inferno"
+) -> np.ndarray:
+    """Lay a saliency map over an image.
+
+    The colour covers most where the map is high, so the picture stays readable where nobody
+    looks. ``opacity`` 0 gives the image, 1 the coloured map alone.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        saliency: any numeric (h, w); resized (bilinear) to (H, W) and scaled to its own range.
+        opacity: in [0, 1].
+        cmap: one of :data:`MAPS`.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        CsalganError: ``opacity`` outside [0, 1] or an unknown colour map.
+    """
+    if not 0 <= opacity <= 1:
+        raise CsalganError(f"opacity {opacity} is outside 0 … 1; give a share such as 0.6.")
+    height, width = image.shape[:2]
+    scaled = unit(saliency)
+    if scaled.shape != (height, width):
+        scaled = np.asarray(
+            Image.fromarray(scaled).resize((width, height), Image.Resampling.BILINEAR)
+        )
+    colour = colour_map(cmap)(scaled)[..., :3] * 255.0  # (H, W, 3)
+    # Between "as much as the map says" and "everywhere": at 1 the map alone is left.
+    cover = opacity * (scaled * (1 - opacity) + opacity)[..., None]
+    mixed = image.astype(np.float32) * (1 - cover) + colour * cover
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def overlay(
+    ax: Axes,
+    image: np.ndarray,
+    saliency: np.ndarray,
+    *,
+    opacity: float = 0.6,
+    cmap: str = "inferno",
+    title: str = "",
+) -> Axes:
+    """Show an image under its saliency map; arguments as in :func:`blend`."""
+    bare(ax, title).imshow(blend(image, saliency, opacity=opacity, cmap=cmap))
+    return ax
+
+
+def show_image(ax: Axes, image: np.ndarray, *, title: str = "") -> Axes:
+    """Show a uint8 (H, W, 3) image as it is."""
+    bare(ax, title).imshow(image)
+    return ax
+
+
+def show_map(ax: Axes, saliency: np.ndarray, *, cmap: str = "inferno", title: str = "") -> Axes:
+    """Show a map (any numeric (H, W)) from its smallest value to its largest."""
+    bare(ax, title).imshow(unit(saliency), cmap=colour_map(cmap), vmin=0, vmax=1)
+    return ax
+
+
+def show_change(ax: Axes, change: np.ndarray, *, limit: float | None = None, title: str = ""):
+    """Show a signed map, zero in the middle; give back the image artist (for a colour bar).
+
+    ``limit`` is the value at the ends of the scale; the largest magnitude when None.
+    """
+    limit = float(np.abs(change).max()) if limit is None else limit
+    limit = limit or 1.0
+    return bare(ax, title).imshow(change, cmap=diverging(), vmin=-limit, vmax=limit)
+
+
+def show_fixations(ax: Axes, fixations: np.ndarray, *, colour: str = "white", size: float = 7):
+    """Mark fixations, int (N, 2) rows (y, x) in pixels, on an image or a map already shown."""
+    return ax.scatter(
+        fixations[:, 1], fixations[:, 0], s=size, c=colour, edgecolors="black", linewidths=0.4
+    )
+
+
+def wrapped(text: str, width: int, lines: int = 3) -> str:
+    """Break a sentence into at most ``lines`` lines of ``width`` characters for a title."""
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))
+
+
+def save(
+    fig: matplotlib.figure.Figure,
+    folder: str | Path,
+    name: str,
+    provenance: Provenance,
+    *,
+    photographs: bool,
+) -> Path:
+    """Write ``folder/name.png`` and ``.pdf`` with the provenance at the foot and in the metadata.
+
+    The line stands below everything the figure shows, so it overlaps nothing, whatever the
+    layout. Both files are written whole or not at all, and the same figure gives the same bytes.
+
+    Args:
+        fig: any matplotlib figure; left as it was.
+        folder: made when missing.
+        name: ``NN_topic``, NN the number of the notebook that drew it.
+        provenance: the receipt printed at the foot.
+        photographs: whether the figure shows an image of the dataset. Those of real data must
+            never be published; :func:`figure_info` tells the report.
+
+    Returns:
+        The path of the PNG.
+
+    Raises:
+        CsalganError: the name is not ``NN_topic``, or the files cannot be written.
+    """
+    if not _NAME.match(name):
+        raise CsalganError(
+            f"figure name {name!r} is not of the form NN_topic; use two digits and lower-case "
+            "words such as 01_samples."
+        )
+    title = " ".join((fig.get_suptitle() or _first_title(fig) or name).split())
+    facts = {"photographs": "yes" if photographs else "no", "title": title}
+    facts |= {key: str(value) for key, value in provenance.as_dict().items()}
+    png = {"Software": None, "Title": title} | {_PREFIX + k: v for k, v in facts.items()}
+    pdf = {
+        "CreationDate": None,  # a date would make equal figures differ
+        "Title": title,
+        "Subject": provenance.line(),
+        "Keywords": f"photographs: {facts['photographs']}",
+    }
+    with theme(), _footed(fig, provenance.line()) as box:
+        for suffix, metadata in ((".pdf", pdf), (".png", png)):  # the PNG last: it says "done"
+            with atomic_file(Path(folder) / (name + suffix)) as temporary:
+                fig.savefig(temporary, dpi=_DPI, bbox_inches=box, metadata=metadata)
+    return Path(folder) / f"{name}.png"
+
+
+def figure_info(path: str | Path) -> dict[str, str | bool | int]:
+    """What :func:`save` wrote into a PNG: ``photographs`` (bool), ``title`` and the provenance.
+
+    Raises:
+        CsalganError: the file is missing, no PNG, or not one that :func:`save` wrote.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as picture:
+            text = dict(getattr(picture, "text", {}))
+    except OSError as error:
+        raise CsalganError(f"{path}: cannot be read as a PNG; draw the figure again.") from error
+    info = {k.removeprefix(_PREFIX): v for k, v in text.items() if k.startswith(_PREFIX)}
+    if "photographs" not in info:
+        raise CsalganError(
+            f"{path}: carries no provenance; save figures with csalgan.figures.save."
+        )
+    return info | {"photographs": info["photographs"] == "yes", "seed": int(info["seed"])}
+
+
+def _first_title(fig: matplotlib.figure.Figure) -> str:
+    for ax in fig.axes:
+        for where in ("left", "center", "right"):
+            if text := ax.get_title(loc=where):
+                return text
+    return ""
+
+
+@contextmanager
+def _footed(fig: matplotlib.figure.Figure, line: str) -> Iterator[Bbox]:
+    """Hang the line below the figure while the block runs; yield the box to save, in inches."""
+    engine = fig.get_layout_engine()
+    before = [(ax, ax.get_position(True), ax.get_position()) for ax in fig.axes]
+    for _ in range(1 if engine is None else 3):  # constrained layout converges, and not at once
+        fig.draw_without_rendering()
+    fig.set_layout_engine("none")  # what was measured is what is written, at any resolution
+    width, height = fig.get_size_inches()
+    # Artists may stick out of a figure that has no layout engine: take them in.
+    content = Bbox.union([Bbox.from_bounds(0, 0, width, height), fig.get_tightbbox()])
+    foot = fig.text(
+        (content.x0 + _PAD) / width,
+        (content.y0 - _PAD) / height,
+        "",
+        va="top",
+        ha="left",
+        fontsize=_FOOT_SIZE,
+        color=MUTED,
+        parse_math=False,  # a dollar sign in a folder's name is no formula
+    )
+    foot.set_in_layout(False)
+    try:
+        foot.set_text(_fit(line, foot, (content.width - 2 * _PAD) * fig.dpi))
+        depth = foot.get_window_extent().height / fig.dpi + 3 * _PAD
+        yield Bbox([[content.x0, content.y0 - depth], [content.x1, content.y1]])
+    finally:
+        foot.remove()
+        fig.set_layout_engine(engine)
+        for ax, original, active in before:  # a second save starts where the first one did
+            # The public method would also take the axes out of the layout.
+            ax._set_position(original, which="original")
+            ax._set_position(active, which="active")
+
+
+def _fit(line: str, artist, pixels: float) -> str:
+    """Break a provenance line at its separators, and inside a field only when it must be."""
+
+    def fits(text: str) -> bool:
+        artist.set_text(text)
+        return artist.get_window_extent().width <= pixels
+
+    lines = [""]
+    for field in line.split(" · "):
+        joined = f"{lines[-1]} · {field}" if lines[-1] else field
+        if fits(joined):
+            lines[-1] = joined
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in field:
+            if not fits(lines[-1] + character):
+                lines.append("")
+            lines[-1] += character
+    return "\n".join(lines)
