@@ -3,8 +3,7 @@
 import subprocess
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-
-from csalgan import paths
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,22 @@ class Provenance:
 
 @cache
 def commit() -> str:
-    """Short commit of the checkout, with ``+`` when it has uncommitted changes; ``unknown`` else."""
+    """Short commit of the code, with ``+`` where the package or a notebook differs from it.
+
+    ``unknown`` when the package was not imported from a checkout.
+    """
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / ".git").exists():
+        return "unknown"
     try:
-        top = paths.root()
-        short = _git(top, "rev-parse", "--short=10", "HEAD")
-        return short + ("+" if _git(top, "status", "--porcelain", "--untracked-files=no") else "")
+        short = _git(checkout, "rev-parse", "--short=10", "HEAD")
+        changed = _git(checkout, "status", "--porcelain", "--", "csalgan", "notebooks")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+    return short + ("+" if changed else "")
 
 
-def _git(top, *arguments: str) -> str:
+def _git(top: Path, *arguments: str) -> str:
     done = subprocess.run(
         ["git", "-C", str(top), *arguments], capture_output=True, text=True, check=True, timeout=20
     )

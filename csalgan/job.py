@@ -1,0 +1,187 @@
+"""One report's worth of everything: what a notebook opens in its first cell.
+
+A :class:`Job` ties a profile to a dataset and an output folder, and hands out prepared arrays,
+the split, trained runs and the places to save to. What is expensive is made on first use and found
+again by the next notebook.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from csalgan import paths, provenance
+from csalgan.config import Profile, load_profile
+from csalgan.data import (
+    Dataset,
+    Prepared,
+    Split,
+    ensure_embedded,
+    make_split,
+    open_dataset,
+    prepare,
+)
+from csalgan.data.records import SUBSETS
+from csalgan.errors import CsalganError
+from csalgan.files import write_text
+from csalgan.text import TextEncoder, get_encoder
+from csalgan.training import Run, describe, same_settings, train
+
+#: The image of the paper's Figures 10 to 12.
+PAPER_EXAMPLE = "000000021571"
+
+
+def open_job(
+    profile: str = "demo", data: str = "", out: str = "", overrides: Sequence[str] = ()
+) -> "Job":
+    """Open a report.
+
+    Args:
+        profile: a profile's name or the path of a YAML file.
+        data: a dataset's folder or archive; ``""`` is the embedded (synthetic) dataset.
+        out: the report's folder; ``""`` is ``reports/<profile>``.
+        overrides: ``key.path=value`` changes to the profile.
+
+    Relative paths are taken from the current directory, then from the root of the checkout.
+
+    Raises:
+        CsalganError: unknown profile or key, no dataset there.
+    """
+    chosen = load_profile(profile, overrides)
+    if data:
+        dataset = open_dataset(_place(data))
+    else:
+        dataset = open_dataset(ensure_embedded(n_images=chosen.data.embedded_images))
+    folder = _place(out) if out else paths.reports_dir() / chosen.name
+    return Job(chosen, dataset, folder)
+
+
+def _place(path: str) -> Path:
+    given = Path(path).expanduser()
+    if given.is_absolute() or given.exists():
+        return given.resolve()
+    from_root = paths.root() / given
+    return from_root if from_root.exists() else given.resolve()
+
+
+@dataclass
+class Job:
+    """A profile, a dataset and a folder for what comes out.
+
+    Attributes:
+        profile: everything that decides a result.
+        dataset: the opened dataset.
+        out: the report's folder; ``figures/``, ``tables/`` and ``runs/`` stand in it.
+    """
+
+    profile: Profile
+    dataset: Dataset
+    out: Path
+
+    @property
+    def figures(self) -> Path:
+        """Where figures go (``NN_topic.png`` and ``.pdf``)."""
+        return self.out / "figures"
+
+    @property
+    def tables(self) -> Path:
+        """Where tables go (``NN_topic.csv``)."""
+        return self.out / "tables"
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Packed arrays at the model's size."""
+        return prepare(self.dataset, self.profile.data.size)
+
+    @cached_property
+    def split(self) -> Split:
+        """Train, validation and test records."""
+        return make_split(
+            self.dataset.records, rule=self.profile.data.split, seed=self.profile.seed
+        )
+
+    @cached_property
+    def encoder(self) -> TextEncoder:
+        """The profile's text encoder."""
+        return get_encoder(
+            self.profile.text.encoder, clip_weights=self.profile.text.clip_weights
+        )
+
+    @cached_property
+    def provenance(self) -> provenance.Provenance:
+        """The receipt that every table and figure of this report carries."""
+        return provenance.Provenance(
+            data=self.dataset.name,
+            fingerprint=self.dataset.fingerprint[:12],
+            encoder=self.profile.text.encoder,
+            profile=self.profile.name,
+            seed=self.profile.seed,
+            commit=provenance.commit(),
+        )
+
+    def example_image(self) -> str:
+        """Id of the image that the example figures show.
+
+        The image of the paper's Figures 10 to 12 where the dataset has it, else the first image of
+        the test part with four records.
+        """
+        four = self.dataset.records[self.dataset.records["n_records"] == 4]
+        if (four["image_id"] == PAPER_EXAMPLE).any():
+            return PAPER_EXAMPLE
+        test = self.split.of("test", four)
+        chosen = test if len(test) else four
+        if not len(chosen):
+            raise CsalganError(
+                f"{self.dataset.root}: no image has all four records, which the example figures "
+                "compare; use a dataset with _0, _1, _2 and _3 records."
+            )
+        return chosen["image_id"].iloc[0]
+
+    def run(self, subset: str, *, progress: bool = True) -> Run:
+        """The trained run of a subset: loaded, continued, or trained when there is none.
+
+        A run in the report's folder counts only when it has these settings, this data and this
+        training code; any other one is replaced.
+
+        Raises:
+            CsalganError: unknown subset, or as :func:`csalgan.training.train`.
+        """
+        if subset not in SUBSETS:
+            raise CsalganError(f"subset {subset}: use one of {', '.join(SUBSETS)}.")
+        folder = self.out / "runs" / subset
+        if folder.exists():
+            wanted = describe(self.profile, self.dataset, subset)
+            try:
+                run = Run.load(folder)
+                usable = same_settings(wanted, run.info) is None
+                usable = usable and len(run.history) <= self.profile.training.epochs
+                if usable and len(run.history) == self.profile.training.epochs:
+                    return run
+            except CsalganError:
+                usable = False
+            if not usable:
+                shutil.rmtree(folder)
+        return train(
+            self.profile, self.dataset, subset, folder, resume=folder.exists(), progress=progress
+        )
+
+    def save(self, fig, name: str, *, photographs: bool) -> Path:
+        """Save a figure as ``figures/<name>.png`` and ``.pdf`` with its receipt.
+
+        Args:
+            name: ``NN_topic``, NN the number of the notebook.
+            photographs: whether it shows an image of the dataset.
+        """
+        from csalgan import figures
+
+        return figures.save(fig, self.figures, name, self.provenance, photographs=photographs)
+
+    def save_table(self, table: pd.DataFrame, name: str, *, index: bool = False) -> Path:
+        """Save a table as ``tables/<name>.csv``, its receipt beside it as ``<name>.source.txt``."""
+        path = self.tables / f"{name}.csv"
+        write_text(path, table.to_csv(index=index, float_format="%.6g"))
+        write_text(self.tables / f"{name}.source.txt", self.provenance.line() + "\n")
+        return path
