@@ -57,7 +57,7 @@ class TrainingConfig(_Section):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     content_weight: Annotated[float, Field(ge=0)] = 0.05
-    """α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``; 0 = no content loss."""
+    """α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``; 0: no such term."""
     adversarial_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the second term; 0 switches the game off."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

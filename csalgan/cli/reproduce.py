@@ -1,0 +1,49 @@
+"""``csalgan reproduce``: every notebook, one report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command()(reproduce)
+    app.command()(profiles)
+
+
+def reproduce(
+    profile: ProfileOption = "demo",
+    data: Annotated[
+        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the report; reports/<profile> else.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Train again even where a finished run stands.")
+    ] = False,
+    changes: SetOption = None,
+    clip_weights: ClipOption = None,
+) -> None:
+    """Execute the numbered notebooks and write figures, tables and index.html."""
+    from csalgan.pipeline import reproduce as run_notebooks
+
+    index = run_notebooks(
+        profile,
+        data,
+        str(out) if out else "",
+        overrides_of(changes, clip_weights),
+        fresh=fresh,
+    )
+    print(f"report: {index}")
+
+
+def profiles() -> None:
+    """List the profiles that come with the package."""
+    from csalgan.config import load_profile, profile_names
+
+    for name in profile_names():
+        print(f"{name:<16}{load_profile(name).description}")

@@ -1,0 +1,57 @@
+"""``csalgan train``: one model on one subset."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ProfileOption = Annotated[
+    str, typer.Option("--profile", "-p", help="A profile's name or the path of a YAML file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the profile; repeatable."),
+]
+ClipOption = Annotated[
+    Path | None, typer.Option("--clip-weights", help="A local file with CLIP's weights.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(train)
+
+
+def overrides_of(changes: list[str] | None, clip_weights: Path | None) -> list[str]:
+    """Overrides as the profile reads them; a weights file becomes an absolute path."""
+    overrides = list(changes or [])
+    if clip_weights is not None:
+        overrides.append(f"text.clip_weights={clip_weights.expanduser().resolve()}")
+    return overrides
+
+
+def train(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
+    profile: ProfileOption = "demo",
+    subset: Annotated[str, typer.Option(help="total, general, sal or non_sal.")] = "total",
+    data: Annotated[
+        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
+    ] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    changes: SetOption = None,
+    clip_weights: ClipOption = None,
+) -> None:
+    """Train one model adversarially; history and checkpoints go to --out."""
+    from csalgan.data.check import require_clean
+    from csalgan.job import open_job
+    from csalgan.training import train as train_model
+
+    job = open_job(profile, data, str(out), overrides_of(changes, clip_weights))
+    require_clean(job.dataset)
+    run = train_model(job.profile, job.dataset, subset, job.out, resume=resume)
+    best = run.history.loc[run.history["val_cc"].idxmax()] if len(run.history) else None
+    print(f"{run.folder}: {len(run.history)} epochs on {job.dataset.name}, text {job.encoder.name}")
+    print(
+        f"best epoch {best['epoch']:.0f}: validation CC {best['val_cc']:.3f}, "
+        f"NSS {best['val_nss']:.3f} (at {job.profile.data.size} px)"
+    )

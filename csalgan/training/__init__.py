@@ -1,0 +1,30 @@
+"""Adversarial training: two players (``game``), their records (``batches``), the epochs
+(``loop``) and what they leave on disk (``run``)."""
+
+from csalgan.training.batches import Batches, embed
+from csalgan.training.game import Batch, Game, discriminator_step, generator_step
+from csalgan.training.loop import train
+from csalgan.training.run import (
+    HISTORY_COLUMNS,
+    Run,
+    describe,
+    part_rows,
+    same_settings,
+    subset_records,
+)
+
+__all__ = [
+    "HISTORY_COLUMNS",
+    "Batch",
+    "Batches",
+    "Game",
+    "Run",
+    "describe",
+    "discriminator_step",
+    "embed",
+    "generator_step",
+    "part_rows",
+    "same_settings",
+    "subset_records",
+    "train",
+]

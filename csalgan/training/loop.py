@@ -1,0 +1,218 @@
+"""The adversarial training of one model on one subset.
+
+A run is a folder::
+
+    run.json          configuration, provenance, counts, best epoch (everything needed to reload)
+    history.csv       one row an epoch
+    best.safetensors  generator of the epoch with the best validation CC
+    last.safetensors  generator of the last epoch
+    state.pt          full state (both networks, both optimisers, history): what --resume reads
+
+Every file is written to a temporary name and renamed. ``state.pt`` is written after the weights
+of its epoch and before history and ``run.json``, so a run killed anywhere resumes from its last
+complete epoch; on the CPU it then ends at the same bits as an uninterrupted one, because the order
+of the records in an epoch depends on the seed and the epoch alone.
+"""
+
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from csalgan.config import Profile
+from csalgan.data import Dataset, make_split, prepare
+from csalgan.data.records import SUBSETS
+from csalgan.errors import CsalganError
+from csalgan.files import atomic_file, write_text
+from csalgan.losses import content_loss, discriminator_loss, fooling_loss
+from csalgan.metrics import batched
+from csalgan.text import get_encoder
+from csalgan.training.batches import Batches, embed
+from csalgan.training.game import Game, discriminator_step, generator_step
+from csalgan.training.run import HISTORY_COLUMNS, Run, describe, part_rows, same_settings
+
+
+def train(
+    profile: Profile,
+    dataset: Dataset,
+    subset: str,
+    out: str | os.PathLike,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Train one model on the training images of one subset.
+
+    Args:
+        profile: everything that decides the result.
+        dataset: an opened dataset.
+        subset: ``total``, ``general``, ``sal`` or ``non_sal``.
+        out: the run's folder. An existing run there is refused unless ``resume``.
+        resume: continue the run in ``out`` from its last epoch; it must have the same settings.
+        progress: show a progress bar (on a terminal) or one line an epoch (in a log).
+
+    Raises:
+        CsalganError: unknown or empty subset, another run in the way, other settings than the
+            run to resume, a loss that is not a number, a full disk.
+    """
+    out = Path(out)
+    if subset not in SUBSETS:
+        raise CsalganError(f"--subset {subset}: no such subset; use one of {', '.join(SUBSETS)}.")
+    encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
+    split = make_split(dataset.records, rule=profile.data.split, seed=profile.seed)
+    rows = part_rows(dataset, profile, split, subset)
+    info = describe(profile, dataset, subset)
+    state = _state_to_resume(out, info, resume)
+
+    prepared = prepare(dataset, profile.data.size)
+    text = embed(encoder, dataset.records["text"].tolist(), profile.text.cast_to_int)
+    game = Game(profile, encoder.dim)
+    size = profile.training.batch_size
+    batches = Batches(prepared, rows["train"], text, size, game.device)
+    validation = Batches(prepared, rows["val"], text, size, game.device)
+    history: list[dict[str, float]] = []
+    seconds: list[float] = []
+    if state is not None:
+        game.load_state(state["game"])
+        history, seconds = state["history"], state["seconds"]
+        _write_tables(out, info, history, seconds)
+
+    for epoch in range(len(history) + 1, profile.training.epochs + 1):
+        began = time.perf_counter()
+        bar = tqdm(
+            batches.shuffled(profile.seed, epoch),
+            total=len(batches),
+            desc=f"{subset} epoch {epoch}/{profile.training.epochs}",
+            disable=not (progress and sys.stderr.isatty()),
+            leave=False,
+        )
+        row = {"epoch": epoch, **_train_epoch(game, bar, epoch), **_validate(game, validation)}
+        history.append(row)
+        seconds.append(round(time.perf_counter() - began, 2))
+        _save_epoch(out, game, info, history, seconds)
+        if progress:
+            tqdm.write(_line(subset, profile.training.epochs, row, seconds[-1]), file=sys.stderr)
+    return Run.load(out)
+
+
+def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+    if out.exists() and not out.is_dir():
+        raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
+    if not (out / "state.pt").exists():
+        if out.is_dir() and any(out.iterdir()) and not (out / "best.safetensors").exists():
+            raise CsalganError(f"{out}: not empty and not a run; choose another --out folder.")
+        return None
+    if not resume:
+        raise CsalganError(
+            f"{out}: a run stands there; continue it with --resume or choose another."
+        )
+    try:
+        state = torch.load(out / "state.pt", map_location="cpu", weights_only=True)
+        before = json.loads(state["info"])
+    except Exception as error:  # torch raises many kinds for a file that is not its own
+        raise CsalganError(
+            f"{out / 'state.pt'}: cannot be read; remove the folder and train again."
+        ) from error
+    if difference := same_settings(info, before):
+        raise CsalganError(f"{out}: cannot be resumed, {difference}; choose another --out folder.")
+    return state
+
+
+def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
+    game.generator.train()
+    game.discriminator.train()
+    sums, count = torch.zeros(3), 0
+    for step, batch in enumerate(batches, start=1):
+        prediction = game.predict(batch)
+        d_loss = torch.zeros(())
+        if game.adversarial_weight:
+            d_loss = discriminator_step(game, batch, prediction)
+        g_loss, content = generator_step(game, batch, prediction)
+        losses = torch.stack([g_loss.cpu(), d_loss.cpu(), content.cpu()])
+        if not torch.isfinite(losses).all():
+            names = ("generator", "discriminator", "content")
+            name = names[int((~torch.isfinite(losses)).nonzero()[0])]
+            raise CsalganError(
+                f"training: the {name} loss is {losses[names.index(name)]:.3g} at epoch {epoch}, "
+                f"step {step}; lower training.learning_rate or use training.precision=float32."
+            )
+        sums += losses * len(batch.text)
+        count += len(batch.text)
+    return dict(
+        zip(("generator", "discriminator", "content"), (sums / count).tolist(), strict=True)
+    )
+
+
+@torch.inference_mode()
+def _validate(game: Game, batches: Batches) -> dict[str, float]:
+    """Losses, CC and NSS over the validation records, at the model's size."""
+    game.generator.eval()
+    game.discriminator.eval()
+    totals: dict[str, list[Tensor]] = {name: [] for name in HISTORY_COLUMNS[4:]}
+    for index, batch in enumerate(batches):
+        prediction = game.predict(batch)
+        with game.autocast():
+            real = game.discriminator.logits(batch.target)
+            fake = game.discriminator.logits(prediction)
+        n = len(batch.text)
+        content = content_loss(prediction, batch.target)
+        generator = game.content_weight * content + game.adversarial_weight * fooling_loss(fake)
+        rows = batches.rows_of(index)
+        masks = np.stack([batches.prepared.fixation_mask(row) for row in rows])
+        masks = torch.from_numpy(masks).unsqueeze(1).to(game.device)
+        totals["val_content"].append(content.expand(n).cpu())
+        totals["val_generator"].append(generator.expand(n).cpu())
+        totals["val_discriminator"].append(discriminator_loss(real, fake).expand(n).cpu())
+        totals["val_cc"].append(batched.cc(prediction, batch.target).reshape(n).cpu())
+        totals["val_nss"].append(batched.nss(prediction, masks).reshape(n).cpu())
+    return {name: float(torch.cat(values).double().mean()) for name, values in totals.items()}
+
+
+def _save_epoch(out, game, info, history, seconds) -> None:
+    weights = {k: v.contiguous().cpu() for k, v in game.generator.state_dict().items()}
+    names = ["last"]
+    if _best_epoch(history) == len(history):
+        names.append("best")
+    for name in names:
+        with atomic_file(out / f"{name}.safetensors") as temporary:
+            save_file(weights, temporary)
+    state = {
+        "game": game.state(),
+        "history": history,
+        "seconds": seconds,
+        "info": json.dumps(info),  # as text: weights_only loading then meets tensors and strings
+    }
+    with atomic_file(out / "state.pt") as temporary:
+        torch.save(state, temporary)
+    _write_tables(out, info, history, seconds)
+
+
+def _write_tables(out, info, history, seconds) -> None:
+    table = pd.DataFrame(history, columns=list(HISTORY_COLUMNS))
+    write_text(out / "history.csv", table.to_csv(index=False, float_format="%.9g"))
+    results = {"best_epoch": _best_epoch(history), "seconds_per_epoch": seconds}
+    write_text(out / "run.json", json.dumps({**info, **results}, indent=1) + "\n")
+
+
+def _best_epoch(history: list[dict[str, float]]) -> int:
+    """The epoch with the highest validation CC (the first of equals; an undefined CC is lowest)."""
+    values = [-math.inf if math.isnan(row["val_cc"]) else row["val_cc"] for row in history]
+    return int(np.argmax(values)) + 1
+
+
+def _line(subset: str, epochs: int, row: dict[str, float], seconds: float) -> str:
+    return (
+        f"{subset}  epoch {row['epoch']}/{epochs}  generator {row['generator']:.4f}  "
+        f"discriminator {row['discriminator']:.4f}  content {row['content']:.4f}  "
+        f"val CC {row['val_cc']:.3f}  val NSS {row['val_nss']:.3f}  {seconds:.1f} s"
+    )

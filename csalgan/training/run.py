@@ -1,0 +1,216 @@
+"""A training run on disk: what it was trained with, and how to open it again."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+
+from csalgan import provenance
+from csalgan.config import Profile, profile_from
+from csalgan.data import Dataset, Split, make_split
+from csalgan.errors import CsalganError
+from csalgan.models.paper import PaperGenerator
+from csalgan.text import get_encoder
+from csalgan.training.game import device_of, precision_of
+
+#: Columns of ``history.csv``: mean losses of the epoch, then losses, CC and NSS on validation.
+HISTORY_COLUMNS = (
+    "epoch",
+    "generator",
+    "discriminator",
+    "content",
+    "val_generator",
+    "val_discriminator",
+    "val_content",
+    "val_cc",
+    "val_nss",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained (or half-trained) model on disk.
+
+    Attributes:
+        folder: the run's folder.
+        info: content of ``run.json``.
+        history: one row an epoch, columns :data:`HISTORY_COLUMNS`.
+    """
+
+    folder: Path
+    info: dict[str, Any]
+    history: pd.DataFrame
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "Run":
+        """Open a run's folder.
+
+        Raises:
+            CsalganError: the folder is not a run, or one of its files cannot be read.
+        """
+        folder = Path(folder)
+        try:
+            info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            history = pd.read_csv(folder / "history.csv")
+            missing = {"profile", "subset", "provenance", "text_dim"} - set(info)
+        except FileNotFoundError as error:
+            raise CsalganError(
+                f"{folder}: not a training run (no {Path(error.filename).name}); "
+                "train one with `csalgan train --out FOLDER`."
+            ) from error
+        except (ValueError, OSError, TypeError) as error:
+            raise CsalganError(
+                f"{folder}: a file of this run is broken; train it again."
+            ) from error
+        if missing:
+            raise CsalganError(
+                f"{folder / 'run.json'}: lacks {sorted(missing)[0]}; train it again."
+            )
+        return cls(folder, info, history)
+
+    @property
+    def subset(self) -> str:
+        """``total``, ``general``, ``sal`` or ``non_sal``."""
+        return self.info["subset"]
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The profile it was trained with."""
+        return profile_from(self.info["profile"], str(self.folder / "run.json"))
+
+    @property
+    def provenance(self) -> provenance.Provenance:
+        """Where it came from."""
+        return provenance.Provenance(**self.info["provenance"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every epoch of the profile has been trained."""
+        return len(self.history) >= self.profile.training.epochs
+
+    def generator(self, which: str = "best") -> PaperGenerator:
+        """The trained generator in evaluation mode, on the CPU; ``which``: ``best`` or ``last``."""
+        path = self.folder / f"{which}.safetensors"
+        generator = PaperGenerator(self.info["text_dim"])
+        try:
+            generator.load_state_dict(load_file(path))
+        except Exception as error:  # safetensors and torch raise several kinds for a bad file
+            raise CsalganError(f"{path}: not this run's weights; train it again.") from error
+        return generator.eval()
+
+    def predictor(self, which: str = "best"):
+        """A :class:`csalgan.prediction.Predictor` with these weights and their text encoder."""
+        from csalgan.prediction import Predictor
+
+        return Predictor.of_run(self, which)
+
+
+def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
+    """Everything that decides a run's result: the content of ``run.json`` before the first epoch.
+
+    Raises:
+        CsalganError: unknown subset, no records in a part, or missing text encoder weights.
+    """
+    encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
+    split = make_split(dataset.records, rule=profile.data.split, seed=profile.seed)
+    rows = part_rows(dataset, profile, split, subset)
+    device = device_of(profile.training.device)
+    receipt = provenance.Provenance(
+        data=dataset.name,
+        fingerprint=dataset.fingerprint[:12],
+        encoder=encoder.name,
+        profile=profile.name,
+        seed=profile.seed,
+        commit=provenance.commit(),
+    )
+    return {
+        "subset": subset,
+        "profile": profile.as_dict(),
+        "provenance": receipt.as_dict(),
+        "text_dim": encoder.dim,
+        "text_fingerprint": encoder.fingerprint,
+        "code": _code_fingerprint(),
+        "device": device.type,
+        "precision": precision_of(profile.training.precision, device),
+        "records": {part: len(numbers) for part, numbers in rows.items()},
+        "torch": torch.__version__,
+    }
+
+
+def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """None when two runs would be the same up to their length, else the first difference."""
+    for key in ("subset", "text_fingerprint", "code", "device", "precision"):
+        if info[key] != other.get(key):
+            return f"{key} {other.get(key)} is now {info[key]}"
+    if info["provenance"]["fingerprint"] != other["provenance"]["fingerprint"]:
+        return "it was trained on other data"
+    mine, theirs = _flat(info["profile"]), _flat(other["profile"])
+    for key in sorted(mine.keys() | theirs.keys()):
+        # How long to train, how to score and what to call it do not change an epoch's result.
+        if key in ("name", "description", "training.epochs", "training.subsets"):
+            continue
+        if not key.startswith("evaluation.") and mine.get(key) != theirs.get(key):
+            return f"{key} {theirs.get(key)} is now {mine.get(key)}"
+    return None
+
+
+def subset_records(dataset: Dataset, subset: str, free_viewing: str = "subset") -> pd.DataFrame:
+    """Records of a subset; ``free_viewing='all'`` adds that of every image (published code)."""
+    records = dataset.subset(subset)
+    if free_viewing == "all":
+        chosen = dataset.records["record"].isin(records["record"])
+        records = dataset.records[chosen | (dataset.records["condition"] == "none")]
+    return records
+
+
+def part_rows(
+    dataset: Dataset, profile: Profile, split: Split, subset: str
+) -> dict[str, np.ndarray]:
+    """Row numbers in ``dataset.records`` of the subset's ``train``, ``val`` and ``test`` records.
+
+    Raises:
+        CsalganError: the subset has no record in one of the parts.
+    """
+    records = subset_records(dataset, subset, profile.data.free_viewing)
+    rows = {
+        part: split.of(part, records).index.to_numpy(dtype=np.int64)
+        for part in ("train", "val", "test")
+    }
+    for part, numbers in rows.items():
+        if not len(numbers):
+            raise CsalganError(
+                f"{dataset.root}: subset {subset} has no {part} records; "
+                "use a dataset with more images of that condition."
+            )
+    return rows
+
+
+def _code_fingerprint() -> str:
+    """Changes when the code that decides a trained weight changes."""
+    package = Path(__file__).resolve().parent.parent
+    files = [
+        package / "losses.py",
+        package / "data" / "prepared.py",
+        package / "data" / "splits.py",
+    ]
+    files += sorted((package / "models").glob("*.py"))
+    files += [package / "training" / f"{name}.py" for name in ("batches", "game", "loop")]
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
