@@ -134,7 +134,7 @@ def _add_image(folder: Path, truth: dict, image_id: str, index: int) -> None:
                 "radius": round(item.radius, 3),
                 "opacity": round(item.opacity, 4),
                 "contrast": round(contrast, 4),
-                "salience": round(float(weight), 6),
+                "salience": float(weight),
                 "box": list(box),  # top, left, bottom, right; half-open
             }
             for item, contrast, weight, box in zip(

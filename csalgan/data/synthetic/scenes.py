@@ -119,8 +119,8 @@ def _arrange(size, mean, rng) -> tuple[Placed, ...]:
     distance = {name: np.linalg.norm(rgb - mean) for name, rgb in COLOURS.items()}
     usable = [name for name in COLOURS if distance[name] > 0.42]
     colours = list(rng.permutation(usable))
-    # The strongest of three goes to the salient object, so that it is salient on every ground.
-    colours.insert(0, colours.pop(int(np.argmax([distance[name] for name in colours[:3]]))))
+    # The stronger of two goes to the salient object, so that it is salient on every ground.
+    colours.insert(0, colours.pop(int(np.argmax([distance[name] for name in colours[:2]]))))
     shapes = list(rng.permutation(list(SHAPES)))
     objects: list[Placed] = []
     while len(objects) < len(roles):
@@ -235,8 +235,18 @@ def _distance(shape, x, y) -> np.ndarray:
     if shape == "ring":
         return np.abs(np.hypot(x, y) - 0.72) - 0.22
     if shape == "crescent":
-        return np.maximum(np.hypot(x, y) - 0.95, 0.72 - np.hypot(x - 0.42, y))
+        return _crescent_distance(x, y)
     return _polygon_distance(_OUTLINES[shape], x, y) - 0.04  # corners rounded a little
+
+
+def _crescent_distance(x, y, radius=0.95, bite=0.72, apart=0.42) -> np.ndarray:
+    """Signed distance to a disk less another; past the two tips, the distance to the nearer tip."""
+    y = np.abs(y)
+    tip_x = (radius**2 - bite**2 + apart**2) / (2 * apart)
+    tip_y = np.sqrt(radius**2 - tip_x**2)
+    past = x * tip_y - y * tip_x > apart * np.maximum(tip_y - y, 0)
+    sides = np.maximum(np.hypot(x, y) - radius, bite - np.hypot(x - apart, y))
+    return np.where(past, np.hypot(x - tip_x, y - tip_y), sides)
 
 
 def _polygon_distance(corners, x, y) -> np.ndarray:

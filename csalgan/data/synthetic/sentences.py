@@ -21,7 +21,7 @@ _SALIENT = (
 )
 _FAINT = (
     "A {object} is lying{side}.",
-    "Somebody has left a {object}{side}.",
+    "Somebody has dropped a {object}{side}.",
     "A {object} almost disappears in the {ground} ground{side}.",
     "There is a {object}{side}, easy to miss.",
     "A {object} is hidden{side}.",
@@ -45,7 +45,7 @@ def describe(scene: Scene, condition: str, rng: np.random.Generator) -> tuple[st
     side ("on the left") only in some.
     """
     roles = [item.role for item in scene.objects]
-    ground = f"{scene.tone} {scene.texture}"
+    ground = f"{scene.texture} {scene.tone}"
     if condition == "none":
         return "", []
     if condition == "general":
