@@ -40,7 +40,7 @@ def write_gaze(folder: Path, truth: dict, record: str, rng: np.random.Generator)
     marks[tuple(fixations.T)] = 255
     Image.fromarray(marks).save(folder / "fixation" / f"{record}.png")
     blurred = saliency_map(fixations, density.shape, truth["gaze_model"])
-    Image.fromarray(blurred).save(folder / "map" / f"{record}.png")
+    Image.fromarray(blurred).save(folder / "map" / f"{record}.png", compress_level=4)
 
 
 def write_sentences(folder: Path, images: dict) -> None:

@@ -194,7 +194,7 @@ def _edge(wave, period) -> np.ndarray:
 
 def _noise(size, sigma, rng) -> np.ndarray:
     """Smooth Gaussian noise of unit variance."""
-    noise = gaussian_filter(rng.normal(size=size), sigma, mode="wrap")
+    noise = gaussian_filter(rng.normal(size=size), sigma, mode="wrap", truncate=3)
     return noise / noise.std()
 
 
