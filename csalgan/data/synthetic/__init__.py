@@ -101,7 +101,7 @@ def ensure_embedded(seed: int = 0, n_images: int = 120) -> Path:
         return path
     try:
         return synthesise(path, n_images=n_images, seed=seed)
-    except OSError:
+    except (OSError, CsalganError):
         if _is_current(path, wanted):  # another process was faster; its bytes are the same
             return path
         raise
