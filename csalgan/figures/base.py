@@ -88,7 +88,9 @@ _RC = {
     "ytick.labelsize": 8.5,
     "lines.linewidth": 1.6,
     "lines.markersize": 5,
-    "legend.frameon": False,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
     "legend.fontsize": 8.5,
     "image.interpolation": "antialiased",
     "pdf.fonttype": 42,  # text in the PDF stays text

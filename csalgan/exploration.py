@@ -1,0 +1,433 @@
+"""What the data are before any model: counts, places, spreads, words, and what a sentence changes.
+
+Pure functions from a dataset (or its prepared arrays) to tidy tables and arrays. Places are given
+as shares of the picture's width and height, so pictures of different sizes can be pooled. Every
+interval is a 95 % bootstrap over **images**, because the records of one image belong together.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import gaussian_filter
+
+from csalgan.data.records import CONDITIONS, CONDITIONS_OF_SUBSET
+from csalgan.errors import CsalganError
+
+_WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
+#: Words that say nothing about a picture's content.
+STOP_WORDS = frozenset(
+    _WORD.findall(
+        "a an and are as at be been being beside by for from has have he her him his in into is it "
+        "its near next of off on one or out over she some that the their them there they this to "
+        "two under up was were which while who with"
+    )
+)
+_GRID = 64  # side of the coarse grid for maps made from half of the fixations
+
+
+# --- counts -----------------------------------------------------------------------------------
+
+
+def counts(records: pd.DataFrame) -> pd.DataFrame:
+    """Records and images per condition and source; one row per condition, and ``all`` at the end.
+
+    Columns: ``condition``, ``records``, ``images``, one column of records per source, and
+    ``two_record_images``, ``four_record_images``.
+    """
+    rows = []
+    groups = [(c, records[records.condition == c]) for c in CONDITIONS] + [("all", records)]
+    for condition, group in groups:
+        per_image = group.drop_duplicates("image_id")
+        rows.append(
+            {
+                "condition": condition,
+                "records": len(group),
+                "images": len(per_image),
+                **{s: int((group.source == s).sum()) for s in sorted(records.source.unique())},
+                "two_record_images": int((per_image.n_records == 2).sum()),
+                "four_record_images": int((per_image.n_records == 4).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def subset_counts(dataset) -> pd.DataFrame:
+    """Records and images of the four training subsets, and which conditions each holds."""
+    rows = []
+    for name, conditions in CONDITIONS_OF_SUBSET.items():
+        chosen = dataset.subset(name)
+        rows.append(
+            {
+                "subset": name,
+                "conditions": ", ".join(conditions),
+                "records": len(chosen),
+                "images": chosen.image_id.nunique(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def split_summary(split, records: pd.DataFrame) -> pd.DataFrame:
+    """Records and images of every part, by condition, and images a part shares with ``train``.
+
+    ``shared_with_train`` must be 0 for an honest split: a model that saw the image has seen
+    most of the answer.
+    """
+    parts = {name: split.of(name, records) for name in ("train", "val", "test")}
+    train = set(parts["train"].image_id)
+    return pd.DataFrame(
+        {
+            "part": name,
+            "records": len(part),
+            "images": part.image_id.nunique(),
+            **{c: int((part.condition == c).sum()) for c in CONDITIONS},
+            "shared_with_train": 0 if name == "train" else len(train & set(part.image_id)),
+        }
+        for name, part in parts.items()
+    )
+
+
+# --- where people look ------------------------------------------------------------------------
+
+
+def mean_maps(prepared) -> dict[str, np.ndarray]:
+    """The average map of every condition, each map weighing the same.
+
+    Returns:
+        condition → float64 (size, size) with mean 1: a value of 3 says "three times as much
+        attention as if it were spread evenly". Conditions without records are left out; the
+        key ``all`` averages over all records.
+    """
+    conditions = prepared.records.condition.to_numpy()
+    sums = {c: np.zeros((prepared.size, prepared.size)) for c in (*CONDITIONS, "all")}
+    for condition, saliency in zip(conditions, prepared.maps, strict=True):
+        if total := saliency.sum(dtype=np.float64):
+            density = saliency / (total / saliency.size)
+            sums[condition] += density
+            sums["all"] += density
+    return {c: s / s.mean() for c, s in sums.items() if s.any()}
+
+
+def places(prepared, i: int) -> np.ndarray:
+    """Fixations of record ``i`` as shares of the picture: float64 (N, 2), rows (y, x) in (0, 1)."""
+    return (prepared.fixations(i) + 0.5) / prepared.native_size[i]
+
+
+def density_profiles(prepared, bins: int = 24) -> pd.DataFrame:
+    """How fixations spread along both axes, pooled per condition, each record weighing the same.
+
+    Returns:
+        Tidy rows ``condition``, ``axis`` (``x`` from the left, ``y`` from the top), ``place``
+        (bin centre, 0 … 1), ``density`` (1 = spread evenly).
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    rows = []
+    for condition, indices in _by_condition(prepared):
+        found = [places(prepared, i) for i in indices]
+        weights = np.concatenate([np.full(len(p), 1 / len(p)) for p in found if len(p)])
+        stacked = np.concatenate(found)
+        for axis, column in (("x", 1), ("y", 0)):
+            density, _ = np.histogram(stacked[:, column], edges, weights=weights, density=True)
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "condition": condition,
+                        "axis": axis,
+                        "place": (edges[:-1] + edges[1:]) / 2,
+                        "density": density,
+                    }
+                )
+            )
+    return pd.concat(rows, ignore_index=True)
+
+
+def map_statistics(prepared) -> pd.DataFrame:
+    """One row of numbers per record, about its map and its fixations.
+
+    Columns beside ``record``, ``image_id``, ``condition``, ``source``:
+
+    - ``n_fixations``: fixated pixels.
+    - ``entropy``: of the map as a distribution, bits; ``2 log2(size)`` when spread evenly.
+    - ``half_area``: smallest share of the picture that holds half of the attention.
+    - ``peak_distance``: from the map's peak to the centre, as a share of half the diagonal.
+    - ``offset_x``, ``offset_y``: mean place of the fixations minus 0.5 (right and down positive).
+    - ``spread_x``, ``spread_y``: standard deviation of their place; 0.289 when spread evenly.
+    - ``central``: share of fixations in the middle half × half of the picture; 0.25 when even.
+    """
+    rows = []
+    for i, record in enumerate(prepared.records.itertuples(index=False)):
+        density = prepared.maps[i].astype(np.float64).ravel()
+        density /= density.sum() or 1.0
+        falling = np.sort(density)[::-1]
+        peak = np.unravel_index(int(density.argmax()), (prepared.size, prepared.size))
+        place = places(prepared, i)
+        middle = np.abs(place - 0.5).max(axis=1) < 0.25
+        rows.append(
+            {
+                "record": record.record,
+                "image_id": record.image_id,
+                "condition": record.condition,
+                "source": record.source,
+                "n_fixations": len(place),
+                "entropy": float(-(density[density > 0] * np.log2(density[density > 0])).sum()),
+                "half_area": (np.searchsorted(np.cumsum(falling), 0.5) + 1) / density.size,
+                "peak_distance": float(
+                    np.hypot(*((np.array(peak) + 0.5) / prepared.size - 0.5)) / np.hypot(0.5, 0.5)
+                ),
+                "offset_x": place[:, 1].mean() - 0.5,
+                "offset_y": place[:, 0].mean() - 0.5,
+                "spread_x": place[:, 1].std(),
+                "spread_y": place[:, 0].std(),
+                "central": middle.mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def center_bias(statistics: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """How strongly gaze keeps to the middle, per condition, with intervals over images.
+
+    Args:
+        statistics: what :func:`map_statistics` gave.
+
+    Returns:
+        Tidy rows ``condition``, ``measure`` (``offset_x``, ``offset_y``, ``spread_x``,
+        ``spread_y``, ``central``, ``peak_distance``), ``mean``, ``low``, ``high``, ``n_images``.
+    """
+    measures = ["offset_x", "offset_y", "spread_x", "spread_y", "central", "peak_distance"]
+    tidy = statistics.melt(["image_id", "condition"], measures, "measure", "value")
+    return over_images(tidy, ["condition", "measure"], draws=draws, seed=seed)
+
+
+# --- sentences --------------------------------------------------------------------------------
+
+
+def words(text: str) -> list[str]:
+    """The words of a sentence, lower case, without punctuation."""
+    return _WORD.findall(text.lower())
+
+
+def sentence_lengths(records: pd.DataFrame) -> pd.DataFrame:
+    """Words and characters of every sentence that was read (rows of ``none`` have none)."""
+    read = records[records.text.str.strip() != ""]
+    table = read[["record", "image_id", "condition", "text"]].reset_index(drop=True)
+    return table.assign(
+        words=[len(words(text)) for text in table.text], characters=table.text.str.len()
+    )
+
+
+def frequent_words(records: pd.DataFrame, top: int = 12) -> pd.DataFrame:
+    """The commonest content words and the share of each condition's sentences that has them.
+
+    Returns:
+        Tidy rows ``word``, ``condition``, ``share`` (0 … 1), ordered by the share over all
+        sentences, commonest first. Stop words are left out.
+    """
+    lengths = sentence_lengths(records)
+    table = pd.DataFrame(
+        [
+            (row.condition, row.record, word)
+            for row in lengths.itertuples()
+            for word in sorted(set(words(row.text)) - STOP_WORDS)
+        ],
+        columns=["condition", "record", "word"],
+    )
+    common = table.word.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    chosen = list(common.index[:top])
+    per_condition = lengths.condition.value_counts()
+    shares = (
+        table[table.word.isin(chosen)]
+        .groupby(["word", "condition"])
+        .size()
+        .unstack(fill_value=0)
+        .reindex(index=chosen, columns=[c for c in CONDITIONS if c in per_condition], fill_value=0)
+    )
+    shares = shares / per_condition.reindex(shares.columns)
+    return (
+        shares.rename_axis(index="word", columns="condition").stack().rename("share").reset_index()
+    )
+
+
+# --- what a sentence changes ------------------------------------------------------------------
+
+
+def cross_condition(prepared, *, n_records: int = 4) -> pd.DataFrame:
+    """Score the map of every condition against the gaze of every other one of the same image.
+
+    Done at the prepared size; fixations are scaled to it.
+
+    Args:
+        n_records: 4 takes the images seen in all four conditions, so that all cells are over the
+            same images; 2 takes the images seen only freely and after a general sentence.
+
+    Returns:
+        Tidy rows ``image_id``, ``predictor`` (condition whose map is used as the prediction),
+        ``gaze`` (condition it is scored against), ``metric`` (``cc``: map with map, symmetric,
+        1 on the diagonal; ``nss``: map at the fixations, the diagonal is the map on its own
+        fixations), ``value``. NaN where a map is constant.
+
+    Raises:
+        CsalganError: no image has that many records.
+    """
+    rows = []
+    for image_id, members in _groups(prepared, n_records):
+        flat = np.stack([prepared.maps[i].ravel() for i in members.values()]).astype(np.float32)
+        flat -= flat.mean(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):  # a constant map has no score: NaN
+            flat /= flat.std(axis=1, keepdims=True)
+        cc = flat @ flat.T / flat.shape[1]
+        for a, predictor in enumerate(members):
+            z = flat[a].reshape(prepared.size, prepared.size)
+            for b, (gaze, i) in enumerate(members.items()):
+                y, x = np.floor(places(prepared, i) * prepared.size).astype(int).T
+                key = {"image_id": image_id, "predictor": predictor, "gaze": gaze}
+                rows.append(key | {"metric": "cc", "value": float(cc[a, b])})
+                rows.append(key | {"metric": "nss", "value": float(z[y, x].mean())})
+    return pd.DataFrame(rows)
+
+
+def fixation_map(places: np.ndarray, sigma: float, grid: int = _GRID) -> np.ndarray:
+    """A smooth map from places (float (N, 2), rows (y, x) in (0, 1)): float64 (grid, grid).
+
+    ``sigma`` is the blur as a share of the side. Sums to about N (a little is lost at the edge).
+    """
+    y, x = np.minimum(np.floor(places * grid), grid - 1).astype(int).T
+    dots = np.zeros((grid, grid))
+    np.add.at(dots, (y, x), 1.0)
+    return gaussian_filter(dots, sigma * grid, mode="constant")
+
+
+def fitted_blur(prepared, *, sample: int = 60, seed: int = 0) -> float:
+    """The blur (share of the side) that turns fixations into maps most like the dataset's own.
+
+    Tried from 0.01 to 0.12 on ``sample`` records drawn at random; the best mean CC wins.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(prepared.records))[:sample]
+    step = np.arange(_GRID) * prepared.size // _GRID
+    tried = np.arange(0.01, 0.121, 0.005)
+    score = np.zeros(len(tried))
+    for i in chosen:
+        target = gaussian_filter(prepared.maps[i].astype(np.float64), prepared.size / _GRID / 2)
+        target = target[np.ix_(step, step)].ravel()
+        place = places(prepared, i)
+        for k, sigma in enumerate(tried):
+            score[k] += _correlation(fixation_map(place, sigma).ravel(), target)
+    return float(round(tried[score.argmax()], 3))
+
+
+def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataFrame:
+    """CC between maps of *half* the fixations: within one condition, and across two.
+
+    Two maps of one condition differ too, because few people looked for a short time. Here both
+    kinds of pair are made from equally many fixations, so what is lost **across** beyond what is
+    lost **within** is the sentence's doing. Halves share observers (the dataset does not tell
+    them apart), so the value within is, if anything, too high.
+
+    Args:
+        sigma: blur as a share of the side, see :func:`fitted_blur`.
+
+    Returns:
+        Tidy rows ``image_id``, ``predictor``, ``gaze``, ``metric`` (``cc_halves``), ``value``,
+        over images with four records; ``predictor == gaze`` is within.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for image_id, members in _groups(prepared, 4):
+        found = {c: places(prepared, i) for c, i in members.items()}
+        take = min(len(p) for p in found.values()) // 2
+        if take == 0:
+            continue
+        halves = {}
+        for condition, place in found.items():
+            shuffled = rng.permutation(place)[: 2 * take]
+            halves[condition] = [
+                fixation_map(part, sigma).ravel() for part in (shuffled[:take], shuffled[take:])
+            ]
+        for a in members:
+            for b in members:
+                value = _correlation(halves[a][0], halves[b][1])
+                rows.append((image_id, a, b, "cc_halves", value))
+    return pd.DataFrame(rows, columns=["image_id", "predictor", "gaze", "metric", "value"])
+
+
+def change(prepared, record: str, reference: str) -> np.ndarray:
+    """Where attention came and went between two records of one image.
+
+    Returns:
+        float64 (size, size): density of ``record`` minus density of ``reference``, both with
+        mean 1, so +2 says "two units of even attention more"; it sums to 0.
+
+    Raises:
+        CsalganError: a record is not in the dataset.
+    """
+    return _density(prepared, record) - _density(prepared, reference)
+
+
+# --- intervals --------------------------------------------------------------------------------
+
+
+def over_images(
+    table: pd.DataFrame, by: Sequence[str], *, draws: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Mean of ``value`` per group with a 95 % bootstrap interval over images.
+
+    Several values of one image in one group are averaged first; NaN values are left out.
+
+    Returns:
+        ``by`` columns in order of first appearance, then ``mean``, ``low``, ``high``,
+        ``n_images``. With a single image the interval is the mean itself.
+    """
+    rows = []
+    for key, group in table.dropna(subset=["value"]).groupby(list(by), sort=False, observed=True):
+        values = group.groupby("image_id").value.mean().to_numpy()
+        # The same seed for every group: groups over the same images are resampled alike.
+        rng = np.random.default_rng(seed)
+        resampled = values[rng.integers(0, len(values), (draws, len(values)))].mean(axis=1)
+        low, high = np.percentile(resampled, [2.5, 97.5])
+        rows.append((*key, values.mean(), low, high, len(values)))
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_images"])
+
+
+# --- helpers ----------------------------------------------------------------------------------
+
+
+def _by_condition(prepared) -> Iterator[tuple[str, np.ndarray]]:
+    conditions = prepared.records.condition.to_numpy()
+    for condition in CONDITIONS:
+        indices = np.flatnonzero(conditions == condition)
+        if len(indices):
+            yield condition, indices
+
+
+def _groups(prepared, n_records: int) -> list[tuple[str, dict[str, int]]]:
+    """Images with that many records: id and {condition: row}."""
+    records = prepared.records
+    chosen = records[records.n_records == n_records]
+    if chosen.empty:
+        raise CsalganError(
+            f"no image has {n_records} records, so conditions cannot be compared; use a dataset "
+            "with images seen in all four conditions."
+        )
+    order = {c: k for k, c in enumerate(CONDITIONS)}
+    groups = []
+    for image_id, group in chosen.groupby("image_id", sort=True):
+        rows = sorted(zip(group.condition, group.index, strict=True), key=lambda r: order[r[0]])
+        groups.append((image_id, dict(rows)))
+    return groups
+
+
+def _density(prepared, record: str) -> np.ndarray:
+    found = np.flatnonzero(prepared.records.record.to_numpy() == record)
+    if not len(found):
+        raise CsalganError(f"record {record} is not in the dataset; see dataset.records.record.")
+    density = prepared.maps[int(found[0])].astype(np.float64)
+    return density / (density.mean() or 1.0)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / norm) if norm > 0 else float("nan")

@@ -1,0 +1,326 @@
+"""Figures of notebook 01: the data before any model."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from csalgan.data.records import CONDITIONS
+from csalgan.figures.base import (
+    ACCENTS,
+    CONDITION_COLOURS,
+    CONDITION_LABELS,
+    CONDITION_MARKERS,
+    INK,
+    MUTED,
+    Figure,
+    bare,
+    colour_map,
+    figure,
+    overlay,
+    show_change,
+    show_fixations,
+    show_image,
+    show_map,
+    themed,
+    wrapped,
+)
+
+_MEASURES = {
+    "n_fixations": "fixated pixels",
+    "entropy": "entropy of the map (bits)",
+    "half_area": "area that holds half of the attention",
+    "peak_distance": "peak to centre (share of half diagonal)",
+}
+
+
+@themed
+def condition_samples(dataset, image_id: str) -> Figure:
+    """One image in all its conditions: fixations, map and overlay, one column per condition."""
+    rows = dataset.records[dataset.records.image_id == image_id]
+    title = f"One picture, {len(rows)} instructions (image {image_id})"
+    fig = figure(2.7 * len(rows) + 0.2, _grid_height(rows.iloc[0], 2.7, 3) + 0.9, title=title)
+    axes = fig.subplots(3, len(rows), squeeze=False)
+    for column, row in zip(axes.T, rows.itertuples(), strict=True):
+        image, saliency = dataset.image(row.record), dataset.map(row.record)
+        show_image(column[0], image, title=_headline(row))
+        show_fixations(column[0], dataset.fixations(row.record), colour=_colour(row.condition))
+        show_map(column[1], saliency)
+        overlay(column[2], image, saliency)
+    for ax, label in zip(axes[:, 0], ("fixations", "map", "overlay"), strict=True):
+        _row_label(ax, label)
+    return fig
+
+
+@themed
+def contact_sheet(dataset, image_ids: Sequence[str]) -> Figure:
+    """Several images, one row each: the picture, then its map after every kind of sentence."""
+    records = dataset.records
+    heights = [_grid_height(records[records.image_id == i].iloc[0], 2.1, 1) for i in image_ids]
+    fig = figure(2.1 * 5 + 0.3, sum(heights) + 0.9, title="Where people looked, sample by sample")
+    axes = fig.subplots(len(image_ids), 5, squeeze=False, height_ratios=heights)
+    for line, image_id in zip(axes, image_ids, strict=True):
+        members = records[records.image_id == image_id].set_index("condition")
+        show_image(line[0], dataset.image(members.record.iloc[0]))
+        for ax, condition in zip(line[1:], CONDITIONS, strict=True):
+            bare(ax)
+            if condition in members.index:
+                show_map(ax, dataset.map(members.record[condition]))
+    axes[0, 0].set_title("image")
+    for ax, condition in zip(axes[0, 1:], CONDITIONS, strict=True):
+        ax.set_title(CONDITION_LABELS[condition], color=_colour(condition), weight="bold")
+    return fig
+
+
+@themed
+def count_bars(counts: pd.DataFrame, split: pd.DataFrame) -> Figure:
+    """Records per condition by source, and per part of the split by condition."""
+    fig = figure(9.2, 3.4, title="What there is, and how it is divided")
+    left, right = fig.subplots(1, 2)
+    known = {"condition", "records", "images", "two_record_images", "four_record_images"}
+    table = counts[counts.condition != "all"]
+    base = np.zeros(len(table))
+    labels = [CONDITION_LABELS[c] for c in table.condition]
+    for source, colour in zip([c for c in counts if c not in known], ACCENTS[4::2], strict=False):
+        left.barh(labels, table[source], left=base, label=source, color=colour, height=0.66)
+        base += table[source].to_numpy()
+    for y, total in enumerate(base):
+        left.text(total, y, f" {int(total)}", va="center", fontsize=8.5)
+    left.set(title="records per condition", xlabel="records", xlim=(0, base.max() * 1.12))
+    left.legend(loc="lower right")
+    base = np.zeros(len(split))
+    for condition in CONDITIONS:
+        colour = _colour(condition)
+        right.barh(
+            split.part, split[condition], left=base, color=colour, height=0.66,
+            label=CONDITION_LABELS[condition],
+        )  # fmt: skip
+        base += split[condition].to_numpy()
+    for y, row in enumerate(split.itertuples()):
+        right.text(base[y], y, f" {row.images} images", va="center", fontsize=8.5)
+    right.set(title="records per part of the split", xlabel="records", xlim=(0, base.max() * 1.25))
+    right.legend(loc="lower right")
+    for ax in (left, right):
+        ax.invert_yaxis()
+        ax.grid(False, axis="y")
+    return fig
+
+
+@themed
+def mean_map_panels(mean_maps: Mapping[str, np.ndarray]) -> Figure:
+    """The average map per condition on one common scale, with contours at 1, 2, 4, … × even."""
+    names = [c for c in (*CONDITIONS, "all") if c in mean_maps]
+    fig = figure(2.15 * len(names) + 0.9, 3.1, title="The average map: people look at the middle")
+    axes = fig.subplots(1, len(names), squeeze=False)[0]
+    top = max(float(m.max()) for m in mean_maps.values())
+    for ax, name in zip(axes, names, strict=True):
+        saliency = mean_maps[name]
+        picture = bare(ax).imshow(
+            saliency, cmap=colour_map("inferno"), vmin=0, vmax=top, extent=(0, 1, 1, 0)
+        )
+        grid = (np.arange(len(saliency)) + 0.5) / len(saliency)
+        levels = [level for level in (1, 2, 4, 8, 16) if level < saliency.max()]
+        lines = ax.contour(grid, grid, saliency, levels, colors="white", linewidths=0.7)
+        ax.clabel(lines, fmt="%d×", fontsize=7)
+        ax.axhline(0.5, color="white", lw=0.4, alpha=0.6)
+        ax.axvline(0.5, color="white", lw=0.4, alpha=0.6)
+        ax.set_title(CONDITION_LABELS.get(name, "all records"), color=_colour(name), weight="bold")
+    fig.colorbar(picture, ax=axes, shrink=0.82, pad=0.01, label="attention (1 = spread evenly)")
+    return fig
+
+
+@themed
+def center_bias_figure(profiles: pd.DataFrame, bias: pd.DataFrame) -> Figure:
+    """Density of fixations along both axes, and its spread per condition with intervals."""
+    fig = figure(10.4, 3.5, title="Center bias")
+    across, down, spread = fig.subplots(1, 3)
+    for ax, axis, ends in ((across, "x", ("left", "right")), (down, "y", ("top", "bottom"))):
+        ax.axhline(1, color=MUTED, lw=0.8, ls=":")
+        ax.axvline(0.5, color=MUTED, lw=0.8, ls=":")
+        for condition, rows in profiles[profiles.axis == axis].groupby("condition", sort=False):
+            ax.plot(rows.place, rows.density, color=_colour(condition), label=_label(condition))
+        ax.set(
+            xlim=(0, 1),
+            ylim=(0, None),
+            xticks=[0, 0.5, 1],
+            xticklabels=[ends[0], "centre", ends[1]],
+        )
+    across.set(title="from left to right", ylabel="density of fixations (1 = spread evenly)")
+    down.set(title="from top to bottom")
+    across.legend(loc="upper left", handlelength=1.2)
+    wide, high = (bias[bias.measure == m].set_index("condition") for m in ("spread_x", "spread_y"))
+    for condition in wide.index:
+        x, y = wide.loc[condition], high.loc[condition]
+        spread.errorbar(
+            x["mean"], y["mean"],
+            xerr=[[x["mean"] - x.low], [x.high - x["mean"]]],
+            yerr=[[y["mean"] - y.low], [y.high - y["mean"]]],
+            color=_colour(condition), marker=CONDITION_MARKERS[condition], capsize=2, lw=1.2,
+            label=_label(condition),
+        )  # fmt: skip
+    ends = np.array([min(spread.get_xlim()[0], spread.get_ylim()[0]) - 0.005,
+                     max(spread.get_xlim()[1], spread.get_ylim()[1]) + 0.005])  # fmt: skip
+    spread.plot(ends, ends, color=MUTED, lw=0.8, ls=":", zorder=0)
+    spread.annotate(
+        "wider than high", (ends[1], ends[0]), (-4, 5), textcoords="offset points", ha="right",
+        color=MUTED, fontsize=8,
+    )  # fmt: skip
+    spread.set(
+        title="spread within one record", xlabel="horizontal (share of width)",
+        ylabel="vertical (share of height)", xlim=ends, ylim=ends, aspect="equal",
+    )  # fmt: skip
+    return fig
+
+
+@themed
+def statistic_curves(statistics: pd.DataFrame) -> Figure:
+    """Distribution functions of four numbers per record, a curve per condition."""
+    fig = figure(11, 3.2, title="Maps in numbers: share of records at or below each value")
+    axes = fig.subplots(1, len(_MEASURES), sharey=True)
+    for ax, (measure, label) in zip(axes, _MEASURES.items(), strict=True):
+        for condition in CONDITIONS:
+            values = np.sort(statistics.loc[statistics.condition == condition, measure])
+            if len(values):
+                ax.step(
+                    values, np.arange(1, len(values) + 1) / len(values), where="post",
+                    color=_colour(condition), label=_label(condition),
+                )  # fmt: skip
+        ax.axhline(0.5, color=MUTED, lw=0.8, ls=":")
+        ax.set(xlabel=label, ylim=(0, 1))
+    axes[0].set_ylabel("share of records")
+    axes[0].legend(loc="lower right", handlelength=1.2)
+    return fig
+
+
+@themed
+def sentence_figure(lengths: pd.DataFrame, common: pd.DataFrame) -> Figure:
+    """How long the sentences are and which content words they use."""
+    fig = figure(9.6, 4.0, title="The sentences")
+    left, right = fig.subplots(1, 2, width_ratios=(1, 1.15))
+    present = [c for c in CONDITIONS if (lengths.condition == c).any()]
+    longest = int(lengths.words.max())
+    for condition in present:
+        values = lengths.loc[lengths.condition == condition, "words"]
+        share = np.bincount(values, minlength=longest + 1) / len(values)
+        left.plot(
+            np.arange(longest + 1), share, color=_colour(condition), ms=3.5,
+            marker=CONDITION_MARKERS[condition],
+            label=f"{_label(condition)} (median {values.median():g})",
+        )  # fmt: skip
+    left.set(title="length", xlabel="words in the sentence", ylabel="share of sentences")
+    left.set(xlim=(0, None), ylim=(0, None))
+    left.legend()
+    table = common.pivot(index="word", columns="condition", values="share")
+    table = table.loc[list(dict.fromkeys(common.word)), present]
+    y = np.arange(len(table))
+    for condition in present:
+        right.plot(
+            table[condition], y, ls="none", marker=CONDITION_MARKERS[condition], ms=6,
+            color=_colour(condition), label=_label(condition),
+        )  # fmt: skip
+    right.hlines(y, table.min(axis=1), table.max(axis=1), color=MUTED, lw=0.8, zorder=0)
+    right.set(title="commonest content words", xlabel="share of sentences with the word")
+    right.set(yticks=y, yticklabels=table.index, xlim=(0, None))
+    right.invert_yaxis()
+    right.legend(loc="lower right")
+    return fig
+
+
+@themed
+def cross_condition_matrices(effect: pd.DataFrame, *, title: str = "") -> Figure:
+    """How well the gaze after one instruction predicts the gaze after another.
+
+    Args:
+        effect: rows ``metric``, ``predictor``, ``gaze``, ``mean``, ``low``, ``high``,
+            ``n_images`` (:func:`csalgan.exploration.over_images` of a cross-condition table).
+    """
+    names = {
+        "cc": "CC, map with map",
+        "cc_halves": "CC, half with half of the fixations",
+        "nss": "NSS, map at the fixations",
+    }
+    metrics = [m for m in names if (effect.metric == m).any()]
+    title = title or f"What a sentence changes ({effect.n_images.max()} images, 95 % intervals)"
+    fig = figure(4.1 * len(metrics) + 0.4, 4.2, title=title)
+    axes = fig.subplots(1, len(metrics), squeeze=False)[0]
+    for ax, metric in zip(axes, metrics, strict=True):
+        _matrix(ax, effect[effect.metric == metric], names[metric])
+    axes[0].set_ylabel("map used as the prediction")
+    return fig
+
+
+def _matrix(ax: Axes, table: pd.DataFrame, title: str) -> None:
+    order = [c for c in CONDITIONS if (table.gaze == c).any()]
+    cells = table.set_index(["predictor", "gaze"])
+    mean = cells["mean"].unstack().loc[order, order].to_numpy()
+    low = min(0.0, float(np.nanmin(mean)))
+    cmap = colour_map("viridis")
+    ax.imshow(mean, cmap=cmap, vmin=low, vmax=np.nanmax(mean))
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    labels = [_label(c) for c in order]
+    ax.set_xticks(range(len(order)), labels, rotation=20, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(order)), labels)
+    ax.tick_params(length=0)
+    ax.set(title=title, xlabel="gaze it is scored against")
+    for i, predictor in enumerate(order):
+        for j, gaze in enumerate(order):
+            cell = cells.loc[(predictor, gaze)]
+            bright = (mean[i, j] - low) / (np.nanmax(mean) - low or 1.0) > 0.6
+            colour = INK if bright else "white"
+            ax.text(j, i - 0.1, f"{cell['mean']:.2f}", ha="center", va="center", color=colour,
+                    weight="bold", fontsize=10)  # fmt: skip
+            if cell.high - cell.low > 1e-6:
+                ax.text(j, i + 0.24, f"{cell.low:.2f} – {cell.high:.2f}", ha="center",
+                        va="center", color=colour, fontsize=6.8)  # fmt: skip
+
+
+@themed
+def change_panels(dataset, image_id: str, changes: Mapping[str, np.ndarray]) -> Figure:
+    """Where attention came (red) and went (blue) when a sentence had been read.
+
+    Args:
+        changes: condition → signed map against free viewing (:func:`csalgan.exploration.change`).
+    """
+    rows = dataset.records[dataset.records.image_id == image_id].set_index("condition")
+    fig = figure(
+        2.7 * (len(changes) + 1) + 0.6, _grid_height(rows.iloc[0], 2.7, 1) + 1.3,
+        title=f"After reading minus before (image {image_id})",
+    )  # fmt: skip
+    axes = fig.subplots(1, len(changes) + 1)
+    show_image(axes[0], dataset.image(rows.record["none"]), title="image")
+    limit = float(np.percentile(np.abs(np.stack(list(changes.values()))), 99.5))
+    height, width = int(rows.height.iloc[0]), int(rows.width.iloc[0])
+    for ax, (condition, signed) in zip(axes[1:], changes.items(), strict=True):
+        picture = show_change(ax, signed, limit=limit)
+        picture.set_extent((0, width, height, 0))
+        ax.set_title(
+            f"{_label(condition)}\n{wrapped(rows.text[condition], 34)}", color=_colour(condition),
+            fontsize=8.5,
+        )  # fmt: skip
+    fig.colorbar(picture, ax=axes, shrink=0.75, pad=0.01, extend="both",
+                 label="change of attention\n(1 = even attention)")  # fmt: skip
+    return fig
+
+
+def _headline(row) -> str:
+    text = wrapped(row.text, 34) if row.text else "(looked freely)"
+    return f"{_label(row.condition)}\n{text}"
+
+
+def _label(condition: str) -> str:
+    return CONDITION_LABELS.get(condition, condition)
+
+
+def _colour(condition: str) -> str:
+    return CONDITION_COLOURS.get(condition, INK)
+
+
+def _row_label(ax: Axes, text: str) -> None:
+    ax.set_ylabel(text, fontsize=10)
+
+
+def _grid_height(row, width: float, lines: int) -> float:
+    """Height in inches of that many pictures of this shape, each ``width`` inches wide."""
+    return lines * width * row.height / row.width
