@@ -1,0 +1,83 @@
+"""Profiles are typed: what is unknown or of another kind is refused by name."""
+
+import pytest
+
+from csalgan.config import load_profile, profile_names
+from csalgan.errors import CsalganError
+
+
+def test_every_profile_of_the_package_loads_and_bears_its_file_name():
+    assert {"smoke", "demo", "paper", "published-code", "paper-cpu"} <= set(profile_names())
+    for name in profile_names():
+        assert load_profile(name).name == name
+
+
+def test_the_paper_profile_is_the_papers_recipe():
+    profile = load_profile("paper")
+    training = profile.training
+    assert profile.data.size == 256
+    assert profile.text.encoder == "clip"
+    assert (training.epochs, training.batch_size, training.learning_rate) == (50, 16, 2e-4)
+    assert (training.betas, training.content_weight) == ((0.5, 0.999), 0.05)
+
+
+def test_the_published_code_departs_where_the_design_says():
+    profile = load_profile("published-code")
+    assert profile.training.content_weight == 0
+    assert profile.text.cast_to_int
+    assert (profile.data.split, profile.data.free_viewing) == ("published", "all")
+    assert profile.evaluation.metric_profiles[0] == "paper"
+
+
+def test_overrides_are_read_as_yaml_and_checked():
+    profile = load_profile("demo", ["training.epochs=3", "training.subsets=[sal, non_sal]"])
+    assert profile.training.epochs == 3
+    assert profile.training.subsets == ("sal", "non_sal")
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("training.epoch=3", "unknown key training.epoch"),
+        ("training.epochs=many", "training.epochs='many'"),
+        ("training.epochs=0", "training.epochs=0"),
+        ("training.epochs=2.5", "training.epochs=2.5"),
+        ("training.subsets=[foo]", "foo"),
+        ("training.subsets=[sal, sal]", "each once"),
+        ("training.betas=[0.5, 2.0]", "betas"),
+        ("training={content_weight: 0.0, adversarial_weight: 0.0}", "nothing to learn"),
+        ("text.encoder=bert", "bert"),
+        ("data.size=255", "data.size=255"),
+        ("data.size.x=1", "size is a value"),
+        ("training.epochs", "key.path=value"),
+        ("training.epochs=[", "not readable as YAML"),
+    ],
+)
+def test_a_bad_override_is_one_sentence_that_names_it(override, named):
+    with pytest.raises(CsalganError, match=".") as caught:
+        load_profile("demo", [override])
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("name: x\ndescription: y\nsed: 1\n", "unknown key sed"),
+        ("name: x\n", "description is missing"),
+        ("- a\n- b\n", "holds no keys"),
+        ("name: [\n", "not readable as YAML"),
+        ("name: !!python/object/apply:os.system ['true']\n", "not readable as YAML"),
+    ],
+)
+def test_a_bad_profile_file_is_named(tmp_path, text, named):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(CsalganError, match=r"mine\.yaml") as caught:
+        load_profile(path)
+    assert named in str(caught.value)
+
+
+def test_an_unknown_profile_lists_the_known_ones():
+    with pytest.raises(CsalganError, match="use one of demo"):
+        load_profile("papr")
