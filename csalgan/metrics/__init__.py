@@ -1,0 +1,133 @@
+"""Metrics one can trust: three named profiles, and a receipt for every number.
+
+``mit``, ``tuebingen`` and ``paper`` (modules of those names) are pure functions on maps of one
+size. :func:`score` resizes, picks the functions of a profile and returns a dict. docs/metrics.md
+gives the formulae, the edge cases and the sources. Tensors: :mod:`csalgan.metrics.batched`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from csalgan.errors import CsalganError
+from csalgan.metrics import mit, paper, tuebingen
+from csalgan.metrics.common import as_map, as_truth, resize
+from csalgan.metrics.profiles import METRICS, PROFILES, ProfileInfo, profile_info
+
+__all__ = ["METRICS", "PROFILES", "ProfileInfo", "profile_info", "score", "score_batch"]
+
+
+def score(
+    prediction,
+    *,
+    fixations=None,
+    saliency_map=None,
+    negatives=None,
+    center_bias=None,
+    profile: str = "tuebingen",
+    metrics: Sequence[str] | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Score one prediction under one profile.
+
+    Parameters
+    ----------
+    prediction
+        (h, w) array, any real type and range, any size: it is resized to the native size first.
+    fixations
+        int (N, 2), rows (y, x) in native pixels.
+    saliency_map
+        (H, W) ground truth ≥ 0 at native size.
+    negatives
+        int (M, 2), rows (y, x): fixations of other *images*, already mapped to this one's pixels
+        (:class:`csalgan.metrics.negatives.NegativePool`).
+    center_bias
+        (H, W) ≥ 0, the baseline of information gain; need not sum to 1.
+    profile
+        One of :data:`PROFILES`.
+    metrics
+        Names from ``profile_info(profile).metrics``; by default all that the given truth allows.
+    seed
+        For AUC-Borji and shuffled AUC of ``mit`` and "sAUC" of ``paper``.
+
+    Returns
+    -------
+    dict of floats in the profile's order; NaN where the metric is undefined (docs/metrics.md).
+
+    Raises
+    ------
+    CsalganError
+        Unknown profile or metric, a metric asked for without the truth it needs, or inputs of
+        another shape or type.
+    """
+    info = profile_info(profile)
+    given = {
+        "fixations": fixations,
+        "saliency_map": saliency_map,
+        "negatives": negatives,
+        "center_bias": center_bias,
+    }
+    names = _chosen(info, metrics, given)
+    prediction = as_map(prediction)
+    if profile == "paper":
+        if not names:
+            return {}
+        shape = np.shape(saliency_map)
+        truth = paper.at_size(as_truth(saliency_map, shape, "saliency map"), "saliency map")
+        prediction = paper.at_size(prediction)
+        options = {"sauc": {"seed": seed}}
+        return {
+            name: getattr(paper, name)(prediction, truth, **options.get(name, {})) for name in names
+        }
+    prediction = resize(prediction, _native_shape(prediction, saliency_map, center_bias))
+    module = {"mit": mit, "tuebingen": tuebingen}[profile]
+    options = {"sauc": {"seed": seed}, "auc_borji": {"seed": seed}} if profile == "mit" else {}
+    return {
+        name: getattr(module, name)(
+            prediction, *(given[need] for need in info.needs[name]), **options.get(name, {})
+        )
+        for name in names
+    }
+
+
+def score_batch(
+    predictions: Iterable, truths: Iterable[Mapping], *, profile: str = "tuebingen", **options
+) -> list[dict[str, float]]:
+    """:func:`score` over pairs of a prediction and its truth, one at a time (constant memory).
+
+    ``truths`` yields mappings with the keyword arguments of :func:`score` that belong to the
+    record (``fixations``, ``saliency_map``, ``negatives``, ``center_bias``).
+    """
+    return [
+        score(prediction, profile=profile, **truth, **options)
+        for prediction, truth in zip(predictions, truths, strict=True)
+    ]
+
+
+def _chosen(info: ProfileInfo, metrics, given: Mapping) -> list[str]:
+    if metrics is None:
+        return [
+            name
+            for name in info.metrics
+            if all(given[need] is not None for need in info.needs[name])
+        ]
+    for name in metrics:
+        if name not in info.needs:
+            raise CsalganError(
+                f"the profile {info.name} has no metric {name!r}; "
+                f"choose from {', '.join(info.metrics)}."
+            )
+        missing = [need for need in info.needs[name] if given[need] is None]
+        if missing:
+            raise CsalganError(
+                f"the metric {name} of profile {info.name} needs {' and '.join(missing)}; give it."
+            )
+    return list(metrics)
+
+
+def _native_shape(prediction: np.ndarray, saliency_map, center_bias) -> tuple[int, int]:
+    """The truth decides the size; with fixations alone the prediction is native already."""
+    for truth in (saliency_map, center_bias):
+        if truth is not None:
+            return np.shape(truth)
+    return prediction.shape

@@ -1,0 +1,185 @@
+"""Profile ``mit``: the MIT saliency benchmark's original MATLAB definitions.
+
+Each function follows the MATLAB file of its name (``AUC_Judd.m``, ``AUC_Borji.m``,
+``AUC_shuffled.m``, ``NSS.m``, ``CC.m``, ``similarity.m``, ``KLdiv.m``, ``InfoGain.m``), with two
+changes that docs/metrics.md gives the reasons for: ties are counted exactly instead of being
+broken by a jitter of 1e-7, and random splits are seeded. As there, fixations are a binary map:
+a repeated point counts once.
+
+Maps are (H, W) of any real type; ``fixations`` and ``negatives`` are int (N, 2), rows (y, x).
+All raise :class:`csalgan.errors.CsalganError` for inputs of another shape or type.
+A prediction with NaN or infinity scores NaN everywhere.
+"""
+
+import numpy as np
+
+from csalgan.metrics.common import as_map, as_points, as_truth, is_constant, min_max
+from csalgan.metrics.tuebingen import pearson
+
+#: MATLAB's ``eps``.
+EPSILON = 2.0**-52
+#: Random splits of AUC-Borji and shuffled AUC, and the step of their thresholds.
+SPLITS = 100
+STEP = 0.1
+
+
+def auc(prediction, fixations) -> float:
+    """AUC-Judd: one threshold per distinct fixated value, negatives are all other pixels.
+
+    The curve joins (0, 0), the points at the thresholds and (1, 1) with straight lines.
+    Returns [0, 1]; ½ for a constant map; NaN without fixation or when all pixels are fixated.
+    """
+    prediction = as_map(prediction)
+    at = np.unique(as_points(fixations, prediction.shape))
+    n_negatives = prediction.size - at.size
+    if at.size == 0 or n_negatives == 0 or not np.isfinite(prediction).all():
+        return float("nan")
+    values = prediction.ravel()
+    positives = np.sort(values[at])
+    thresholds = np.unique(positives)[::-1]
+    hits = at.size - np.searchsorted(positives, thresholds, side="left")
+    above = values.size - np.searchsorted(np.sort(values), thresholds, side="left")
+    return _area(hits, above - hits, at.size, n_negatives)
+
+
+def auc_borji(prediction, fixations, *, seed: int = 0, splits: int = SPLITS) -> float:
+    """AUC-Borji: mean over ``splits`` draws of as many random pixels as there are fixations.
+
+    Thresholds 0, 0.1, … on the min–max scaled map. Pixels are drawn with replacement from the
+    whole map by ``numpy.random.default_rng(seed)``.
+    Returns [0, 1]; NaN for a constant map (MATLAB divides 0 by 0) and for fewer than 2 fixations.
+    """
+    prediction = as_map(prediction)
+    at = np.unique(as_points(fixations, prediction.shape))
+    scaled = min_max(prediction).ravel()
+    if at.size <= 1 or not np.isfinite(scaled).all():
+        return float("nan")
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, scaled.size, size=(splits, at.size))
+    return _split_auc(scaled[at], scaled[drawn])
+
+
+def sauc(prediction, fixations, negatives, *, seed: int = 0, splits: int = SPLITS) -> float:
+    """Shuffled AUC: like AUC-Borji, with pixels drawn among the fixations of other images.
+
+    ``negatives`` are the fixations of ten other images (any number is taken). Each split draws,
+    without replacement, as many of their distinct pixels as there are fixations (or all).
+    Returns [0, 1]; NaN for a constant map, fewer than 2 fixations, or no negatives.
+    """
+    prediction = as_map(prediction)
+    at = np.unique(as_points(fixations, prediction.shape))
+    others = np.unique(as_points(negatives, prediction.shape, "negatives"))
+    scaled = min_max(prediction).ravel()
+    if at.size <= 1 or others.size == 0 or not np.isfinite(scaled).all():
+        return float("nan")
+    rng = np.random.default_rng(seed)
+    count = min(at.size, others.size)
+    drawn = np.stack([rng.choice(others, count, replace=False) for _ in range(splits)])
+    return _split_auc(scaled[at], scaled[drawn])
+
+
+def nss(prediction, fixations) -> float:
+    """Mean z-score at the fixations, with MATLAB's ``std`` (ddof 1).
+
+    Returns a number of standard deviations; NaN for a constant map and without fixation.
+    """
+    prediction = as_map(prediction)
+    at = np.unique(as_points(fixations, prediction.shape))
+    if at.size == 0 or not np.isfinite(prediction).all() or is_constant(prediction):
+        return float("nan")
+    values = prediction.ravel()
+    return float((values[at].mean() - values.mean()) / values.std(ddof=1))
+
+
+def cc(prediction, saliency_map) -> float:
+    """Pearson correlation of two maps over pixels. Returns [−1, 1]; NaN when one is constant."""
+    prediction, truth = _pair(prediction, saliency_map)
+    if not np.isfinite(prediction).all() or is_constant(prediction) or is_constant(truth):
+        return float("nan")
+    return pearson(prediction, truth)
+
+
+def sim(prediction, saliency_map) -> float:
+    """Similarity: min–max scale both maps, divide each by its sum, add up the pixelwise minima.
+
+    Returns [0, 1]; 0 when one map is all zero; NaN when one is another constant.
+    """
+    prediction, truth = _pair(prediction, saliency_map)
+    if not np.isfinite(prediction).all():
+        return float("nan")
+    return float(np.minimum(_scaled_density(prediction), _scaled_density(truth)).sum())
+
+
+def kl(prediction, saliency_map) -> float:
+    """``sum(truth · log(ε + truth / (prediction + ε)))`` in nats, each map divided by its sum.
+
+    A prediction with negative values is shifted to a minimum of 0 first (MATLAB would return a
+    complex number); an all-zero map stays zero. Returns about ≥ 0.
+    """
+    prediction, truth = _pair(prediction, saliency_map)
+    if not np.isfinite(prediction).all():
+        return float("nan")
+    if prediction.min() < 0:
+        prediction = prediction - prediction.min()
+    q, p = _unit_sum(prediction), _unit_sum(truth)
+    return float((p * np.log(EPSILON + p / (q + EPSILON))).sum())
+
+
+def ig(prediction, fixations, center_bias) -> float:
+    """Information gain over the center bias in bits per fixation; both maps min–max scaled first.
+
+    ``mean(log2(ε + prediction) − log2(ε + center_bias))`` at the fixations.
+    NaN when either map is constant and without fixation.
+    """
+    prediction, center_bias = _pair(prediction, center_bias, "center bias")
+    return _gain(prediction, fixations, min_max(center_bias).ravel())
+
+
+def ig_uniform(prediction, fixations) -> float:
+    """Information gain over the uniform density in bits per fixation; NaN for a constant map.
+
+    The benchmark has no such file: this is ``InfoGain.m`` with 1/pixels as the baseline.
+    """
+    prediction = as_map(prediction)
+    return _gain(prediction, fixations, np.ones(prediction.size))
+
+
+def _gain(prediction: np.ndarray, fixations, baseline: np.ndarray) -> float:
+    at = np.unique(as_points(fixations, prediction.shape))
+    scaled = min_max(prediction).ravel()
+    if at.size == 0 or not np.isfinite(scaled).all():
+        return float("nan")
+    q, b = scaled / scaled.sum(), baseline / baseline.sum()
+    return float((np.log2(EPSILON + q[at]) - np.log2(EPSILON + b[at])).mean())
+
+
+def _area(hits: np.ndarray, alarms: np.ndarray, n_positives: int, n_negatives: int) -> float:
+    """Trapezoids under (0, 0), (alarms, hits)…, (1, 1); whole numbers until the division."""
+    tp = np.concatenate([[0], hits, [n_positives]]).astype(np.int64)
+    fp = np.concatenate([[0], alarms, [n_negatives]]).astype(np.int64)
+    twice = int((np.diff(fp) * (tp[1:] + tp[:-1])).sum())
+    return twice / (2 * n_positives * n_negatives)
+
+
+def _split_auc(positives: np.ndarray, drawn: np.ndarray) -> float:
+    """Mean AUC over splits: positives (P,), drawn (splits, M), both in [0, 1]; steps of 0.1."""
+    # k/10 rather than k·0.1, which would put a threshold just above 0.3. Thresholds above the
+    # largest value add the point (0, 0) again, so the same eleven serve every split.
+    thresholds = np.arange(11) / 10
+    tp = (positives[None] >= thresholds[::-1, None]).sum(axis=1)  # (11,)
+    fp = (drawn[:, None, :] >= thresholds[::-1, None]).sum(axis=2)  # (splits, 11)
+    areas = [_area(tp, alarms, positives.size, drawn.shape[1]) for alarms in fp]
+    return float(np.mean(areas))
+
+
+def _scaled_density(values: np.ndarray) -> np.ndarray:
+    return _unit_sum(min_max(values)) if values.any() else values
+
+
+def _unit_sum(values: np.ndarray) -> np.ndarray:
+    return values / values.sum() if values.any() else values
+
+
+def _pair(prediction, truth, name: str = "saliency map") -> tuple[np.ndarray, np.ndarray]:
+    prediction = as_map(prediction)
+    return prediction, as_truth(truth, prediction.shape, name)
