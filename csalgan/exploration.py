@@ -6,7 +6,7 @@ interval is a 95 % bootstrap over **images**, because the records of one image b
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -253,7 +253,9 @@ def frequent_words(records: pd.DataFrame, top: int = 12) -> pd.DataFrame:
 # --- what a sentence changes ------------------------------------------------------------------
 
 
-def cross_condition(prepared, *, n_records: int = 4) -> pd.DataFrame:
+def cross_condition(
+    prepared, *, n_records: int = 4, image_ids: Collection[str] | None = None
+) -> pd.DataFrame:
     """Score the map of every condition against the gaze of every other one of the same image.
 
     Done at the prepared size; fixations are scaled to it.
@@ -261,6 +263,7 @@ def cross_condition(prepared, *, n_records: int = 4) -> pd.DataFrame:
     Args:
         n_records: 4 takes the images seen in all four conditions, so that all cells are over the
             same images; 2 takes the images seen only freely and after a general sentence.
+        image_ids: only these images (those of the test part, say); all when None.
 
     Returns:
         Tidy rows ``image_id``, ``predictor`` (condition whose map is used as the prediction),
@@ -269,10 +272,10 @@ def cross_condition(prepared, *, n_records: int = 4) -> pd.DataFrame:
         fixations), ``value``. NaN where a map is constant.
 
     Raises:
-        CsalganError: no image has that many records.
+        CsalganError: none of the images has that many records.
     """
     rows = []
-    for image_id, members in _groups(prepared, n_records):
+    for image_id, members in _groups(prepared, n_records, image_ids):
         flat = np.stack([prepared.maps[i].ravel() for i in members.values()]).astype(np.float32)
         flat -= flat.mean(axis=1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):  # a constant map has no score: NaN
@@ -314,7 +317,7 @@ def fitted_blur(prepared, *, sample: int = 60, seed: int = 0) -> float:
         target = target[np.ix_(step, step)].ravel()
         place = places(prepared, i)
         for k, sigma in enumerate(tried):
-            score[k] += _correlation(fixation_map(place, sigma).ravel(), target)
+            score[k] += correlation(fixation_map(place, sigma).ravel(), target)
     return float(round(tried[score.argmax()], 3))
 
 
@@ -335,7 +338,7 @@ def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataF
     """
     rng = np.random.default_rng(seed)
     rows = []
-    for image_id, members in _groups(prepared, 4):
+    for image_id, members in _groups(prepared, 4, None):
         found = {c: places(prepared, i) for c, i in members.items()}
         take = min(len(p) for p in found.values()) // 2
         if take == 0:
@@ -348,7 +351,7 @@ def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataF
             ]
         for a in members:
             for b in members:
-                value = _correlation(halves[a][0], halves[b][1])
+                value = correlation(halves[a][0], halves[b][1])
                 rows.append((image_id, a, b, "cc_halves", value))
     return pd.DataFrame(rows, columns=["image_id", "predictor", "gaze", "metric", "value"])
 
@@ -366,7 +369,7 @@ def change(prepared, record: str, reference: str) -> np.ndarray:
     return _density(prepared, record) - _density(prepared, reference)
 
 
-# --- intervals --------------------------------------------------------------------------------
+# --- small statistics -------------------------------------------------------------------------
 
 
 def over_images(
@@ -391,6 +394,14 @@ def over_images(
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_images"])
 
 
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson correlation of two arrays of one shape; NaN when either is constant."""
+    a, b = (np.asarray(m, dtype=np.float64).ravel() for m in (a, b))
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / norm) if norm > 0 else float("nan")
+
+
 # --- helpers ----------------------------------------------------------------------------------
 
 
@@ -402,10 +413,14 @@ def _by_condition(prepared) -> Iterator[tuple[str, np.ndarray]]:
             yield condition, indices
 
 
-def _groups(prepared, n_records: int) -> list[tuple[str, dict[str, int]]]:
+def _groups(
+    prepared, n_records: int, image_ids: Collection[str] | None
+) -> list[tuple[str, dict[str, int]]]:
     """Images with that many records: id and {condition: row}."""
     records = prepared.records
     chosen = records[records.n_records == n_records]
+    if image_ids is not None:
+        chosen = chosen[chosen.image_id.isin(list(image_ids))]
     if chosen.empty:
         raise CsalganError(
             f"no image has {n_records} records, so conditions cannot be compared; use a dataset "
@@ -425,9 +440,3 @@ def _density(prepared, record: str) -> np.ndarray:
         raise CsalganError(f"record {record} is not in the dataset; see dataset.records.record.")
     density = prepared.maps[int(found[0])].astype(np.float64)
     return density / (density.mean() or 1.0)
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / norm) if norm > 0 else float("nan")

@@ -1,0 +1,321 @@
+"""Figures of notebook 05: what the sentence does to people and to a model."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from csalgan.data.records import CONDITIONS
+from csalgan.exploration import correlation
+from csalgan.figures.base import (
+    ACCENTS,
+    CONDITION_COLOURS,
+    CONDITION_LABELS,
+    CONDITION_MARKERS,
+    INK,
+    MUTED,
+    Figure,
+    bare,
+    figure,
+    show_change,
+    show_fixations,
+    show_image,
+    show_map,
+    themed,
+    wrapped,
+)
+from csalgan.guidance import LESS_IS_BETTER, VARIANTS, density
+
+_MODEL, _PEOPLE, _CONTROL = ACCENTS[0], INK, "#A6ABB2"
+_METRIC_NAMES = {"auc": "AUC", "sauc": "sAUC", "cc": "CC", "nss": "NSS", "sim": "SIM", "kl": "KL"}
+
+
+@themed
+def conditions_figure(
+    dataset, image_id: str, predictions: Mapping[str, np.ndarray], *, model: str
+) -> Figure:
+    """One image in every condition: fixations, measured map, predicted map.
+
+    Args:
+        predictions: record → predicted map (H, W).
+        model: the model's name, for the title.
+    """
+    rows = _members(dataset, image_id)
+    width = 2.6
+    height = 3 * width * rows.height.iloc[0] / rows.width.iloc[0] + 1.1
+    fig = figure(width * len(rows) + 0.4, height, title=f"One picture, four instructions ({model})")
+    axes = fig.subplots(3, len(rows), squeeze=False)
+    for column, (condition, row) in zip(axes.T, rows.iterrows(), strict=True):
+        measured = dataset.map(row.record)
+        show_image(column[0], dataset.image(row.record))
+        show_fixations(column[0], dataset.fixations(row.record), colour=_colour(condition))
+        column[0].set_title(_sentence(condition, row.text), color=_colour(condition))
+        show_map(column[1], measured)
+        show_map(column[2], predictions[row.record])
+        cc = correlation(predictions[row.record], measured)
+        column[2].set_xlabel(f"CC with the measured map {cc:.2f}", fontsize=8)
+    for ax, label in zip(axes[:, 0], ("fixations", "measured", "predicted"), strict=True):
+        ax.set_ylabel(label, fontsize=10)
+    return fig
+
+
+@themed
+def pair_figure(
+    dataset,
+    image_id: str,
+    condition: str,
+    predictions: Mapping[str, np.ndarray],
+    *,
+    model: str,
+    reference: str = "none",
+) -> Figure:
+    """The same image before and after a sentence, and what changed (the paper's Figures 10–12).
+
+    Args:
+        condition: the condition compared with ``reference``.
+        predictions: record → predicted map (H, W).
+        model: the model's name, for the title.
+    """
+    rows = _members(dataset, image_id)
+    width, shape = 3.0, rows.height.iloc[0] / rows.width.iloc[0]
+    fig = figure(
+        3 * width + 1.2, 3 * width * shape + 1.2, title=f"{_label(condition)} sentence ({model})"
+    )
+    axes = fig.subplots(3, 3)
+    found = {}
+    for line, name in zip(axes, (reference, condition), strict=False):
+        row = rows.loc[name]
+        found[name] = (dataset.map(row.record), predictions[row.record])
+        show_image(line[0], dataset.image(row.record))
+        show_fixations(line[0], dataset.fixations(row.record), colour=_colour(name))
+        show_map(line[1], found[name][0])
+        show_map(line[2], found[name][1])
+        line[0].set_ylabel(_sentence(name, row.text, 26), color=_colour(name), fontsize=9)
+    moved = [
+        density(told, 128) - density(untold, 128)
+        for told, untold in zip(found[condition], found[reference], strict=True)
+    ]
+    for ax, change in zip(axes[2, 1:], moved, strict=True):
+        # Both on the scale of people: a model that hardly moves should look like it.
+        limit = float(np.percentile(np.abs(moved[0]), 99.5)) or 1.0
+        picture = show_change(ax, change, limit=limit)
+        picture.set_extent((0, int(rows.width.iloc[0]), int(rows.height.iloc[0]), 0))
+        ax.set_xlabel(f"{50 * np.abs(change).mean():.0f} % of attention moved", fontsize=8.5)
+    for ax, title in zip(axes[0], ("image and fixations", "measured", "predicted"), strict=True):
+        ax.set_title(title)
+    _note(
+        bare(axes[2, 0]),
+        f"change: with minus without\n\nmeasured and predicted\nchange correlate "
+        f"{_number(correlation(*moved))}",
+    )
+    fig.colorbar(picture, ax=axes[2, :], shrink=0.9, pad=0.01, extend="both",
+                 label="change of attention\n(1 = even attention)")  # fmt: skip
+    return fig
+
+
+@themed
+def forest(differences: pd.DataFrame, human: pd.DataFrame, *, title: str) -> Figure:
+    """Paired differences to the true sentence per metric: the model, and people as the yardstick.
+
+    Args:
+        differences, human: rows ``variant``, ``metric``, ``mean``, ``low``, ``high``
+            (:func:`csalgan.guidance.paired_differences` without ``by``).
+    """
+    metrics = [m for m in _METRIC_NAMES if (differences.metric == m).any()]
+    variants = [v for v in VARIANTS if (differences.variant == v).any()]
+    columns = min(3, len(metrics))
+    lines = -(-len(metrics) // columns)
+    fig = figure(3.1 * columns + 1.9, (0.42 * len(variants) + 0.95) * lines + 0.8, title=title)
+    axes = fig.subplots(lines, columns, sharey=True, squeeze=False)
+    handles = {}
+    for ax, metric in zip(axes.ravel(), metrics, strict=False):
+        ax.axvline(0, color=INK, lw=0.9)
+        for table, dy, colour, marker, label in (
+            (differences, -0.13, _MODEL, "o", "model"),
+            (human, 0.16, _PEOPLE, "D", "people (gaze after that sentence)"),
+        ):
+            chosen = table[(table.metric == metric) & table.variant.isin(variants)]
+            if len(chosen):
+                handles[label] = _whiskers(
+                    ax, chosen, [variants.index(v) + dy for v in chosen.variant], colour, marker
+                )
+        less = " (less is better)" if metric in LESS_IS_BETTER else ""
+        ax.set(title=_METRIC_NAMES[metric] + less, ylim=(len(variants) - 0.5, -0.5))
+        ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
+        ax.grid(False, axis="y")
+    for ax in axes.ravel()[len(metrics) :]:
+        ax.set_axis_off()
+    fig.supxlabel("score with that sentence minus score with the true sentence (95 % intervals)",
+                  fontsize=9.5)  # fmt: skip
+    fig.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=2)
+    return fig
+
+
+@themed
+def condition_forest(
+    differences: pd.DataFrame, *, metrics: Sequence[str] = ("cc", "nss"), title: str
+) -> Figure:
+    """Paired differences to the true sentence, one colour per condition.
+
+    Args:
+        differences: as for :func:`forest`, with a column ``condition``.
+    """
+    metrics = [m for m in metrics if (differences.metric == m).any()]
+    variants = [v for v in VARIANTS if (differences.variant == v).any()]
+    present = [c for c in CONDITIONS if (differences.condition == c).any()]
+    fig = figure(4.2 * len(metrics) + 1.9, 0.62 * len(variants) + 1.8, title=title)
+    axes = fig.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    for ax, metric in zip(axes, metrics, strict=True):
+        ax.axvline(0, color=INK, lw=0.9)
+        for k, condition in enumerate(present):
+            chosen = differences[
+                (differences.metric == metric) & (differences.condition == condition)
+            ]
+            dy = 0.22 * (k - (len(present) - 1) / 2)
+            handle = _whiskers(
+                ax, chosen, [variants.index(v) + dy for v in chosen.variant],
+                _colour(condition), CONDITION_MARKERS[condition],
+            )  # fmt: skip
+            handle.set_label(_label(condition))
+        ax.set(title=_METRIC_NAMES[metric], ylim=(len(variants) - 0.5, -0.5))
+        ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
+        ax.grid(False, axis="y")
+        ax.set_xlabel("minus true sentence (95 % intervals)")
+    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return fig
+
+
+@themed
+def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
+    """Scores against sentence strength, a curve per condition with its 95 % band.
+
+    Args:
+        summary: rows ``strength``, ``metric``, ``condition``, ``mean``, ``low``, ``high``.
+    """
+    metrics = [m for m in _METRIC_NAMES if (summary.metric == m).any()]
+    fig = figure(3.3 * len(metrics) + 0.6, 3.3, title=title)
+    axes = fig.subplots(1, len(metrics), squeeze=False)[0]
+    for ax, metric in zip(axes, metrics, strict=True):
+        for condition in CONDITIONS:
+            rows = summary[(summary.metric == metric) & (summary.condition == condition)]
+            if rows.empty:
+                continue
+            rows = rows.sort_values("strength")
+            ax.fill_between(
+                rows.strength, rows.low, rows.high, color=_colour(condition), alpha=0.14, lw=0
+            )
+            ax.plot(
+                rows.strength, rows["mean"], color=_colour(condition), label=_label(condition),
+                marker=CONDITION_MARKERS[condition], ms=4,
+            )  # fmt: skip
+        ax.axvline(1, color=MUTED, lw=0.8, ls=":")
+        ax.set(xlabel="sentence strength (0 none, 1 as read)", title=_METRIC_NAMES[metric])
+    axes[0].legend(loc="best", handlelength=1.3)
+    return fig
+
+
+@themed
+def change_examples(
+    dataset, records: Sequence[str], moves: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> Figure:
+    """Image, measured change and predicted change, one row per record.
+
+    Args:
+        records: names of the records to show.
+        moves: record → (predicted, measured), as :func:`csalgan.guidance.changes` yields them.
+    """
+    rows = dataset.records.set_index("record").loc[list(records)]
+    width = 2.7
+    heights = [width * h / w for h, w in zip(rows.height, rows.width, strict=True)]
+    fig = figure(
+        3 * width + 1.0, sum(heights) + 0.3 * len(rows) + 0.9, title="Where attention moved"
+    )
+    axes = fig.subplots(len(rows), 3, squeeze=False, height_ratios=heights)
+    for line, (record, row) in zip(axes, rows.iterrows(), strict=True):
+        predicted, measured = moves[record]
+        show_image(line[0], dataset.image(record))
+        line[0].set_ylabel(_sentence(row.condition, row.text, 26), fontsize=8,
+                           color=_colour(row.condition))  # fmt: skip
+        limit = float(np.percentile(np.abs(measured), 99.5)) or 1.0
+        for ax, change in ((line[1], measured), (line[2], predicted)):
+            picture = show_change(ax, change, limit=limit)
+            picture.set_extent((0, row.width, row.height, 0))
+        line[2].set_xlabel(f"correlation {_number(correlation(predicted, measured))}", fontsize=8)
+        fig.colorbar(picture, ax=line, shrink=0.9, pad=0.01, extend="both")
+    for ax, title in zip(axes[0], ("image", "measured change", "predicted change"), strict=True):
+        ax.set_title(title)
+    return fig
+
+
+@themed
+def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+    """How well predicted and measured changes agree, beside strangers' changes; and how much moved.
+
+    Args:
+        table: one row per record (:func:`csalgan.guidance.compare_changes`).
+        summary: its means with intervals (:func:`csalgan.guidance.summarise_changes`).
+    """
+    order = [c for c in (*CONDITIONS, "all") if (summary.condition == c).any()]
+    fig = figure(
+        9.2, 0.5 * len(order) + 2.0, title="Does the model move attention where people do?"
+    )
+    agree, share = fig.subplots(1, 2, sharey=True)
+    rng = np.random.default_rng(0)  # spreads the dots, nothing else
+    for k, condition in enumerate(order):
+        dots = table if condition == "all" else table[table.condition == condition]
+        agree.scatter(dots.correlation, k + rng.uniform(-0.3, 0.3, len(dots)), s=4, alpha=0.25,
+                      color=_colour(condition), linewidths=0)  # fmt: skip
+    handles = {}
+    for ax, measure, dy, colour, marker, label in (
+        (agree, "control", 0.14, _CONTROL, "s", "control: another image's change"),
+        (agree, "correlation", -0.14, _MODEL, "o", "the same image's change"),
+        (share, "measured_share", 0.14, _PEOPLE, "D", "people"),
+        (share, "predicted_share", -0.14, _MODEL, "o", "model"),
+    ):
+        rows = summary[summary.measure == measure]
+        places = [order.index(c) + dy for c in rows.condition]
+        handles.setdefault(ax, {})[label] = _whiskers(ax, rows, places, colour, marker)
+    agree.axvline(0, color=INK, lw=0.9)
+    agree.set_yticks(range(len(order)), [CONDITION_LABELS.get(c, "all") for c in order])
+    agree.set(title="correlation with the measured change", ylim=(len(order) - 0.5, -0.5))
+    agree.set_xlabel("correlation (dots: records)")
+    share.set(title="share of attention that moved", xlim=(0, None), xlabel="share")
+    for ax, found in handles.items():
+        ax.grid(False, axis="y")
+        ax.legend(found.values(), found.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.22),
+                  ncols=2)  # fmt: skip
+    return fig
+
+
+def _whiskers(ax, table: pd.DataFrame, places: Sequence[float], colour: str, marker: str):
+    mean = table["mean"].to_numpy()
+    error = np.abs(np.stack([mean - table.low, table.high - mean]))
+    return ax.errorbar(
+        mean, places, xerr=error, fmt=marker, ms=5, color=colour, capsize=2, lw=1.3,
+        markeredgecolor="white", markeredgewidth=0.5,
+    )  # fmt: skip
+
+
+def _members(dataset, image_id: str) -> pd.DataFrame:
+    rows = dataset.records[dataset.records.image_id == image_id].set_index("condition")
+    return rows.loc[[c for c in CONDITIONS if c in rows.index]]
+
+
+def _sentence(condition: str, text: str, width: int = 32) -> str:
+    return f"{_label(condition)}\n{wrapped(text, width) if text else '(looked freely)'}"
+
+
+def _note(ax, text: str) -> None:
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=9.5)
+
+
+def _number(value: float) -> str:
+    return "undefined (nothing moved)" if np.isnan(value) else f"{value:.2f}"
+
+
+def _label(condition: str) -> str:
+    return CONDITION_LABELS.get(condition, condition)
+
+
+def _colour(condition: str) -> str:
+    return CONDITION_COLOURS.get(condition, INK)
