@@ -3,6 +3,7 @@
 from csalgan.figures.base import (
     ACCENTS,
     CONDITION_COLOURS,
+    CONDITION_INKS,
     CONDITION_LABELS,
     CONDITION_MARKERS,
     MAPS,
@@ -23,6 +24,7 @@ from csalgan.figures.base import (
 __all__ = [
     "ACCENTS",
     "CONDITION_COLOURS",
+    "CONDITION_INKS",
     "CONDITION_LABELS",
     "CONDITION_MARKERS",
     "MAPS",

@@ -32,6 +32,13 @@ CONDITION_COLOURS = {
     "non_salient": "#E69F00",
     "salient": "#C6460B",  # their vermilion, a little darker, to stand further from the orange
 }
+#: The same hues, dark enough to be read as text on white (contrast of at least 4.5).
+CONDITION_INKS = {
+    "none": "#5C5C5C",
+    "general": "#005E94",
+    "non_salient": "#8A5D00",
+    "salient": "#B03C07",
+}
 #: Never colour alone: a marker per condition as well.
 CONDITION_MARKERS = {"none": "o", "general": "s", "non_salient": "^", "salient": "D"}
 #: What a reader sees in place of the column value.
@@ -351,8 +358,10 @@ def _footed(fig: matplotlib.figure.Figure, line: str) -> Iterator[Bbox]:
         fig.draw_without_rendering()
     fig.set_layout_engine("none")  # what was measured is what is written, at any resolution
     width, height = fig.get_size_inches()
-    # Artists may stick out of a figure that has no layout engine: take them in.
-    content = Bbox.union([Bbox.from_bounds(0, 0, width, height), fig.get_tightbbox()])
+    # Artists may stick out of a figure that has no layout engine: take them in. Rows left empty
+    # above and below (pictures keep their shape) go.
+    tight = fig.get_tightbbox()
+    content = Bbox([[min(0, tight.x0), tight.y0 - _PAD], [max(width, tight.x1), tight.y1 + _PAD]])
     foot = fig.text(
         (content.x0 + _PAD) / width,
         (content.y0 - _PAD) / height,

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from csalgan.data.records import CONDITIONS
 from csalgan.figures.base import (
     ACCENTS,
     CONDITION_COLOURS,
+    CONDITION_INKS,
     CONDITION_LABELS,
     CONDITION_MARKERS,
     INK,
@@ -39,12 +41,13 @@ _MEASURES = {
 def condition_samples(dataset, image_id: str) -> Figure:
     """One image in all its conditions: fixations, map and overlay, one column per condition."""
     rows = dataset.records[dataset.records.image_id == image_id]
-    title = f"One picture, {len(rows)} instructions (image {image_id})"
+    title = f"One picture, {len(rows)} conditions (image {image_id})"
     fig = figure(2.7 * len(rows) + 0.2, _grid_height(rows.iloc[0], 2.7, 3) + 0.9, title=title)
     axes = fig.subplots(3, len(rows), squeeze=False)
     for column, row in zip(axes.T, rows.itertuples(), strict=True):
         image, saliency = dataset.image(row.record), dataset.map(row.record)
-        show_image(column[0], image, title=_headline(row))
+        show_image(column[0], image)
+        column[0].set_title(_headline(row), color=_ink(row.condition), fontsize=9.5)
         show_fixations(column[0], dataset.fixations(row.record), colour=_colour(row.condition))
         show_map(column[1], saliency)
         overlay(column[2], image, saliency)
@@ -69,7 +72,7 @@ def contact_sheet(dataset, image_ids: Sequence[str]) -> Figure:
                 show_map(ax, dataset.map(members.record[condition]))
     axes[0, 0].set_title("image")
     for ax, condition in zip(axes[0, 1:], CONDITIONS, strict=True):
-        ax.set_title(CONDITION_LABELS[condition], color=_colour(condition), weight="bold")
+        ax.set_title(CONDITION_LABELS[condition], color=_ink(condition), weight="bold")
     return fig
 
 
@@ -125,7 +128,7 @@ def mean_map_panels(mean_maps: Mapping[str, np.ndarray]) -> Figure:
         ax.clabel(lines, fmt="%d×", fontsize=7)
         ax.axhline(0.5, color="white", lw=0.4, alpha=0.6)
         ax.axvline(0.5, color="white", lw=0.4, alpha=0.6)
-        ax.set_title(CONDITION_LABELS.get(name, "all records"), color=_colour(name), weight="bold")
+        ax.set_title(CONDITION_LABELS.get(name, "all records"), color=_ink(name), weight="bold")
     fig.colorbar(picture, ax=axes, shrink=0.82, pad=0.01, label="attention (1 = spread evenly)")
     return fig
 
@@ -189,7 +192,7 @@ def statistic_curves(statistics: pd.DataFrame) -> Figure:
         ax.axhline(0.5, color=MUTED, lw=0.8, ls=":")
         ax.set(xlabel=label, ylim=(0, 1))
     axes[0].set_ylabel("share of records")
-    axes[0].legend(loc="lower right", handlelength=1.2)
+    axes[0].legend(loc="upper left", handlelength=1.2)
     return fig
 
 
@@ -210,6 +213,7 @@ def sentence_figure(lengths: pd.DataFrame, common: pd.DataFrame) -> Figure:
         )  # fmt: skip
     left.set(title="length", xlabel="words in the sentence", ylabel="share of sentences")
     left.set(xlim=(0, None), ylim=(0, None))
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend()
     table = common.pivot(index="word", columns="condition", values="share")
     table = table.loc[list(dict.fromkeys(common.word)), present]
@@ -296,7 +300,7 @@ def change_panels(dataset, image_id: str, changes: Mapping[str, np.ndarray]) -> 
         picture = show_change(ax, signed, limit=limit)
         picture.set_extent((0, width, height, 0))
         ax.set_title(
-            f"{_label(condition)}\n{wrapped(rows.text[condition], 34)}", color=_colour(condition),
+            f"{_label(condition)}\n{wrapped(rows.text[condition], 34)}", color=_ink(condition),
             fontsize=8.5,
         )  # fmt: skip
     fig.colorbar(picture, ax=axes, shrink=0.75, pad=0.01, extend="both",
@@ -315,6 +319,10 @@ def _label(condition: str) -> str:
 
 def _colour(condition: str) -> str:
     return CONDITION_COLOURS.get(condition, INK)
+
+
+def _ink(condition: str) -> str:
+    return CONDITION_INKS.get(condition, INK)
 
 
 def _row_label(ax: Axes, text: str) -> None:

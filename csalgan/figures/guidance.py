@@ -10,6 +10,7 @@ from csalgan.exploration import correlation
 from csalgan.figures.base import (
     ACCENTS,
     CONDITION_COLOURS,
+    CONDITION_INKS,
     CONDITION_LABELS,
     CONDITION_MARKERS,
     INK,
@@ -43,13 +44,13 @@ def conditions_figure(
     rows = _members(dataset, image_id)
     width = 2.6
     height = 3 * width * rows.height.iloc[0] / rows.width.iloc[0] + 1.1
-    fig = figure(width * len(rows) + 0.4, height, title=f"One picture, four instructions ({model})")
+    fig = figure(width * len(rows) + 0.4, height, title=f"One picture, four conditions ({model})")
     axes = fig.subplots(3, len(rows), squeeze=False)
     for column, (condition, row) in zip(axes.T, rows.iterrows(), strict=True):
         measured = dataset.map(row.record)
         show_image(column[0], dataset.image(row.record))
         show_fixations(column[0], dataset.fixations(row.record), colour=_colour(condition))
-        column[0].set_title(_sentence(condition, row.text), color=_colour(condition))
+        column[0].set_title(_sentence(condition, row.text), color=_ink(condition), fontsize=9.5)
         show_map(column[1], measured)
         show_map(column[2], predictions[row.record])
         cc = correlation(predictions[row.record], measured)
@@ -90,7 +91,7 @@ def pair_figure(
         show_fixations(line[0], dataset.fixations(row.record), colour=_colour(name))
         show_map(line[1], found[name][0])
         show_map(line[2], found[name][1])
-        line[0].set_ylabel(_sentence(name, row.text, 26), color=_colour(name), fontsize=9)
+        line[0].set_ylabel(_sentence(name, row.text, 26), color=_ink(name), fontsize=9)
     moved = [
         density(told, 128) - density(untold, 128)
         for told, untold in zip(found[condition], found[reference], strict=True)
@@ -235,7 +236,7 @@ def change_examples(
         predicted, measured = moves[record]
         show_image(line[0], dataset.image(record))
         line[0].set_ylabel(_sentence(row.condition, row.text, 26), fontsize=8,
-                           color=_colour(row.condition))  # fmt: skip
+                           color=_ink(row.condition))  # fmt: skip
         limit = float(np.percentile(np.abs(measured), 99.5)) or 1.0
         for ax, change in ((line[1], measured), (line[2], predicted)):
             picture = show_change(ax, change, limit=limit)
@@ -315,6 +316,10 @@ def _number(value: float) -> str:
 
 def _label(condition: str) -> str:
     return CONDITION_LABELS.get(condition, condition)
+
+
+def _ink(condition: str) -> str:
+    return CONDITION_INKS.get(condition, INK)
 
 
 def _colour(condition: str) -> str:
