@@ -11,7 +11,7 @@ import numpy as np
 
 from csalgan.errors import CsalganError
 from csalgan.metrics import mit, paper, tuebingen
-from csalgan.metrics.common import as_map, as_truth, resize
+from csalgan.metrics.common import as_map, resize
 from csalgan.metrics.profiles import METRICS, PROFILES, ProfileInfo, profile_info
 
 __all__ = ["METRICS", "PROFILES", "ProfileInfo", "profile_info", "score", "score_batch"]
@@ -27,6 +27,7 @@ def score(
     profile: str = "tuebingen",
     metrics: Sequence[str] | None = None,
     seed: int = 0,
+    shape: tuple[int, int] | None = None,
 ) -> dict[str, float]:
     """Score one prediction under one profile.
 
@@ -49,6 +50,8 @@ def score(
         Names from ``profile_info(profile).metrics``; by default all that the given truth allows.
     seed
         For AUC-Borji and shuffled AUC of ``mit`` and "sAUC" of ``paper``.
+    shape
+        Native (H, W); needed only when neither map says it and the prediction has another size.
 
     Returns
     -------
@@ -72,14 +75,13 @@ def score(
     if profile == "paper":
         if not names:
             return {}
-        shape = np.shape(saliency_map)
-        truth = paper.at_size(as_truth(saliency_map, shape, "saliency map"), "saliency map")
-        prediction = paper.at_size(prediction)
+        truth = paper.truth_at_size(saliency_map)
+        prediction = paper.prediction_at_size(prediction)
         options = {"sauc": {"seed": seed}}
         return {
             name: getattr(paper, name)(prediction, truth, **options.get(name, {})) for name in names
         }
-    prediction = resize(prediction, _native_shape(prediction, saliency_map, center_bias))
+    prediction = resize(prediction, _native_shape(shape, saliency_map, center_bias, prediction))
     module = {"mit": mit, "tuebingen": tuebingen}[profile]
     options = {"sauc": {"seed": seed}, "auc_borji": {"seed": seed}} if profile == "mit" else {}
     return {
@@ -125,9 +127,8 @@ def _chosen(info: ProfileInfo, metrics, given: Mapping) -> list[str]:
     return list(metrics)
 
 
-def _native_shape(prediction: np.ndarray, saliency_map, center_bias) -> tuple[int, int]:
-    """The truth decides the size; with fixations alone the prediction is native already."""
-    for truth in (saliency_map, center_bias):
-        if truth is not None:
-            return np.shape(truth)
-    return prediction.shape
+def _native_shape(shape, saliency_map, center_bias, prediction) -> tuple[int, int]:
+    if shape is not None:
+        return tuple(shape)
+    known = (truth for truth in (saliency_map, center_bias, prediction) if truth is not None)
+    return np.shape(next(known))

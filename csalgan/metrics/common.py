@@ -97,27 +97,58 @@ def is_constant(values: np.ndarray) -> bool:
     return bool(values.min() == values.max())
 
 
-def rank_auc(positives: np.ndarray, negatives_sorted: np.ndarray) -> float:
+def rank_auc(positives: np.ndarray, negatives: np.ndarray) -> float:
     """The exact area under the ROC curve: P(positive > negative) + ½ P(positive = negative).
+
+    Nothing is sorted but the few positives: all values fall into equal-width buckets, and only
+    negatives that share a bucket with a positive are compared one by one. Bucketing is monotone
+    in floating point, so the result is exact, whatever the distribution.
 
     Parameters
     ----------
-    positives
-        float (P,), in any order.
-    negatives_sorted
-        float (M,), ascending.
+    positives, negatives
+        float64 (P,) and (M,), finite, in any order, repeats count.
 
     Returns
     -------
     float in [0, 1]; NaN when either is empty.
     """
-    if positives.size == 0 or negatives_sorted.size == 0:
+    if positives.size == 0 or negatives.size == 0:
         return float("nan")
-    below = np.searchsorted(negatives_sorted, positives, side="left")
-    not_above = np.searchsorted(negatives_sorted, positives, side="right")
-    # Whole numbers until the one division at the end.
-    wins_twice = int(below.sum()) + int(not_above.sum())
-    return wins_twice / (2 * positives.size * negatives_sorted.size)
+    ranked = np.sort(positives)
+    low, high = min(ranked[0], negatives.min()), max(ranked[-1], negatives.max())
+    with np.errstate(all="ignore"):
+        scale = (_BUCKETS - 1) / (high - low)
+    if not 0 < scale < np.inf:  # one value only, or a span that floating point cannot divide
+        return _doubled_wins(ranked, negatives) / (2 * ranked.size * negatives.size)
+    levels = _are_levels(negatives, high - low) and _are_levels(ranked, high - low)
+    if levels:
+        scale = 1.0  # grey levels: each is a bucket of its own, so sharing one is a tie
+    inside = np.bincount(((ranked - low) * scale).astype(np.int32), minlength=_BUCKETS)
+    above = ranked.size - np.cumsum(inside)  # positives in higher buckets
+    bucket = ((negatives - low) * scale).astype(np.int32)
+    count = np.bincount(bucket, minlength=_BUCKETS)
+    if levels:
+        doubled = int((count * (2 * above + inside)).sum())
+    else:
+        shared = inside > 0
+        doubled = 2 * int((count * above)[~shared].sum())
+        doubled += _doubled_wins(ranked, negatives[shared[bucket]])
+    return doubled / (2 * ranked.size * negatives.size)
+
+
+_BUCKETS = 2**14
+
+
+def _are_levels(values: np.ndarray, span: float) -> bool:
+    return bool(span < _BUCKETS and np.array_equal(values, np.rint(values)))
+
+
+def _doubled_wins(ranked: np.ndarray, negatives: np.ndarray) -> int:
+    """Σ over pairs of 2 for positive > negative and 1 for a tie; ``ranked`` ascends."""
+    not_above = np.searchsorted(ranked, negatives, side="right")
+    below = np.searchsorted(ranked, negatives, side="left")
+    return 2 * ranked.size * negatives.size - int(not_above.sum()) - int(below.sum())
 
 
 def min_max(values: np.ndarray) -> np.ndarray:

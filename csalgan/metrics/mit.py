@@ -47,12 +47,12 @@ def auc_borji(prediction, fixations, *, seed: int = 0, splits: int = SPLITS) -> 
 
     Thresholds 0, 0.1, … on the min–max scaled map. Pixels are drawn with replacement from the
     whole map by ``numpy.random.default_rng(seed)``.
-    Returns [0, 1]; NaN for a constant map (MATLAB divides 0 by 0) and for fewer than 2 fixations.
+    Returns [0, 1]; NaN for a constant map (MATLAB divides 0 by 0) and without fixation.
     """
     prediction = as_map(prediction)
     at = np.unique(as_points(fixations, prediction.shape))
     scaled = min_max(prediction).ravel()
-    if at.size <= 1 or not np.isfinite(scaled).all():
+    if at.size == 0 or not np.isfinite(scaled).all():
         return float("nan")
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, scaled.size, size=(splits, at.size))
@@ -64,13 +64,13 @@ def sauc(prediction, fixations, negatives, *, seed: int = 0, splits: int = SPLIT
 
     ``negatives`` are the fixations of ten other images (any number is taken). Each split draws,
     without replacement, as many of their distinct pixels as there are fixations (or all).
-    Returns [0, 1]; NaN for a constant map, fewer than 2 fixations, or no negatives.
+    Returns [0, 1]; NaN for a constant map, without fixation, or without negatives.
     """
     prediction = as_map(prediction)
     at = np.unique(as_points(fixations, prediction.shape))
     others = np.unique(as_points(negatives, prediction.shape, "negatives"))
     scaled = min_max(prediction).ravel()
-    if at.size <= 1 or others.size == 0 or not np.isfinite(scaled).all():
+    if at.size == 0 or others.size == 0 or not np.isfinite(scaled).all():
         return float("nan")
     rng = np.random.default_rng(seed)
     count = min(at.size, others.size)

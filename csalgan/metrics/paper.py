@@ -1,58 +1,64 @@
 """Profile ``paper``: as the paper's published code computes its Table I.
 
-Rebuilt from the description of that code (docs/metrics.md says which parts are inferred). The
-four numbers never look at a fixation: they compare the prediction with the ground-truth *map*,
-both at 256 × 256, and the code flattens a batch of four records into one long vector first.
+The four numbers of ``score.py`` in the published repository (docs/metrics.md). None looks at a
+fixation: they compare the prediction with the ground-truth *map*, both at 256 × 256, and flatten
+whatever batch they are given into one long vector first.
 
-Every function takes arrays of one shape, flattened inside, so ``(H, W)`` scores one record and
-``(4, H, W)`` scores a batch the published way (:func:`score_published_batch`).
+Every function takes two arrays of one shape, so ``(H, W)`` scores one record and ``(4, H, W)`` a
+batch the published way (:func:`score_published_batch`).
 A prediction with NaN or infinity scores NaN.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 from csalgan.errors import CsalganError
-from csalgan.metrics.common import as_map, is_constant, rank_auc, resize
+from csalgan.metrics.common import as_map, as_truth, is_constant, resize
 from csalgan.metrics.tuebingen import pearson
 
-#: Side of the square both maps are brought to, and the percentile that makes labels.
+#: Side of the square both maps are brought to.
 SIZE = 256
-PERCENTILE = 80
+#: The value that this share of the sorted pixels precedes is the threshold (strictly above).
+SHARE = 0.8
+#: The published loader's batch.
 BATCH = 4
 
 
 def auc(prediction, saliency_map) -> float:
-    """AUC of the prediction against labels ``map > its 80th percentile``, exact ranks.
+    """AUC of two *binarised* maps: prediction and truth, each above its own 80th percentile.
 
-    Returns [0, 1]; ½ for a constant prediction; NaN when no pixel exceeds the percentile.
+    With two levels on both sides the area is balanced accuracy, (TPR + TNR) / 2.
+    Returns [0, 1]; ½ for a constant prediction; NaN when no pixel of the map, or every pixel,
+    is above its threshold.
     """
     values, truth = _flat(prediction, saliency_map)
     if not np.isfinite(values).all():
         return float("nan")
-    return _auc(values, _labels(truth))
+    return _binary_auc(_top(values), _top(truth))
 
 
 def sauc(prediction, saliency_map, *, seed: int = 0) -> float:
-    """The published "sAUC": as many random background pixels are labelled *positive* as well.
+    """The published "sAUC": as :func:`auc`, but random negatives are labelled *positive*.
 
-    Negatives are what is left. Random labels rank at chance, so the value is close to
-    ``(AUC + ½) / 2``. Drawn without replacement by ``numpy.random.default_rng(seed)``.
-    Returns [0, 1]; NaN when no pixel exceeds the percentile.
+    As many background pixels as there are positives, drawn without replacement by
+    ``numpy.random.default_rng(seed)``, join the positives; the rest are the negatives. Random
+    labels rank at chance, so the value falls to about ``(AUC + ½) / 2``.
+    Returns [0, 1]; NaN where :func:`auc` is.
     """
     values, truth = _flat(prediction, saliency_map)
     if not np.isfinite(values).all():
         return float("nan")
-    labels = _labels(truth)
+    labels = _top(truth)
     background = np.flatnonzero(~labels)
     count = min(int(labels.sum()), background.size)
     labels[np.random.default_rng(seed).choice(background, count, replace=False)] = True
-    return _auc(values, labels)
+    return _binary_auc(_top(values), labels)
 
 
 def nss(prediction, saliency_map) -> float:
-    """Mean z-score (ddof 0) of the prediction over the pixels with ``map > 0``.
+    """Mean z-score (ddof 1, as ``torch.std``) of the prediction over the pixels with ``map > 0``.
 
     Returns a number of standard deviations; NaN for a constant prediction or an all-zero map.
     """
@@ -60,7 +66,7 @@ def nss(prediction, saliency_map) -> float:
     positive = truth > 0
     if not np.isfinite(values).all() or is_constant(values) or not positive.any():
         return float("nan")
-    return float((values[positive].mean() - values.mean()) / values.std())
+    return float((values[positive].mean() - values.mean()) / values.std(ddof=1))
 
 
 def cc(prediction, saliency_map) -> float:
@@ -79,8 +85,8 @@ def score_published_batch(
     Parameters
     ----------
     predictions, saliency_maps
-        As many 2-D maps of any size, in the order the loader gave; all become 256 × 256. The
-        last batch may be smaller.
+        As many 2-D maps of any size, in the loader's order; all become 256 × 256. The last batch
+        may be smaller.
     seed
         For the random labels of "sAUC"; batch k uses ``seed + k``.
 
@@ -101,8 +107,8 @@ def score_published_batch(
     rows = []
     for k, start in enumerate(range(0, len(predictions), batch)):
         part = slice(start, start + batch)
-        values = np.stack([at_size(p) for p in predictions[part]])  # (≤4, 256, 256)
-        truth = np.stack([at_size(m, "saliency map") for m in saliency_maps[part]])
+        values = np.stack([prediction_at_size(p) for p in predictions[part]])  # (≤4, 256, 256)
+        truth = np.stack([truth_at_size(m) for m in saliency_maps[part]])
         rows.append(
             {
                 "auc": auc(values, truth),
@@ -114,17 +120,39 @@ def score_published_batch(
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def at_size(values, name: str = "prediction") -> np.ndarray:
-    """A map at the published code's 256 × 256, float64."""
-    return resize(as_map(values, name), (SIZE, SIZE))
+def prediction_at_size(values) -> np.ndarray:
+    """A prediction at the published code's 256 × 256, float64."""
+    return resize(as_map(values), (SIZE, SIZE))
 
 
-def _auc(values: np.ndarray, labels: np.ndarray) -> float:
-    return rank_auc(values[labels], np.sort(values[~labels]))
+def truth_at_size(values) -> np.ndarray:
+    """A ground-truth map at 256 × 256, float64.
+
+    8-bit maps are resized in 8 bits, as torchvision does with a grey picture: rounding to whole
+    grey levels decides which pixels are ``> 0``.
+    """
+    values = np.asarray(values)
+    checked = as_truth(values, values.shape)
+    if values.dtype == np.uint8:
+        picture = Image.fromarray(values).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+        return np.asarray(picture, dtype=np.float64)
+    return resize(checked, (SIZE, SIZE))
 
 
-def _labels(truth: np.ndarray) -> np.ndarray:
-    return truth > np.percentile(truth, PERCENTILE)
+def _top(values: np.ndarray) -> np.ndarray:
+    """True strictly above the sorted value at index ``int(0.8 · n)``; constant: nowhere."""
+    k = int(SHARE * values.size)
+    return values > np.partition(values, k)[k]
+
+
+def _binary_auc(predicted: np.ndarray, labels: np.ndarray) -> float:
+    positives = int(labels.sum())
+    negatives = labels.size - positives
+    if positives == 0 or negatives == 0:
+        return float("nan")
+    hits = int((predicted & labels).sum())
+    alarms = int(predicted.sum()) - hits
+    return (hits * negatives + (negatives - alarms) * positives) / (2 * positives * negatives)
 
 
 def _flat(prediction, truth) -> tuple[np.ndarray, np.ndarray]:

@@ -135,8 +135,8 @@ _INFO = {
         "paper",
         "as the paper's published code computes its Table I",
         {
-            "auc": f"Positives are the pixels of the ground-truth map above its "
-            f"{paper.PERCENTILE}th percentile: no fixation is used.",
+            "auc": "Prediction and ground-truth map are both cut at their 80th percentile, so this "
+            "is balanced accuracy of two binary maps; no fixation is used.",
             "sauc": "As auc, but as many random background pixels are labelled positive too, so "
             "the value falls to about (AUC + ½)/2; nothing is shuffled between images.",
             "cc": f"Pearson correlation at {paper.SIZE} × {paper.SIZE}.",

@@ -41,7 +41,7 @@ def auc(prediction, fixations) -> float:
     if not np.isfinite(prediction).all():
         return float("nan")
     values = prediction.ravel()
-    return rank_auc(values[at], np.sort(values))
+    return rank_auc(values[at], values)
 
 
 def sauc(prediction, fixations, negatives) -> float:
@@ -56,7 +56,7 @@ def sauc(prediction, fixations, negatives) -> float:
     if not np.isfinite(prediction).all():
         return float("nan")
     values = prediction.ravel()
-    return rank_auc(values[at], np.sort(values[others]))
+    return rank_auc(values[at], values[others])
 
 
 def nss(prediction, fixations) -> float:

@@ -1,0 +1,103 @@
+"""The negatives of shuffled AUC: fixations of other images, packed, mapped on demand."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from csalgan.errors import CsalganError
+
+
+class NegativePool:
+    """All fixations of a dataset as one packed array, from which each image draws its negatives.
+
+    The negatives of an image are the fixations of *other images*: its own records are left out
+    in every condition, since one picture shown with another sentence is not another picture.
+    The pool keeps 4 bytes a fixation (510 images with four records each: about 1 MB), whatever
+    the size of the maps.
+
+    Parameters
+    ----------
+    image_ids
+        One id per record; records of one image carry the same id.
+    fixations
+        One int (N, 2) array per record, rows (y, x) in native pixels.
+    shapes
+        One (height, width) per record.
+
+    Raises
+    ------
+    CsalganError
+        When the three differ in number or a side is over 65,535 pixels.
+    """
+
+    def __init__(
+        self, image_ids: Sequence[str], fixations: Iterable, shapes: Iterable[tuple[int, int]]
+    ):
+        fixations, shapes = list(fixations), np.asarray(list(shapes), dtype=np.int64)
+        if not len(image_ids) == len(fixations) == len(shapes):
+            raise CsalganError(
+                f"{len(image_ids)} image ids, {len(fixations)} fixation sets and {len(shapes)} "
+                "shapes do not belong together; give one of each for every record."
+            )
+        if shapes.size and shapes.max() > np.iinfo(np.uint16).max:
+            raise CsalganError(
+                f"a map side of {shapes.max()} pixels is too long; 65,535 is the largest."
+            )
+        self._ids, image = np.unique(np.asarray(image_ids, dtype=str), return_inverse=True)
+        order = np.argsort(image, kind="stable")  # records of one image lie together
+        packed = [np.asarray(fixations[r], dtype=np.uint16).reshape(-1, 2) for r in order]
+        lengths = np.array([len(points) for points in packed], dtype=np.int64)
+        self._points = np.concatenate(packed) if packed else np.zeros((0, 2), np.uint16)
+        self._shapes = shapes[order].reshape(-1, 2)
+        self._record_stops = np.cumsum(lengths)
+        per_image = np.bincount(image, weights=lengths[np.argsort(order)], minlength=len(self._ids))
+        self._image_stops = np.cumsum(per_image.astype(np.int64))
+
+    def __len__(self) -> int:
+        """Number of fixations in the pool."""
+        return len(self._points)
+
+    def negatives(
+        self,
+        image_id: str,
+        shape: tuple[int, int],
+        *,
+        n_images: int | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+    ) -> np.ndarray:
+        """Fixations of other images in the pixels of this one.
+
+        A point (y, x) of an image of h × w pixels goes to (⌊y · H/h⌋, ⌊x · W/w⌋), as pysaliency's
+        ``FullShuffledNonfixationProvider`` maps it.
+
+        Parameters
+        ----------
+        image_id
+            The image to leave out (it need not be in the pool).
+        shape
+            (H, W) to map to.
+        n_images
+            Take this many other images at random (``mit``: 10); None takes all (``tuebingen``).
+        limit
+            At most so many points, drawn at random without replacement; None for all.
+        seed
+            For both draws; the same image and seed give the same points.
+
+        Returns
+        -------
+        int32 (M, 2), rows (y, x); every point lies in the map.
+        """
+        other = self._ids != image_id
+        rng = np.random.default_rng([seed, int(np.searchsorted(self._ids, image_id))])
+        if n_images is not None and n_images < other.sum():
+            chosen = rng.choice(np.flatnonzero(other), n_images, replace=False)
+            other = np.isin(np.arange(len(self._ids)), chosen)
+        keep = np.repeat(other, np.diff(self._image_stops, prepend=0))  # one flag a fixation
+        if limit is not None and limit < keep.sum():
+            index = np.sort(rng.choice(np.flatnonzero(keep), limit, replace=False))
+        else:
+            index = np.flatnonzero(keep)
+        factor = np.asarray(shape, dtype=np.float64) / self._shapes  # (records, 2)
+        record = np.searchsorted(self._record_stops, index, side="right")
+        return (self._points[index] * factor[record]).astype(np.int32)
