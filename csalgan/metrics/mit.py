@@ -38,8 +38,10 @@ def auc(prediction, fixations) -> float:
     positives = np.sort(values[at])
     thresholds = np.unique(positives)[::-1]
     hits = at.size - np.searchsorted(positives, thresholds, side="left")
-    above = values.size - np.searchsorted(np.sort(values), thresholds, side="left")
-    return _area(hits, above - hits, at.size, n_negatives)
+    # How many thresholds each pixel reaches, counted from the lowest: no sort of the map.
+    reached = np.bincount(np.searchsorted(thresholds[::-1], values, side="right"))
+    above = np.cumsum(reached[::-1])[: thresholds.size]
+    return float(_area(hits, above - hits, at.size, n_negatives))
 
 
 def auc_borji(prediction, fixations, *, seed: int = 0, splits: int = SPLITS) -> float:
@@ -153,11 +155,15 @@ def _gain(prediction: np.ndarray, fixations, baseline: np.ndarray) -> float:
     return float((np.log2(EPSILON + q[at]) - np.log2(EPSILON + b[at])).mean())
 
 
-def _area(hits: np.ndarray, alarms: np.ndarray, n_positives: int, n_negatives: int) -> float:
-    """Trapezoids under (0, 0), (alarms, hits)…, (1, 1); whole numbers until the division."""
-    tp = np.concatenate([[0], hits, [n_positives]]).astype(np.int64)
-    fp = np.concatenate([[0], alarms, [n_negatives]]).astype(np.int64)
-    twice = int((np.diff(fp) * (tp[1:] + tp[:-1])).sum())
+def _area(hits: np.ndarray, alarms: np.ndarray, n_positives: int, n_negatives: int) -> np.ndarray:
+    """Trapezoids under (0, 0), (alarms, hits)…, (1, 1) along the last axis.
+
+    Counts (…, T) from the highest threshold down; whole numbers until the one division.
+    """
+    tp = np.concatenate([[0], hits, [n_positives]])
+    ends = np.zeros((*alarms.shape[:-1], 1), dtype=np.int64)
+    fp = np.concatenate([ends, alarms, ends + n_negatives], axis=-1)
+    twice = (np.diff(fp, axis=-1) * (tp[1:] + tp[:-1])).sum(axis=-1)
     return twice / (2 * n_positives * n_negatives)
 
 
@@ -166,10 +172,13 @@ def _split_auc(positives: np.ndarray, drawn: np.ndarray) -> float:
     # k/10 rather than k·0.1, which would put a threshold just above 0.3. Thresholds above the
     # largest value add the point (0, 0) again, so the same eleven serve every split.
     thresholds = np.arange(11) / 10
-    tp = (positives[None] >= thresholds[::-1, None]).sum(axis=1)  # (11,)
-    fp = (drawn[:, None, :] >= thresholds[::-1, None]).sum(axis=2)  # (splits, 11)
-    areas = [_area(tp, alarms, positives.size, drawn.shape[1]) for alarms in fp]
-    return float(np.mean(areas))
+    splits, count = drawn.shape
+    reached = np.searchsorted(thresholds, drawn, side="right") - 1  # highest threshold ≤ value
+    cell = np.arange(splits)[:, None] * 11 + reached
+    at_level = np.bincount(cell.ravel(), minlength=splits * 11).reshape(splits, 11)
+    alarms = np.cumsum(at_level[:, ::-1], axis=1)  # (splits, 11), from the highest threshold down
+    hits = (positives >= thresholds[::-1, None]).sum(axis=1)  # (11,)
+    return float(np.mean(_area(hits, alarms, positives.size, count)))
 
 
 def _scaled_density(values: np.ndarray) -> np.ndarray:

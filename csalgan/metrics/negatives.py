@@ -1,6 +1,7 @@
 """The negatives of shuffled AUC: fixations of other images, packed, mapped on demand."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,8 +13,8 @@ class NegativePool:
 
     The negatives of an image are the fixations of *other images*: its own records are left out
     in every condition, since one picture shown with another sentence is not another picture.
-    The pool keeps 4 bytes a fixation (510 images with four records each: about 1 MB), whatever
-    the size of the maps.
+    The pool keeps 4 bytes a fixation (1530 records: about 1 MB) and 8 for each of the last four
+    map sizes it was asked for, whatever the size of the maps.
 
     Parameters
     ----------
@@ -46,12 +47,13 @@ class NegativePool:
         self._ids, image = np.unique(np.asarray(image_ids, dtype=str), return_inverse=True)
         order = np.argsort(image, kind="stable")  # records of one image lie together
         packed = [np.asarray(fixations[r], dtype=np.uint16).reshape(-1, 2) for r in order]
-        lengths = np.array([len(points) for points in packed], dtype=np.int64)
         self._points = np.concatenate(packed) if packed else np.zeros((0, 2), np.uint16)
         self._shapes = shapes[order].reshape(-1, 2)
-        self._record_stops = np.cumsum(lengths)
-        per_image = np.bincount(image, weights=lengths[np.argsort(order)], minlength=len(self._ids))
-        self._image_stops = np.cumsum(per_image.astype(np.int64))
+        self._lengths = np.array([len(points) for points in packed], dtype=np.int64)
+        per_image = np.bincount(image[order], weights=self._lengths, minlength=len(self._ids))
+        self._stops = np.concatenate([[0], np.cumsum(per_image.astype(np.int64))])
+        # Images come in few sizes; the pool in the last few is worth keeping (8 bytes a fixation).
+        self._mapped = lru_cache(maxsize=4)(self._map_to)
 
     def __len__(self) -> int:
         """Number of fixations in the pool."""
@@ -88,16 +90,26 @@ class NegativePool:
         -------
         int32 (M, 2), rows (y, x); every point lies in the map.
         """
-        other = self._ids != image_id
-        rng = np.random.default_rng([seed, int(np.searchsorted(self._ids, image_id))])
-        if n_images is not None and n_images < other.sum():
-            chosen = rng.choice(np.flatnonzero(other), n_images, replace=False)
-            other = np.isin(np.arange(len(self._ids)), chosen)
-        keep = np.repeat(other, np.diff(self._image_stops, prepend=0))  # one flag a fixation
-        if limit is not None and limit < keep.sum():
-            index = np.sort(rng.choice(np.flatnonzero(keep), limit, replace=False))
+        mapped = self._mapped(tuple(int(side) for side in shape))
+        place = int(np.searchsorted(self._ids, image_id))
+        rng = np.random.default_rng([seed, place])
+        others = np.flatnonzero(self._ids != image_id)
+        if n_images is not None and n_images < others.size:
+            others = np.sort(rng.choice(others, n_images, replace=False))
+            parts = [mapped[self._stops[k] : self._stops[k + 1]] for k in others]
+            points = np.concatenate(parts)
+        elif others.size < self._ids.size:
+            own = self._stops[place], self._stops[place + 1]
+            points = np.concatenate([mapped[: own[0]], mapped[own[1] :]])
         else:
-            index = np.flatnonzero(keep)
+            points = mapped
+        if limit is not None and limit < len(points):
+            points = points[np.sort(rng.choice(len(points), limit, replace=False))]
+        return points
+
+    def _map_to(self, shape: tuple[int, int]) -> np.ndarray:
+        """The whole pool in the pixels of one shape, int32 (N, 2), read-only."""
         factor = np.asarray(shape, dtype=np.float64) / self._shapes  # (records, 2)
-        record = np.searchsorted(self._record_stops, index, side="right")
-        return (self._points[index] * factor[record]).astype(np.int32)
+        mapped = (self._points * np.repeat(factor, self._lengths, axis=0)).astype(np.int32)
+        mapped.setflags(write=False)
+        return mapped
