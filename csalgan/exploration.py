@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from csalgan.data.records import CONDITIONS, CONDITIONS_OF_SUBSET
 from csalgan.errors import CsalganError
+from csalgan.evaluation import interval
 
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 #: Words that say nothing about a picture's content.
@@ -377,7 +378,9 @@ def over_images(
 ) -> pd.DataFrame:
     """Mean of ``value`` per group with a 95 % bootstrap interval over images.
 
-    Several values of one image in one group are averaged first; NaN values are left out.
+    Args:
+        table: with ``image_id``, ``value`` and the ``by`` columns; NaN values are left out.
+        draws, seed: see :func:`csalgan.evaluation.interval`.
 
     Returns:
         ``by`` columns in order of first appearance, then ``mean``, ``low``, ``high``,
@@ -385,12 +388,9 @@ def over_images(
     """
     rows = []
     for key, group in table.dropna(subset=["value"]).groupby(list(by), sort=False, observed=True):
-        values = group.groupby("image_id").value.mean().to_numpy()
-        # The same seed for every group: groups over the same images are resampled alike.
-        rng = np.random.default_rng(seed)
-        resampled = values[rng.integers(0, len(values), (draws, len(values)))].mean(axis=1)
-        low, high = np.percentile(resampled, [2.5, 97.5])
-        rows.append((*key, values.mean(), low, high, len(values)))
+        values, images = group.value.to_numpy(), group.image_id.to_numpy()
+        found = interval(values, images, bootstrap=draws, seed=seed)
+        rows.append((*key, *found, len(set(images))))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_images"])
 
 

@@ -12,14 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from csalgan.errors import CsalganError
+from csalgan.evaluation import compare
 from csalgan.exploration import correlation, over_images
-from csalgan.prediction import resize_map
-
-#: Scores where less is better.
-LESS_IS_BETTER = frozenset({"kl"})
-
 
 # --- sentences --------------------------------------------------------------------------------
 
@@ -158,7 +155,7 @@ def sentence_variants(
 
 # --- scores -----------------------------------------------------------------------------------
 
-#: ``(pairs of (record, map), rows of the dataset) → tidy scores``: what is asked of an evaluator.
+#: ``(pairs of record and map, rows of the dataset) → tidy scores``: an ``Evaluator``, say.
 Score = Callable[[Iterator[tuple[str, np.ndarray]], pd.DataFrame], pd.DataFrame]
 
 
@@ -170,7 +167,7 @@ def score_variants(
     Args:
         predictor: a :class:`csalgan.prediction.Predictor`.
         variants: what :func:`sentence_variants` gave.
-        score: scores one set of predictions, :func:`evaluator` for instance.
+        score: scores one set of predictions: a :class:`csalgan.evaluation.Evaluator`.
 
     Returns:
         The scores' columns and ``variant``.
@@ -219,46 +216,44 @@ def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
 
 
 def paired_differences(
-    scores: pd.DataFrame,
-    *,
-    reference: str = "true",
-    column: str = "variant",
-    by: Sequence[str] = (),
-    draws: int = 1000,
-    seed: int = 0,
+    scores: pd.DataFrame, *, reference: str = "true", draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Score of each variant minus score of the reference, record by record.
+    """Score with each variant minus score with the reference, record by record.
 
     Args:
-        scores: tidy, with ``record``, ``image_id``, ``metric``, ``value`` and ``column``.
-        reference: the value of ``column`` that is subtracted.
-        by: further columns to keep apart, such as ``condition``.
+        scores: tidy scores with a column ``variant``, of :func:`score_variants` or
+            :func:`human_scores`.
+        reference: the variant that is subtracted.
+        draws, seed: see :func:`csalgan.evaluation.compare`.
 
     Returns:
-        ``column``, ``metric``, ``by`` …, ``mean``, ``low``, ``high`` (95 % bootstrap over
-        images), ``n_images``. Records without the variant are left out of its pairs.
+        ``variant`` and the columns of :func:`csalgan.evaluation.compare`, its ``difference``
+        named ``mean``; ``condition`` is ``all`` or one of the conditions. Records without the
+        variant are left out of its pairs.
     """
-    keys = ["record", "image_id", "metric", *by]
-    wide = scores.pivot(index=keys, columns=column, values="value")
-    others = [v for v in dict.fromkeys(scores[column]) if v != reference]
-    tidy = (
-        wide[others].sub(wide[reference], axis=0).melt(ignore_index=False, value_name="value")
-    ).reset_index()
-    tidy["metric"] = pd.Categorical(tidy.metric, list(dict.fromkeys(scores.metric)))
-    tidy[column] = pd.Categorical(tidy[column], others)
-    tidy = tidy.sort_values([column, "metric", *by], kind="stable")
-    result = over_images(tidy, [column, "metric", *by], draws=draws, seed=seed)
-    return result.astype({"metric": str, column: scores[column].dtype})
+    base = scores[scores.variant == reference]
+    tables = [
+        compare(group, base, bootstrap=draws, seed=seed).assign(variant=name)
+        for name, group in scores.groupby("variant", sort=False)
+        if name != reference
+    ]
+    table = pd.concat(tables, ignore_index=True).rename(columns={"difference": "mean"})
+    return table[["variant", *(c for c in table if c not in ("variant", "a", "b", "better"))]]
 
 
 # --- where attention moves --------------------------------------------------------------------
 
 
 def density(saliency: np.ndarray, size: int) -> np.ndarray:
-    """A map (any numeric (h, w) ≥ 0) at ``size`` × ``size`` with mean 1; a zero map stays zero."""
-    small = np.asarray(saliency, dtype=np.float64)
+    """A map (any numeric (h, w) ≥ 0) at ``size`` × ``size`` with mean 1; a zero map stays zero.
+
+    Resized as the prepared maps are (antialiased bilinear), so that the two can be compared.
+    """
+    small = np.asarray(saliency, dtype=np.float32)
     if small.shape != (size, size):
-        small = resize_map(small, (size, size)).astype(np.float64)
+        picture = Image.fromarray(small).resize((size, size), Image.Resampling.BILINEAR)
+        small = np.asarray(picture)
+    small = small.astype(np.float64)
     return small / (small.mean() or 1.0)
 
 

@@ -354,7 +354,7 @@ def _footed(fig: matplotlib.figure.Figure, line: str) -> Iterator[Bbox]:
     """Hang the line below the figure while the block runs; yield the box to save, in inches."""
     engine = fig.get_layout_engine()
     before = [(ax, ax.get_position(True), ax.get_position()) for ax in fig.axes]
-    for _ in range(1 if engine is None else 3):  # constrained layout converges, and not at once
+    for _ in range(1 if engine is None else 2):  # constrained layout needs a second look
         fig.draw_without_rendering()
     fig.set_layout_engine("none")  # what was measured is what is written, at any resolution
     width, height = fig.get_size_inches()

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from csalgan.data.records import CONDITIONS
+from csalgan.evaluation import METRIC_LABELS
+from csalgan.evaluation.statistics import LESS_IS_BETTER
 from csalgan.exploration import correlation
 from csalgan.figures.base import (
     ACCENTS,
@@ -25,10 +27,11 @@ from csalgan.figures.base import (
     themed,
     wrapped,
 )
-from csalgan.guidance import LESS_IS_BETTER, VARIANTS, density
+from csalgan.guidance import VARIANTS, density
 
 _MODEL, _PEOPLE, _CONTROL = ACCENTS[0], INK, "#A6ABB2"
-_METRIC_NAMES = {"auc": "AUC", "sauc": "sAUC", "cc": "CC", "nss": "NSS", "sim": "SIM", "kl": "KL"}
+#: Metrics on the forest plot, in this order; the table has all of them.
+_METRICS = ("auc", "sauc", "cc", "nss", "sim", "kl", "ig")
 
 
 @themed
@@ -119,15 +122,15 @@ def forest(differences: pd.DataFrame, human: pd.DataFrame, *, title: str) -> Fig
     """Paired differences to the true sentence per metric: the model, and people as the yardstick.
 
     Args:
-        differences, human: rows ``variant``, ``metric``, ``mean``, ``low``, ``high``
-            (:func:`csalgan.guidance.paired_differences` without ``by``).
+        differences, human: what :func:`csalgan.guidance.paired_differences` gave.
     """
-    metrics = [m for m in _METRIC_NAMES if (differences.metric == m).any()]
+    metrics = [m for m in _METRICS if (differences.metric == m).any()]
     variants = [v for v in VARIANTS if (differences.variant == v).any()]
-    columns = min(3, len(metrics))
+    columns = min(4, len(metrics))
     lines = -(-len(metrics) // columns)
-    fig = figure(3.1 * columns + 1.9, (0.42 * len(variants) + 0.95) * lines + 0.8, title=title)
+    fig = figure(2.7 * columns + 1.9, (0.42 * len(variants) + 0.95) * lines + 0.8, title=title)
     axes = fig.subplots(lines, columns, sharey=True, squeeze=False)
+    differences, human = (t[t.condition == "all"] for t in (differences, human))
     handles = {}
     for ax, metric in zip(axes.ravel(), metrics, strict=False):
         ax.axvline(0, color=INK, lw=0.9)
@@ -141,7 +144,7 @@ def forest(differences: pd.DataFrame, human: pd.DataFrame, *, title: str) -> Fig
                     ax, chosen, [variants.index(v) + dy for v in chosen.variant], colour, marker
                 )
         less = " (less is better)" if metric in LESS_IS_BETTER else ""
-        ax.set(title=_METRIC_NAMES[metric] + less, ylim=(len(variants) - 0.5, -0.5))
+        ax.set(title=METRIC_LABELS[metric] + less, ylim=(len(variants) - 0.5, -0.5))
         ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
         ax.grid(False, axis="y")
     for ax in axes.ravel()[len(metrics) :]:
@@ -159,7 +162,7 @@ def condition_forest(
     """Paired differences to the true sentence, one colour per condition.
 
     Args:
-        differences: as for :func:`forest`, with a column ``condition``.
+        differences: as for :func:`forest`.
     """
     metrics = [m for m in metrics if (differences.metric == m).any()]
     variants = [v for v in VARIANTS if (differences.variant == v).any()]
@@ -178,7 +181,7 @@ def condition_forest(
                 _colour(condition), CONDITION_MARKERS[condition],
             )  # fmt: skip
             handle.set_label(_label(condition))
-        ax.set(title=_METRIC_NAMES[metric], ylim=(len(variants) - 0.5, -0.5))
+        ax.set(title=METRIC_LABELS[metric], ylim=(len(variants) - 0.5, -0.5))
         ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
         ax.grid(False, axis="y")
         ax.set_xlabel("minus true sentence (95 % intervals)")
@@ -193,7 +196,7 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
     Args:
         summary: rows ``strength``, ``metric``, ``condition``, ``mean``, ``low``, ``high``.
     """
-    metrics = [m for m in _METRIC_NAMES if (summary.metric == m).any()]
+    metrics = [m for m in _METRICS if (summary.metric == m).any()]
     fig = figure(3.3 * len(metrics) + 0.6, 3.3, title=title)
     axes = fig.subplots(1, len(metrics), squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=True):
@@ -210,7 +213,7 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
                 marker=CONDITION_MARKERS[condition], ms=4,
             )  # fmt: skip
         ax.axvline(1, color=MUTED, lw=0.8, ls=":")
-        ax.set(xlabel="sentence strength (0 none, 1 as read)", title=_METRIC_NAMES[metric])
+        ax.set(xlabel="sentence strength (0 none, 1 as read)", title=METRIC_LABELS[metric])
     axes[0].legend(loc="best", handlelength=1.3)
     return fig
 

@@ -1,0 +1,383 @@
+"""Figures: saved whole, with their receipt, equal when made again, readable by everyone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import colors, rcParams
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from csalgan import exploration
+from csalgan.data import make_split, open_dataset, prepare
+from csalgan.data.records import CONDITIONS
+from csalgan.errors import CsalganError
+from csalgan.figures import base
+from csalgan.figures import exploration as draw
+from csalgan.figures.training import loss_curves
+from csalgan.provenance import Provenance
+
+PROVENANCE = Provenance("embedded (synthetic, seed 0)", "0123456789ab", "hashing", "demo", 3, "abc")
+
+
+@base.themed
+def lines(width=5.0, title="A title"):
+    fig = base.figure(width, 2.5, title=title)
+    ax = fig.subplots()
+    ax.plot([0, 1], [0, 1], label="line")
+    ax.set(xlabel="x", ylabel="y")
+    ax.legend()
+    return fig
+
+
+@pytest.fixture(scope="module")
+def dataset(embedded):
+    return open_dataset(embedded)
+
+
+@pytest.fixture(scope="module")
+def prepared(dataset):
+    return prepare(dataset, 32)
+
+
+# --- saving -----------------------------------------------------------------------------------
+
+
+def test_a_saved_figure_carries_its_receipt(tmp_path):
+    path = base.save(lines(), tmp_path / "new", "04_some-thing_2", PROVENANCE, photographs=True)
+    assert path == tmp_path / "new" / "04_some-thing_2.png"
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        "04_some-thing_2.pdf",
+        "04_some-thing_2.png",
+    ]
+    info = base.figure_info(path)
+    assert info == PROVENANCE.as_dict() | {"photographs": True, "title": "A title"}
+    pdf = path.with_suffix(".pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert b"photographs: yes" in pdf
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path):
+    first = lines()
+    again = [base.save(f, tmp_path, "01_a", PROVENANCE, photographs=False) for f in (first,)]
+    kept = [again[0].read_bytes(), again[0].with_suffix(".pdf").read_bytes()]
+    for fig in (first, lines()):  # saved twice, and drawn twice
+        path = base.save(fig, tmp_path, "01_a", PROVENANCE, photographs=False)
+        assert [path.read_bytes(), path.with_suffix(".pdf").read_bytes()] == kept
+    assert b"CreationDate" not in kept[1]
+
+
+@pytest.mark.parametrize("name", ["1_a", "01a", "01_", "01_A", "01_a.png", "../01_a", "01_a b"])
+def test_other_names_are_refused(tmp_path, name):
+    with pytest.raises(CsalganError, match="NN_topic"):
+        base.save(lines(), tmp_path, name, PROVENANCE, photographs=False)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("width", [2.0, 9.0])
+def test_the_provenance_line_stands_below_everything(width):
+    fig = lines(width)
+    long = PROVENANCE.with_(data="w" * 150)
+    before = len(fig.texts)
+    with base._footed(fig, long.line()) as box:
+        foot = fig.texts[-1].get_window_extent().transformed(fig.dpi_scale_trans.inverted())
+        assert foot.y1 <= fig.get_tightbbox().y0
+        assert box.x0 <= foot.x0
+        assert foot.x1 <= box.x1
+        assert box.y0 <= foot.y0
+        assert fig.texts[-1].get_text().replace("\n", "").count("w") == 150
+    assert len(fig.texts) == before
+    assert fig.get_layout_engine() is not None
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
+    def no_room(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    fig = lines()
+    monkeypatch.setattr(fig, "savefig", no_room)
+    with pytest.raises(CsalganError, match="no space"):
+        base.save(fig, tmp_path, "01_a", PROVENANCE, photographs=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_figure_info_refuses_other_files(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(CsalganError, match="no provenance"):
+        base.figure_info(tmp_path / "plain.png")
+    for name in ("text.png", "missing.png"):
+        with pytest.raises(CsalganError, match="cannot be read"):
+            base.figure_info(tmp_path / name)
+
+
+def test_drawing_changes_nothing_global(tmp_path):
+    before = dict(rcParams)
+    base.save(lines(), tmp_path, "01_a", PROVENANCE, photographs=False)
+    assert lines()._repr_png_().startswith(b"\x89PNG")
+    assert dict(rcParams) == before
+
+
+# --- colours ----------------------------------------------------------------------------------
+
+# Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def lab(rgb):
+    """CIE L*a*b* (D65) of linear RGB (N, 3)."""
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = np.clip(rgb, 0, 1) @ to_xyz.T / [0.9505, 1.0, 1.089]
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+
+
+def linear(names):
+    rgb = np.array([colors.to_rgb(name) for name in names])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_condition_colours_stay_apart(deficiency):
+    seen = lab(linear(base.CONDITION_COLOURS.values()) @ np.array(DEFICIENCIES[deficiency]).T)
+    distance = np.linalg.norm(seen[:, None] - seen[None], axis=2)[np.triu_indices(4, 1)]
+    assert distance.min() > 20  # 2.3 is just noticeable; 20 is plain on a thin line
+
+
+def test_condition_inks_can_be_read_on_white():
+    luminance = linear(base.CONDITION_INKS.values()) @ [0.2126, 0.7152, 0.0722]
+    assert (1.05 / (luminance + 0.05)).min() >= 4.5  # WCAG 2 AA
+
+
+def test_every_condition_has_colour_ink_marker_and_label():
+    for table in (
+        base.CONDITION_COLOURS,
+        base.CONDITION_INKS,
+        base.CONDITION_MARKERS,
+        base.CONDITION_LABELS,
+    ):
+        assert tuple(table) == CONDITIONS
+        assert len(set(table.values())) == len(CONDITIONS)
+
+
+@pytest.mark.parametrize("name", base.MAPS)
+def test_saliency_colour_maps_grow_lighter_evenly(name):
+    lightness = lab(linear(base.colour_map(name)(np.linspace(0, 1, 64))[:, :3]))[:, 0]
+    assert (np.diff(lightness) > -0.5).all()
+    assert lightness[-1] - lightness[0] > 60
+
+
+def test_other_colour_maps_are_refused():
+    with pytest.raises(CsalganError, match="jet"):
+        base.colour_map("jet")
+
+
+# --- overlays ---------------------------------------------------------------------------------
+
+
+def test_blend_runs_from_the_image_to_the_map():
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    saliency = np.linspace(0, 5, 15 * 20).reshape(15, 20)
+    assert np.array_equal(base.blend(image, saliency, opacity=0), image)
+    alone = base.blend(image, saliency, opacity=1)
+    assert np.array_equal(alone, base.blend(255 - image, saliency, opacity=1))
+    half = base.blend(image, saliency, opacity=0.5).astype(float)
+    assert half.shape == image.shape
+    moved = np.abs(half - image).mean(axis=(1, 2))
+    assert moved[-10:].mean() > moved[:10].mean()  # more colour where the map is high
+    assert np.isfinite(base.blend(image, np.zeros((3, 4)))).all()
+    with pytest.raises(CsalganError, match="opacity"):
+        base.blend(image, saliency, opacity=1.5)
+
+
+# --- families ---------------------------------------------------------------------------------
+
+
+def drawn(fig):
+    """Draw, coarsely, and make sure there is something on the figure."""
+    fig.dpi = 40
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    assert np.asarray(canvas.buffer_rgba())[..., :3].std() > 5
+    return fig
+
+
+def test_exploration_figures(dataset, prepared):
+    records = dataset.records
+    four = records[records.n_records == 4].image_id.unique()
+    fig = drawn(draw.condition_samples(dataset, four[0]))
+    assert len(fig.axes) == 12
+    two = records[records.n_records == 2].image_id.iloc[0]
+    assert len(draw.condition_samples(dataset, two).axes) == 6
+    drawn(draw.contact_sheet(dataset, [four[0], two]))
+    counts = exploration.counts(records)
+    split = exploration.split_summary(make_split(records), records)
+    drawn(draw.count_bars(counts, split))
+    drawn(draw.mean_map_panels(exploration.mean_maps(prepared)))
+    statistics = exploration.map_statistics(prepared)
+    bias = exploration.center_bias(statistics, draws=50)
+    drawn(draw.center_bias_figure(exploration.density_profiles(prepared), bias))
+    drawn(draw.statistic_curves(statistics))
+    lengths = exploration.sentence_lengths(records)
+    drawn(draw.sentence_figure(lengths, exploration.frequent_words(records)))
+    cross = exploration.cross_condition(prepared)
+    effect = exploration.over_images(cross, ["metric", "predictor", "gaze"], draws=50)
+    drawn(draw.cross_condition_matrices(effect))
+    members = records[records.image_id == four[0]].record.tolist()
+    changes = {"salient": exploration.change(prepared, members[3], members[0])}
+    drawn(draw.change_panels(dataset, four[0], changes))
+
+
+@pytest.mark.parametrize("epochs", [1, 30])
+def test_loss_curves_of_a_short_and_a_long_run(epochs):
+    epoch = np.arange(1, epochs + 1)
+    history = pd.DataFrame({"epoch": epoch, "generator": 1.0, "discriminator": 1.4 / epoch})
+    history = history.assign(content=0.5 / epoch, val_content=np.nan, val_cc=epoch / 100)
+    history = history.assign(val_nss=epoch / 50, seconds=1.0)
+    fig = drawn(loss_curves(history, "Paper model, total"))
+    assert fig.get_suptitle() == "Paper model, total"
+    labels = [text.get_text() for ax in fig.axes for text in ax.get_legend().get_texts()]
+    assert f"best CC, epoch {epochs}" in labels
+
+
+# --- the numbers of notebook 01 ---------------------------------------------------------------
+
+
+def test_counts_agree_with_the_dataset(dataset):
+    table = exploration.counts(dataset.records).set_index("condition")
+    assert table.loc["all", "records"] == len(dataset.records)
+    assert table.loc[list(CONDITIONS), "records"].sum() == len(dataset.records)
+    assert table.loc["salient", "records"] == table.loc["all", "four_record_images"]
+    subsets = exploration.subset_counts(dataset).set_index("subset").records
+    assert subsets["total"] == len(dataset.records)
+    assert subsets["sal"] == 2 * table.loc["salient", "records"]
+
+
+def test_an_image_split_shares_nothing_and_a_record_split_does(dataset):
+    records = dataset.records
+    honest = exploration.split_summary(make_split(records, rule="image"), records)
+    assert honest.records.sum() == len(records)
+    assert not honest.shared_with_train.any()
+    leaky = exploration.split_summary(make_split(records, rule="published"), records)
+    assert leaky.set_index("part").shared_with_train["test"] > 0
+
+
+def test_densities_have_mean_one_and_changes_sum_to_zero(prepared):
+    for saliency in exploration.mean_maps(prepared).values():
+        assert saliency.mean() == pytest.approx(1)
+    profiles = exploration.density_profiles(prepared)
+    means = profiles.groupby(["condition", "axis"]).density.mean()
+    assert np.allclose(means, 1)
+    records = prepared.records[prepared.records.n_records == 4]
+    free, told = records.record.iloc[0], records.record.iloc[3]
+    assert exploration.change(prepared, told, free).sum() == pytest.approx(0, abs=1e-6)
+    with pytest.raises(CsalganError, match="nowhere"):
+        exploration.change(prepared, "nowhere", free)
+
+
+def test_map_statistics_stay_in_their_ranges(prepared):
+    table = exploration.map_statistics(prepared)
+    assert (table.entropy <= 2 * np.log2(prepared.size)).all()
+    assert (table.entropy > 0).all()
+    assert table.half_area.between(0, 0.5).all()
+    assert table.central.between(0, 1).all()
+    assert table.n_fixations.tolist() == [
+        len(prepared.fixations(i)) for i in range(len(prepared.records))
+    ]
+
+
+def test_cross_condition_agrees_with_a_plain_computation(prepared):
+    table = exploration.cross_condition(prepared).set_index(["image_id", "metric"])
+    records = prepared.records[prepared.records.n_records == 4]
+    image_id = records.image_id.iloc[0]
+    rows = records[records.image_id == image_id].set_index("condition")
+    a, b = (int(prepared.records.index[prepared.records.record == rows.record[c]][0])
+            for c in ("none", "salient"))  # fmt: skip
+    cc = table.loc[(image_id, "cc")].set_index(["predictor", "gaze"]).value
+    expected = np.corrcoef(prepared.maps[a].ravel(), prepared.maps[b].ravel())[0, 1]
+    assert cc["none", "salient"] == pytest.approx(expected, abs=1e-5)
+    assert cc["none", "salient"] == cc["salient", "none"]
+    assert cc["general", "general"] == pytest.approx(1, abs=1e-5)
+    nss = table.loc[(image_id, "nss")].set_index(["predictor", "gaze"]).value
+    z = (prepared.maps[a] - prepared.maps[a].mean()) / prepared.maps[a].std()
+    height, width = prepared.native_size[b]
+    y, x = prepared.fixations(b).T
+    size = prepared.size
+    y, x = ((y + 0.5) / height * size).astype(int), ((x + 0.5) / width * size).astype(int)
+    assert nss["none", "salient"] == pytest.approx(z[y, x].mean(), abs=1e-4)
+    with pytest.raises(CsalganError, match="no image"):
+        exploration.cross_condition(prepared, image_ids=[])
+
+
+def test_simulated_sentences_change_more_than_chance(prepared):
+    """Within a condition halves agree better than across: what the gaze model put there."""
+    halves = exploration.cross_condition_halves(prepared, sigma=0.05)
+    table = exploration.over_images(halves, ["predictor", "gaze"], draws=200)
+    table = table.set_index(["predictor", "gaze"])
+    assert table.high["non_salient", "salient"] < table.low["salient", "salient"]
+    assert table.high["none", "non_salient"] < table.low["none", "none"]
+
+
+def test_intervals_resample_images_with_all_their_values():
+    table = pd.DataFrame(
+        {"image_id": ["a", "a", "a", "b"], "k": "x", "value": [1.0, 1.0, 1.0, 3.0]}
+    )
+    row = exploration.over_images(table, ["k"], draws=500).iloc[0]
+    assert (row["mean"], row.low, row.high, row.n_images) == (1.5, 1, 3, 2)
+    # The bootstrap agrees with the normal approximation on many images.
+    values = np.random.default_rng(1).normal(5, 2, 400)
+    many = pd.DataFrame({"image_id": range(400), "k": "x", "value": values})
+    row = exploration.over_images(many, ["k"], draws=4000).iloc[0]
+    half = 1.96 * values.std() / 20
+    assert row["mean"] == pytest.approx(values.mean())
+    assert [row.low, row.high] == pytest.approx(
+        [values.mean() - half, values.mean() + half], abs=0.04
+    )
+
+
+def test_words_leave_punctuation_out():
+    assert exploration.words("A dog's ball, RED!") == ["a", "dog's", "ball", "red"]
+
+
+def test_sentence_tables_know_who_read_what(dataset):
+    lengths = exploration.sentence_lengths(dataset.records)
+    assert "none" not in set(lengths.condition)
+    assert (lengths.words > 0).all()
+    common = exploration.frequent_words(dataset.records, top=5)
+    assert common.word.nunique() == 5
+    assert common.share.between(0, 1).all()
+    assert not set(common.word) & exploration.STOP_WORDS
+    first = common[common.word == common.word.iloc[0]].set_index("condition").share["salient"]
+    texts = lengths[lengths.condition == "salient"].text
+    has = [common.word.iloc[0] in exploration.words(text) for text in texts]
+    assert first == pytest.approx(np.mean(has))
+
+
+@pytest.mark.real
+def test_real_gaze_changes_with_the_sentence(real):
+    """DESIGN.md: free viewing reaches CC 0.76 on salient and 0.45 on non-salient test records."""
+    prepared = prepare(open_dataset(real), 64)
+    effect = exploration.over_images(
+        exploration.cross_condition(prepared), ["metric", "predictor", "gaze"], draws=200
+    ).set_index(["metric", "predictor", "gaze"])
+    assert effect["mean"]["cc", "none", "salient"] == pytest.approx(0.71, abs=0.02)
+    assert effect["mean"]["cc", "none", "non_salient"] == pytest.approx(0.44, abs=0.02)
+    assert effect["mean"]["cc", "non_salient", "salient"] == pytest.approx(0.26, abs=0.02)

@@ -1,0 +1,260 @@
+"""What the sentence does: rules for other sentences, pairing, people as yardstick, change maps."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from csalgan import guidance
+from csalgan.data import open_dataset, prepare
+from csalgan.errors import CsalganError
+from csalgan.figures import guidance as draw
+
+
+def drawn(fig):
+    """Draw, coarsely, and make sure there is something on the figure."""
+    fig.dpi = 40
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    assert np.asarray(canvas.buffer_rgba())[..., :3].std() > 5
+    return fig
+
+
+class Oracle:
+    """Knows the measured map of every sentence; unknown sentences get that of free viewing."""
+
+    def __init__(self, dataset, listens=True):
+        self.listens = listens
+        records = dataset.records
+        self.of_text = dict(zip(zip(records.image_id, records.text, strict=True), records.record,
+                                strict=True))  # fmt: skip
+        self.free = records[records.condition == "none"].set_index("image_id").record
+
+    def predict_records(self, dataset, records, *, texts=None, strength=1.0, progress=False):
+        texts = list(records.text) if texts is None else texts
+        for record, image_id, text in zip(records.record, records.image_id, texts, strict=True):
+            free = self.free[image_id]
+            told = self.of_text.get((image_id, text), free) if self.listens else free
+            mix = strength * dataset.map(told) + (1 - strength) * dataset.map(free).astype(float)
+            yield record, np.maximum(mix, 0).astype(np.float32)
+
+
+def correlate(dataset):
+    """A quick scorer with the columns of :class:`csalgan.evaluation.Evaluator`: CC and KL."""
+
+    def score(pairs, records):
+        rows = []
+        about = records.set_index("record")
+        for record, prediction in pairs:
+            p, q = (guidance.density(m, 24) + 1e-6 for m in (prediction, dataset.map(record)))
+            key = {"record": record, "image_id": about.image_id[record]}
+            key["condition"] = about.condition[record]
+            cc = float(np.corrcoef(p.ravel(), q.ravel())[0, 1])
+            kl = float((q / q.sum() * np.log(q / q.sum() / (p / p.sum()))).sum())
+            rows += [key | {"metric": "cc", "value": cc}, key | {"metric": "kl", "value": kl}]
+        receipt = {"model": "m", "metric_profile": "tuebingen", "resize": "r", "epsilon": 0.0}
+        return pd.DataFrame(rows).assign(**receipt, fingerprint=dataset.fingerprint[:12])
+
+    return score
+
+
+@pytest.fixture(scope="module")
+def dataset(embedded):
+    return open_dataset(embedded)
+
+
+@pytest.fixture(scope="module")
+def told(dataset):
+    return dataset.records[dataset.records.condition != "none"].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def variants(dataset):
+    return guidance.sentence_variants(dataset.records, seed=1)
+
+
+@pytest.fixture(scope="module")
+def scores(dataset, variants):
+    return guidance.score_variants(Oracle(dataset), dataset, variants, correlate(dataset))
+
+
+# --- sentences --------------------------------------------------------------------------------
+
+
+def wide(variants):
+    return variants.pivot(index="record", columns="variant", values="text")
+
+
+def test_variants_say_what_they_promise(dataset, variants, told):
+    table = wide(variants)
+    text = told.set_index("record").text
+    assert set(table.index) == set(told.record)  # free viewing has no sentence to vary
+    assert (table["true"] == text[table.index]).all()
+    assert (table["absent"] == "").all()
+    for record, mixed in table["shuffled"].items():
+        assert Counter(mixed.split()) == Counter(text[record].split())
+        assert mixed != text[record]
+    by_record = dataset.records.set_index("record")
+    swaps = {"salient": {"non_salient"}, "non_salient": {"salient"}}
+    swaps["general"] = {"salient", "non_salient"}
+    for row in variants[variants.variant == "swapped"].itertuples():
+        assert by_record.condition[row.lender] in swaps[row.condition]
+        assert by_record.image_id[row.lender] == row.image_id
+        assert by_record.text[row.lender] == row.text
+    two = by_record.n_records[table.index] == 2
+    assert (table.loc[two[two].index, "swapped"].isna()).all()  # no other sentence to lend
+    assert table.loc[two[~two].index, "swapped"].notna().all()
+
+
+def test_another_image_lends_every_sentence_once(dataset, variants):
+    lent = variants[variants.variant == "other_image"]
+    by_record = dataset.records.set_index("record")
+    assert (by_record.image_id[lent.lender].to_numpy() != lent.image_id.to_numpy()).all()
+    assert (by_record.condition[lent.lender].to_numpy() == lent.condition.to_numpy()).all()
+    assert sorted(lent.lender) == sorted(lent.record)
+
+
+def test_variants_depend_on_the_seed_and_not_on_the_order_of_rows(dataset, variants):
+    again = guidance.sentence_variants(dataset.records, seed=1)
+    pd.testing.assert_frame_equal(again, variants)
+    turned = guidance.sentence_variants(dataset.records[::-1], seed=1)
+    assert (wide(turned)["shuffled"] == wide(variants)["shuffled"]).all()
+    other = guidance.sentence_variants(dataset.records, seed=2)
+    assert (wide(other)["shuffled"] != wide(variants)["shuffled"]).any()
+
+
+def test_a_sentence_of_one_word_cannot_be_shuffled():
+    records = pd.DataFrame(
+        {"record": ["1_3"], "image_id": ["1"], "condition": ["salient"], "text": ["dog dog"]}
+    )
+    table = guidance.sentence_variants(records)
+    assert table.variant.tolist() == ["true", "absent"]
+
+
+def test_mistakes_are_named(dataset):
+    with pytest.raises(CsalganError, match="'backwards'"):
+        guidance.sentence_variants(dataset.records, ["true", "backwards"])
+    with pytest.raises(CsalganError, match="none of the records has a sentence"):
+        guidance.sentence_variants(dataset.records[dataset.records.condition == "none"])
+
+
+# --- scores -----------------------------------------------------------------------------------
+
+
+def test_a_model_that_does_not_listen_shows_no_effect(dataset, variants):
+    deaf = guidance.score_variants(
+        Oracle(dataset, listens=False), dataset, variants, correlate(dataset)
+    )
+    table = guidance.paired_differences(deaf, draws=50)
+    assert set(table.variant) == {"swapped", "other_image", "shuffled", "absent"}
+    assert (table[["mean", "low", "high"]] == 0).all(axis=None)
+    assert not table.excludes_zero.any()
+
+
+def test_an_oracle_shows_the_effect_that_people_show(dataset, variants, scores):
+    model = guidance.paired_differences(scores, draws=200)
+    people = guidance.paired_differences(
+        guidance.human_scores(dataset, variants, correlate(dataset)), draws=200
+    )
+    for name in ("swapped", "absent"):
+        pd.testing.assert_frame_equal(
+            model[model.variant == name].reset_index(drop=True),
+            people[people.variant == name].reset_index(drop=True),
+        )
+    people = people[people.condition == "all"]
+    cc = people[people.metric == "cc"].set_index("variant")
+    assert (cc.high < 0).all()  # the simulated sentence moves gaze, so losing it must cost
+    kl = people[people.metric == "kl"].set_index("variant")
+    assert (kl.low > 0).all()
+
+
+def test_pairs_are_formed_within_a_record():
+    scores = pd.DataFrame(
+        [
+            ("1_3", "1", "true", 0.9), ("1_3", "1", "absent", 0.7),
+            ("2_3", "2", "true", 0.1), ("2_3", "2", "absent", 0.0),
+            ("3_3", "3", "true", 0.5),
+        ],
+        columns=["record", "image_id", "variant", "value"],
+    ).assign(
+        metric="cc", metric_profile="p", model="m", condition="salient", resize="r",
+        epsilon=0.0, fingerprint="f",
+    )  # fmt: skip
+    row = guidance.paired_differences(scores, draws=100).iloc[0]
+    assert row["mean"] == pytest.approx(-0.15)
+    assert (row.low, row.high) == pytest.approx((-0.2, -0.1))
+    assert row.n_images == 2
+
+
+def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants, scores):
+    table = guidance.score_strengths(
+        Oracle(dataset), dataset, told, (0, 0.5, 1), correlate(dataset)
+    )
+    key = ["record", "metric"]
+    for strength, variant in ((0, "absent"), (1, "true")):
+        swept = table[table.strength == strength].set_index(key).value
+        asked = scores[scores.variant == variant].set_index(key).value
+        assert np.allclose(swept, asked[swept.index])
+    assert set(table.strength) == {0.0, 0.5, 1.0}
+
+
+# --- change maps ------------------------------------------------------------------------------
+
+
+def test_density_keeps_the_mean():
+    big = np.random.default_rng(0).random((40, 60))
+    small = guidance.density(big, 20)
+    assert small.shape == (20, 20)
+    assert small.mean() == pytest.approx(1)
+    assert not guidance.density(np.zeros((5, 5)), 5).any()
+
+
+def test_an_oracle_moves_attention_where_people_did(dataset, told):
+    prepared = prepare(dataset, 32)
+    moves = {
+        record: (predicted, measured)
+        for record, predicted, measured in guidance.changes(
+            Oracle(dataset), dataset, prepared, told
+        )
+    }
+    assert all(abs(m.sum()) < 1e-6 for pair in moves.values() for m in pair)
+    table = guidance.compare_changes(moves, told)
+    assert (table.correlation > 0.98).all()  # the two resize the map differently, no more
+    assert (table.control < table.correlation).all()
+    assert np.allclose(table.predicted_share, table.measured_share, atol=0.02)
+    summary = guidance.summarise_changes(table, draws=100).set_index(["condition", "measure"])
+    assert summary.low["all", "correlation - control"] > 0
+    deaf = guidance.changes(Oracle(dataset, listens=False), dataset, prepared, told)
+    still = guidance.compare_changes({r: (p, m) for r, p, m in deaf}, told)
+    assert still.correlation.isna().all()
+    assert (still.predicted_share == 0).all()
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def test_guidance_figures(dataset, told, variants, scores):
+    four = told[told.n_records == 4]
+    members = dataset.records[dataset.records.image_id == four.image_id.iloc[0]]
+    oracle = Oracle(dataset)
+    maps = dict(oracle.predict_records(dataset, members))
+    drawn(draw.conditions_figure(dataset, members.image_id.iloc[0], maps, model="m"))
+    drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", maps, model="m"))
+    deaf = dict(Oracle(dataset, listens=False).predict_records(dataset, members))
+    fig = draw.pair_figure(dataset, members.image_id.iloc[0], "salient", deaf, model="m")
+    drawn(fig)
+    people = guidance.human_scores(dataset, variants, correlate(dataset))
+    difference = guidance.paired_differences(scores, draws=50)
+    yardstick = guidance.paired_differences(people, draws=50)
+    drawn(draw.forest(difference, yardstick, title="t"))
+    drawn(draw.condition_forest(difference, metrics=["cc"], title="t"))
+    swept = guidance.score_strengths(oracle, dataset, told, (0, 1, 2), correlate(dataset))
+    summary = guidance.over_images(swept, ["strength", "metric", "condition"], draws=50)
+    drawn(draw.strength_curves(summary, title="t"))
+    prepared = prepare(dataset, 32)
+    moves = {r: (p, m) for r, p, m in guidance.changes(oracle, dataset, prepared, told)}
+    drawn(draw.change_examples(dataset, list(four.record[:2]), moves))
+    table = guidance.compare_changes(moves, told)
+    drawn(draw.change_agreement(table, guidance.summarise_changes(table, draws=50)))
