@@ -106,9 +106,7 @@ class Job:
     @cached_property
     def encoder(self) -> TextEncoder:
         """The profile's text encoder."""
-        return get_encoder(
-            self.profile.text.encoder, clip_weights=self.profile.text.clip_weights
-        )
+        return get_encoder(self.profile.text.encoder, clip_weights=self.profile.text.clip_weights)
 
     @cached_property
     def provenance(self) -> provenance.Provenance:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from csalgan.data import Dataset
+from csalgan.data.prepared import square
 from csalgan.errors import CsalganError
 from csalgan.models.paper import PaperGenerator
 from csalgan.provenance import Provenance
@@ -152,10 +152,10 @@ def resize_map(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _square(image: np.ndarray, size: int) -> np.ndarray:
-    """The same resize as the prepared arrays: antialiased bilinear to a square."""
+    """The same resize as the prepared arrays."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise CsalganError(
             f"an image of shape {image.shape} and type {image.dtype}: "
             "give uint8 RGB arrays (height, width, 3)."
         )
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+    return square(image, size)

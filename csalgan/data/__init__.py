@@ -1,0 +1,26 @@
+"""From a folder on disk to packed arrays: the first rooms data walks through.
+
+``sjtu_tis`` reads the released layout, ``check`` names its faults, ``archive`` unpacks it,
+``synthetic`` makes the embedded dataset in the same layout, ``splits`` parts the images and
+``prepared`` packs everything for training.
+"""
+
+from csalgan.data.prepared import Prepared, prepare
+from csalgan.data.records import CONDITIONS, SUBSETS
+from csalgan.data.sjtu_tis import Dataset, open_dataset
+from csalgan.data.splits import Split, make_split
+from csalgan.data.synthetic import ensure_embedded, synthesise, true_density
+
+__all__ = [
+    "CONDITIONS",
+    "SUBSETS",
+    "Dataset",
+    "Prepared",
+    "Split",
+    "ensure_embedded",
+    "make_split",
+    "open_dataset",
+    "prepare",
+    "synthesise",
+    "true_density",
+]

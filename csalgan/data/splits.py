@@ -1,0 +1,89 @@
+"""Parting a dataset into training, validation and test.
+
+The honest rule parts *images*: all records of one image fall into one part, so nothing about a test
+image is known from training. The published code's rule exists under its own name, to show what it
+costs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from csalgan.errors import CsalganError
+
+PARTS = ("train", "val", "test")
+FRACTIONS = (0.70, 0.15, 0.15)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Record names by part.
+
+    Attributes:
+        train, val, test: arrays of record names, in the order of the table they came from.
+        rule: ``image`` or ``published``.
+        seed: of the draw.
+    """
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    rule: str
+    seed: int
+
+    def of(self, part: str, records: pd.DataFrame) -> pd.DataFrame:
+        """The rows of ``records`` that belong to ``train``, ``val`` or ``test``.
+
+        Raises:
+            CsalganError: another part.
+        """
+        if part not in PARTS:
+            raise CsalganError(f"part {part!r}: use one of {', '.join(PARTS)}.")
+        return records[records["record"].isin(getattr(self, part))]
+
+
+def make_split(
+    records: pd.DataFrame,
+    rule: str = "image",
+    seed: int = 0,
+    fractions: tuple[float, float, float] = FRACTIONS,
+) -> Split:
+    """Part the records of a whole dataset (subsets are filtered afterwards, with :meth:`Split.of`).
+
+    Args:
+        records: ``Dataset.records``.
+        rule: ``image``: over images, stratified by images with two and with four records.
+            ``published``: training and validation over *records*, and the test records drawn anew
+            from all of them, as the published code did; test then overlaps training.
+        seed: the same seed gives the same split.
+        fractions: train, validation, test; they sum to 1.
+
+    Raises:
+        CsalganError: an unknown rule, or fractions that are not a partition.
+    """
+    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+        raise CsalganError(f"fractions {fractions}: give three shares that sum to 1.")
+    generator = np.random.default_rng(seed)
+    names = records["record"].to_numpy()
+    if rule == "published":
+        train, val, _ = _cut(generator.permutation(names), fractions)
+        test = generator.permutation(names)[: round(fractions[2] * len(names))]
+        chosen = {"train": train, "val": val, "test": test}
+    elif rule == "image":
+        images: dict[str, list[str]] = {part: [] for part in PARTS}
+        for _, group in records.groupby("n_records", sort=True):
+            ids = generator.permutation(np.sort(group["image_id"].unique()))
+            for part, part_ids in zip(PARTS, _cut(ids, fractions), strict=True):
+                images[part] += list(part_ids)
+        chosen = {part: names[records["image_id"].isin(images[part])] for part in PARTS}
+    else:
+        raise CsalganError(f"split rule {rule!r}: use image or published.")
+    ordered = {part: names[np.isin(names, list(values))] for part, values in chosen.items()}
+    return Split(**ordered, rule=rule, seed=seed)
+
+
+def _cut(values: np.ndarray, fractions: tuple[float, float, float]) -> list[np.ndarray]:
+    first = round(fractions[0] * len(values))
+    second = round((fractions[0] + fractions[1]) * len(values))
+    return np.split(values, [first, second])
