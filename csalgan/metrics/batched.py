@@ -70,4 +70,4 @@ def _density(maps: Tensor, epsilon: float) -> Tensor:
     rows = _rows(maps)
     rows = rows - rows.amin(1, keepdim=True).clamp_max(0) + epsilon
     total = rows.sum(1, keepdim=True)
-    return torch.where(total > 0, rows / total, torch.full_like(rows, 1 / rows.shape[1]))
+    return torch.where(total == 0, torch.full_like(rows, 1 / rows.shape[1]), rows / total)

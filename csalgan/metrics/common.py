@@ -152,9 +152,9 @@ def _doubled_wins(ranked: np.ndarray, negatives: np.ndarray) -> int:
 
 
 def min_max(values: np.ndarray) -> np.ndarray:
-    """Stretch to [0, 1]; a constant map becomes NaN throughout, as 0/0 does in MATLAB."""
+    """Stretch to [0, 1]; a constant map (0/0 in MATLAB) or one with NaN or infinity becomes NaN."""
     low, high = values.min(), values.max()
-    if low == high:
+    if low == high or not np.isfinite([low, high]).all():
         return np.full(values.shape, np.nan)
     return (values - low) / (high - low)
 
