@@ -1,0 +1,269 @@
+"""``csalgan evaluate`` and ``csalgan compare``: anyone's maps, every number with its receipt."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from csalgan.data.records import CONDITIONS, SUBSETS
+from csalgan.errors import CsalganError
+
+PARTS = ("all", "train", "val", "test")
+_WIDTH = 20  # characters of a cell: "0.684 [0.671, 0.701]"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command()(evaluate)
+    app.command()(compare)
+
+
+def evaluate(
+    predictions: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of maps named by record (PNG, JPEG, .npy; any size), or of a run."
+        ),
+    ],
+    data: Annotated[
+        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
+    ] = "",
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile", "-p", help="tuebingen, mit or paper; repeatable, or a comma list."
+        ),
+    ] = None,
+    subset: Annotated[str, typer.Option(help="total, general, sal or non_sal.")] = "total",
+    split: Annotated[str, typer.Option(help="Part to score: all, train, val or test.")] = "all",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of the split and of metrics that draw; 0, or the run's."),
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score the baselines and the ceiling as well.")
+    ] = False,
+    explain: Annotated[
+        str, typer.Option(metavar="RECORD", help="Only this record, under every profile, and why.")
+    ] = "",
+    bootstrap: Annotated[int, typer.Option(min=10, help="Resamples of the images.")] = 1000,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="CSV of the scores, one row a record and metric.")
+    ] = None,
+) -> None:
+    """Score saliency maps per condition and subset, with 95 % intervals over images."""
+    names = _profiles(profile)
+    if split not in PARTS:
+        raise CsalganError(f"--split {split}: use one of {', '.join(PARTS)}.")
+    if subset not in SUBSETS:
+        raise CsalganError(f"--subset {subset}: use one of {', '.join(SUBSETS)}.")
+    if not predictions.is_dir():
+        raise CsalganError(
+            f"{predictions}: no such folder; give a folder of saliency maps or of a training run."
+        )
+    from csalgan import evaluation
+    from csalgan.baselines import BASELINES, CEILING
+    from csalgan.data import make_split
+    from csalgan.files import write_text
+
+    dataset = _dataset(data)
+    run = _run(predictions)
+    rule = run.profile.data.split if run else "image"
+    seed = (run.profile.seed if run else 0) if seed is None else seed
+    parts = make_split(dataset.records, rule=rule, seed=seed)
+    records = dataset.subset(subset)
+    records = records if split == "all" else parts.of(split, records)
+    if records.empty:
+        raise CsalganError(f"{dataset.root}: subset {subset} has no record in part {split}.")
+
+    if explain:
+        print(_explained(dataset, parts, run, predictions, explain, seed))
+        return
+    folder = None if run else evaluation.open_folder(predictions, dataset, records)
+    maps = run.predictor().predict_records(dataset, records) if run else folder.predictions()
+    evaluator = evaluation.Evaluator(
+        dataset,
+        parts,
+        metric_profiles=names,
+        seed=seed,
+        provenance=run.provenance if run else None,
+    )
+    model = f"paper model, {run.subset}" if run else predictions.resolve().name
+    if model in (*BASELINES, CEILING):
+        model += " (maps)"
+    import pandas as pd
+
+    tables = [evaluator(maps, records, model=model)]
+    if folder is not None:
+        _report_faults(folder, len(records))
+        if tables[0].empty:
+            raise CsalganError(f"{predictions}: none of its files could be read; see above.")
+    if baselines:
+        train = parts.of("train", dataset.subset(subset))
+        tables += [evaluator.baseline(b, records, train=train) for b in (*BASELINES, CEILING)]
+    scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    _print_scores(scores, dataset, subset, bootstrap, seed)
+    print(
+        f"\ndata: {dataset.name} [{dataset.fingerprint[:12]}] · records: {subset}, {split} "
+        f"({len(records)}) · split: {rule}, seed {seed} · commit: {scores['commit'].iloc[0]}"
+    )
+    if run and (seen := len(set(parts.train) & set(records["record"]))):
+        print(f"note: {seen} of these records are in the part the model was trained on.")
+    if out is None:
+        print("Add --out scores.csv to keep the score of every record.")
+    else:
+        write_text(out, scores.to_csv(index=False))
+        print(f"{out}: {len(scores)} scores")
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="Scores that csalgan evaluate wrote.")],
+    b: Annotated[Path, typer.Argument(help="Other scores on the same data.")],
+    model_a: Annotated[
+        str, typer.Option("--model-a", help="Which model of A, when it holds several.")
+    ] = "",
+    model_b: Annotated[
+        str, typer.Option("--model-b", help="Which model of B, when it holds several.")
+    ] = "",
+    bootstrap: Annotated[int, typer.Option(min=10, help="Resamples of the images.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV of the differences.")] = None,
+) -> None:
+    """Paired differences A − B with 95 % intervals over images, and which exclude zero."""
+    from csalgan import evaluation
+    from csalgan.files import write_text
+
+    left = evaluation.one_model(_scores(a), model_a or None, str(a))
+    right = evaluation.one_model(_scores(b), model_b or None, str(b))
+    table = evaluation.compare(left, right, bootstrap=bootstrap, seed=seed)
+    print(f"A: {left['model'].iloc[0]} ({a})\nB: {right['model'].iloc[0]} ({b})")
+    labels = evaluation.METRIC_LABELS
+    for profile, group in table.groupby("metric_profile", sort=False):
+        print(f"\nprofile {profile}, A − B with 95 % intervals over images")
+        heads = f"{'metric':<14}{'condition':<13}{'A':>9}{'B':>9}{'A − B':>9}"
+        print(f"{heads}  {'interval':<20}{'records':>8}  verdict")
+        for row in group.itertuples(index=False):
+            verdict = (
+                f"excludes zero, {row.better} is better" if row.excludes_zero else "holds zero"
+            )
+            print(
+                f"{labels[row.metric]:<14}{row.condition:<13}{row.a:>9.3f}{row.b:>9.3f}"
+                f"{row.difference:>+9.3f}  {f'[{row.low:+.3f}, {row.high:+.3f}]':<20}"
+                f"{row.n_records:>8}  {verdict}"
+            )
+    clear = int(table["excludes_zero"].sum())
+    print(f"\n{clear} of {len(table)} differences exclude zero.")
+    if out is not None:
+        write_text(out, table.to_csv(index=False))
+        print(f"{out}: {len(table)} differences")
+
+
+def _profiles(given: list[str] | None) -> list[str]:
+    from csalgan.metrics import profile_info
+
+    names = [name.strip() for item in given or ["tuebingen"] for name in item.split(",")]
+    for name in names:
+        profile_info(name)
+    return names
+
+
+def _dataset(data: str):
+    from csalgan.data import ensure_embedded, open_dataset
+
+    return open_dataset(data or ensure_embedded())
+
+
+def _run(folder: Path):
+    """The training run in a folder; None when it holds maps."""
+    if not (folder / "run.json").is_file():
+        return None
+    from csalgan.training import Run
+
+    return Run.load(folder)
+
+
+def _explained(dataset, parts, run, folder: Path, record: str, seed: int) -> str:
+    from csalgan import evaluation
+
+    rows = dataset.records[dataset.records["record"] == record]
+    if rows.empty:
+        raise CsalganError(
+            f"--explain {record}: the dataset has no such record; names are like "
+            f"{dataset.records['record'].iloc[0]}."
+        )
+    if run:
+        prediction = next(run.predictor().predict_records(dataset, rows))[1]
+    else:
+        found = evaluation.open_folder(folder, dataset, rows)
+        prediction = evaluation.read_map(found.files[record])
+    evaluator = evaluation.Evaluator(dataset, parts, seed=seed)
+    return evaluation.explain(evaluator, record, prediction).text()
+
+
+def _report_faults(folder, n_records: int) -> None:
+    faults = folder.faults()
+    for line in faults:
+        print(line, file=sys.stderr)
+    if faults:
+        scored = len(folder.files) - len(folder.unreadable)
+        print(f"{len(faults)} faults; {scored} of {n_records} records scored.", file=sys.stderr)
+
+
+def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> None:
+    """Per model and profile: one block of conditions, one of subsets."""
+    from csalgan import evaluation
+
+    both = evaluation.with_subsets(scores, dataset)
+    both = both if subset == "total" else both[both["subset"] == subset]
+    blocks = (
+        ("condition", CONDITIONS, scores),
+        ("subset", SUBSETS if subset == "total" else (subset,), both),
+    )
+    tables = [
+        (column, order, evaluation.summarise(rows, ["model", column], bootstrap, seed))
+        for column, order, rows in blocks
+    ]
+    for model in scores["model"].drop_duplicates():
+        for profile in scores["metric_profile"].drop_duplicates():
+            print(f"\n{evaluation.row_label(model)} · profile {profile} · mean [95 % interval]")
+            for column, order, table in tables:
+                mine = table[(table["model"] == model) & (table["metric_profile"] == profile)]
+                _print_block(mine, column, order)
+
+
+def _print_block(table, column: str, order) -> None:
+    from csalgan.evaluation import METRIC_LABELS
+
+    shown = [value for value in order if (table[column] == value).any()]
+    cells = table.set_index(["metric", column])
+    print(f"{column:<14}" + "".join(f"{value:>{_WIDTH + 3}}" for value in shown))
+    for metric in table["metric"].drop_duplicates():
+        texts = []
+        for value in shown:
+            row = cells.loc[(metric, value)]
+            undefined = f" ({row['n_undefined']:.0f} NaN)" if row["n_undefined"] else ""
+            text = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]{undefined}"
+            texts.append(f"{text:>{_WIDTH + 3}}")
+        print(f"{METRIC_LABELS[metric]:<14}" + "".join(texts))
+    counts = [
+        int(cells.xs(v, level=column)[["n_records", "n_undefined"]].sum(axis=1).max())
+        for v in shown
+    ]
+    print(f"{'records':<14}" + "".join(f"{n:>{_WIDTH + 3}}" for n in counts))
+
+
+def _scores(path: Path):
+    """Read a CSV of scores, ids as text."""
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, dtype={"record": str, "image_id": str, "fingerprint": str})
+    except FileNotFoundError as error:
+        raise CsalganError(
+            f"{path}: no such file; write it with csalgan evaluate … --out {path.name}."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CsalganError(
+            f"{path}: cannot be read as CSV; give one that csalgan evaluate wrote."
+        ) from error

@@ -1,0 +1,35 @@
+"""From predictions to tidy scores, from scores to means with intervals and to Table I."""
+
+from csalgan.evaluation.explain import Explanation, explain
+from csalgan.evaluation.maps import Folder, open_folder, read_map
+from csalgan.evaluation.scoring import COLUMNS, Evaluator, Truth, evaluate, with_subsets
+from csalgan.evaluation.statistics import compare, interval, one_model, summarise
+from csalgan.evaluation.tables import (
+    METRIC_LABELS,
+    PAPER_TABLE_I,
+    row_label,
+    table_one,
+    write_table_one,
+)
+
+__all__ = [
+    "COLUMNS",
+    "METRIC_LABELS",
+    "PAPER_TABLE_I",
+    "Evaluator",
+    "Explanation",
+    "Folder",
+    "Truth",
+    "compare",
+    "evaluate",
+    "explain",
+    "interval",
+    "one_model",
+    "open_folder",
+    "read_map",
+    "row_label",
+    "summarise",
+    "table_one",
+    "with_subsets",
+    "write_table_one",
+]

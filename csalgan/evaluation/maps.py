@@ -1,0 +1,155 @@
+"""Anyone's saliency maps in a folder: found by record name, read whatever their format."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from csalgan.data.records import parse_stem
+from csalgan.errors import CsalganError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
+#: Channels of a "grey" picture may differ by this many levels: JPEG's chroma rounding.
+_GREY_SLACK = 3
+
+
+@dataclass
+class Folder:
+    """A folder of predictions held against the records that are to be scored.
+
+    Attributes:
+        files: record → file, for the records that are scored.
+        missing: records without a file.
+        extra: files whose name is no record of the dataset.
+        unreadable: record → why it could not be read.
+        constant, not_finite: records whose map has one value only, or NaN or infinity.
+    """
+
+    path: Path
+    files: dict[str, Path]
+    missing: list[str]
+    extra: list[str]
+    unreadable: dict[str, str] = field(default_factory=dict)
+    constant: list[str] = field(default_factory=list)
+    not_finite: list[str] = field(default_factory=list)
+
+    def predictions(self):
+        """Yield ``(record, map)`` for every readable file; faults are noted on the way.
+
+        Maps are float64 (h, w). Those with NaN are handed on (they score NaN), as are constant
+        ones; unreadable files are passed over.
+        """
+        for record, path in self.files.items():
+            try:
+                values = read_map(path)
+            except CsalganError as error:
+                self.unreadable[record] = str(error)
+                continue
+            if not np.isfinite(values).all():
+                self.not_finite.append(record)
+            elif values.min() == values.max():
+                self.constant.append(record)
+            yield record, values
+
+    def faults(self) -> list[str]:
+        """One line for each prediction that is missing, extra, unreadable, NaN or constant."""
+        return [
+            *(f"missing: {record}" for record in self.missing),
+            *(f"extra: {name} (no record of this dataset)" for name in self.extra),
+            *(f"unreadable: {why}" for why in self.unreadable.values()),
+            *(f"NaN or infinity: {self.files[r].name} (scored NaN)" for r in self.not_finite),
+            *(f"constant: {self.files[r].name} (one value everywhere)" for r in self.constant),
+        ]
+
+
+def open_folder(path: str | Path, dataset, records: pd.DataFrame) -> Folder:
+    """Look for the predictions of records in a folder.
+
+    Args:
+        path: holds ``<record>.png``, ``.jpg``, ``.jpeg`` or ``.npy`` files.
+        dataset: tells files of other records (not asked for) from extra ones.
+        records: rows of the dataset to score.
+
+    Raises:
+        CsalganError: no such folder, two files for one record, or no file for any record.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise CsalganError(f"{path}: no such folder; give the folder with the predictions.")
+    known = set(dataset.records["record"])
+    found: dict[str, Path] = {}
+    extra = []
+    for file in sorted(path.iterdir()):
+        if file.name.startswith(".") or not file.is_file():
+            continue
+        if file.suffix.lower() not in SUFFIXES or file.stem not in known:
+            # Other files (a README, say) are nobody's prediction; a map under a wrong name is.
+            if file.suffix.lower() in SUFFIXES or parse_stem(file.stem):
+                extra.append(file.name)
+            continue
+        if file.stem in found:
+            raise CsalganError(
+                f"{path}: {found[file.stem].name} and {file.name} are both predictions of one "
+                "record; keep one."
+            )
+        found[file.stem] = file
+    wanted = records["record"].tolist()
+    files = {record: found[record] for record in wanted if record in found}
+    if not files:
+        example = wanted[0] if wanted else "000000000109_2"
+        raise CsalganError(
+            f"{path}: holds no prediction for any of the {len(wanted)} records; "
+            f"name files by record, like {example}.png ({', '.join(SUFFIXES)})."
+        )
+    return Folder(path, files, [r for r in wanted if r not in files], extra)
+
+
+def read_map(path: str | Path) -> np.ndarray:
+    """Read one saliency map: float64 (h, w), values as they stand in the file.
+
+    PNG and JPEG of 8 or 16 bits, grey or with equal channels (alpha is ignored); ``.npy`` with a
+    real 2-D array (axes of length 1 are dropped). No pickled object is ever loaded.
+
+    Raises:
+        CsalganError: naming the file and what is wrong with it.
+    """
+    path = Path(path)
+    values = _read_npy(path) if path.suffix.lower() == ".npy" else _read_picture(path)
+    if values.ndim != 2 or values.size == 0:
+        raise CsalganError(
+            f"{path.name}: holds an array of shape {values.shape}; save one map (height, width)."
+        )
+    return values.astype(np.float64)
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        why = "holds Python objects" if "allow_pickle" in str(error) else "is not a .npy array"
+        raise CsalganError(
+            f"{path.name}: {why}; save plain numbers with numpy.save(file, array)."
+        ) from error
+    except (OSError, EOFError) as error:
+        raise CsalganError(f"{path.name}: cannot be read; write it again.") from error
+    if values.dtype.kind not in "buif":
+        raise CsalganError(f"{path.name}: holds {values.dtype} values; save real numbers.")
+    return values.squeeze() if values.ndim > 2 else values
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            if picture.mode in ("P", "RGBA", "LA", "PA", "CMYK", "YCbCr"):
+                picture = picture.convert("RGB")
+            values = np.asarray(picture)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise CsalganError(f"{path.name}: cannot be read as a picture; write it again.") from error
+    if values.ndim == 3:
+        wide = values.astype(np.int64)
+        if (wide.max(axis=2) - wide.min(axis=2)).max() > _GREY_SLACK:
+            raise CsalganError(f"{path.name}: is a coloured picture; save the map itself, in grey.")
+        values = wide.mean(axis=2)
+    return values

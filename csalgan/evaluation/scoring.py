@@ -1,0 +1,298 @@
+"""From predictions to a tidy table of scores, one row a number, a receipt in every row."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from csalgan import baselines
+from csalgan.data.records import CONDITIONS_OF_SUBSET
+from csalgan.errors import CsalganError
+from csalgan.evaluation.gaze import Gaze
+from csalgan.metrics import profile_info, score
+from csalgan.metrics.common import as_map, resize
+from csalgan.metrics.paper import SIZE as PAPER_SIZE
+from csalgan.provenance import Provenance, commit
+
+#: Columns of the tidy scores, in order. One row is one metric of one record under one profile.
+COLUMNS = (
+    "record",
+    "image_id",
+    "condition",
+    "source",
+    "model",
+    "metric_profile",
+    "metric",
+    "value",
+    "resize",
+    "epsilon",
+    "n",
+    "seed",
+    "fingerprint",
+    "data",
+    "split",
+    "encoder",
+    "profile",
+    "commit",
+)
+
+#: Metrics that are a mean over fixations; the others are over pixels.
+_OVER_FIXATIONS = frozenset({"auc", "auc_borji", "sauc", "nss", "ig", "ig_uniform"})
+_WITH_EPSILON = frozenset({"kl", "ig", "ig_uniform"})
+_BACKLOG = 4  # predictions waiting for each worker: what is in memory at once
+
+#: A map, or a function without arguments that reads it (called in a worker).
+Prediction = np.ndarray | Callable[[], np.ndarray]
+
+
+class Truth(NamedTuple):
+    """What a prediction is scored against: int (N, 2) rows (y, x), and a (H, W) map ≥ 0."""
+
+    fixations: np.ndarray
+    saliency_map: np.ndarray
+
+
+class Evaluator:
+    """Scores any number of models against one dataset; what they share is read once.
+
+    Args:
+        dataset: from :func:`csalgan.open_dataset`.
+        split: from :func:`csalgan.data.make_split`; its training part gives the center bias of
+            information gain and everything the baselines are fitted on.
+        metric_profiles: names from :data:`csalgan.metrics.PROFILES`.
+        seed: of metrics that draw at random, of halves and fits.
+        provenance: receipt of the model; its encoder, profile and commit go into every row.
+        workers: threads. The same numbers come out for any number of them.
+
+    Raises:
+        CsalganError: an unknown profile, or no training record.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        split,
+        *,
+        metric_profiles: Sequence[str] = ("tuebingen",),
+        seed: int = 0,
+        provenance: Provenance | None = None,
+        workers: int = 2,
+    ):
+        self.profiles = [profile_info(name) for name in dict.fromkeys(metric_profiles)]
+        self.dataset = dataset
+        self.split = split
+        self.seed = seed
+        self.workers = workers
+        self.provenance = provenance
+        self.gaze = Gaze(dataset, workers=workers)
+        self.fitted = baselines.fit(
+            dataset,
+            split.of("train", dataset.records),
+            fixations=self.gaze.fixations,
+            seed=seed,
+        )
+        self._rows = dataset.records.set_index("record", drop=False)
+        # One resized density a picture size, a few at a time.
+        self._center_bias = lru_cache(maxsize=8)(
+            lambda shape: resize(self.fitted.density, shape).astype(np.float64)
+        )
+
+    def __call__(
+        self,
+        predictions: Iterable[tuple[str, Prediction]] | Mapping[str, Prediction],
+        records: pd.DataFrame | None = None,
+        *,
+        model: str = "model",
+    ) -> pd.DataFrame:
+        """Score predictions.
+
+        Args:
+            predictions: ``(record, map)`` pairs or a mapping; maps of any size, (h, w), or
+                functions that read one. Consumed as scoring goes on: memory does not grow.
+            records: rows of the dataset to keep; predictions of other records are passed over.
+            model: what the ``model`` column says.
+
+        Returns:
+            Rows with :data:`COLUMNS`, in the order of the predictions.
+
+        Raises:
+            CsalganError: a record that the dataset does not have, or one predicted twice.
+        """
+        wanted = None if records is None else set(records["record"])
+        pairs = predictions.items() if isinstance(predictions, Mapping) else predictions
+        jobs = (
+            (record, prediction)
+            for record, prediction in self._known(pairs)
+            if wanted is None or record in wanted
+        )
+        rows = _threaded(lambda job: self._score(*job, self.truth(job[0])), jobs, self.workers)
+        return self._table(rows, model)
+
+    def baseline(
+        self, name: str, records: pd.DataFrame, *, train: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Score a baseline (a key of :data:`csalgan.baselines.BASELINES`) or the ceiling.
+
+        Args:
+            records: rows of the dataset to score.
+            train: records the mean map is taken over, by default the training part of all.
+        """
+        if name == baselines.CEILING:
+            return self.ceiling(records)
+        mean = None
+        if name == "mean_map":
+            rows = self.split.of("train", self.dataset.records) if train is None else train
+            mean = baselines.mean_map(self.dataset, rows)
+        maps = baselines.predictions(name, self.dataset, records, self.fitted, mean=mean)
+        return self(maps, model=name)
+
+    def ceiling(self, records: pd.DataFrame) -> pd.DataFrame:
+        """Half of each record's fixations predicts the other half (:func:`baselines.halves`).
+
+        CC is corrected for the halving (Spearman–Brown): it says what a second measurement as
+        large as the first would reach. The other metrics have no such correction and are scored
+        against half of the gaze as they are.
+        """
+
+        def one(record: str) -> list[dict]:
+            row = self._rows.loc[record]
+            made = baselines.halves(
+                self.gaze.fixations(record),
+                (row["height"], row["width"]),
+                self.fitted.map_sigma,
+                baselines.record_rng(record, self.seed),
+            )
+            if made is None:
+                return []
+            scored = self._score(record, made[0], Truth(*made[1:]))
+            for each in scored:
+                if each["metric"] == "cc":
+                    each["value"] = baselines.spearman_brown(each["value"])
+            return scored
+
+        return self._table(_threaded(one, records["record"], self.workers), baselines.CEILING)
+
+    def truth(self, record: str) -> Truth:
+        """The record's fixations and its map, read from its file."""
+        return Truth(self.gaze.fixations(record), self.dataset.map(record))
+
+    def inputs(self, record: str, truth: Truth, profile: str) -> dict:
+        """The keyword arguments of :func:`csalgan.metrics.score` for a record and profile."""
+        info = profile_info(profile)
+        given = {"saliency_map": truth.saliency_map, "profile": profile, "seed": self.seed}
+        if profile != "paper":
+            shape = truth.saliency_map.shape
+            given["fixations"] = truth.fixations
+            given["center_bias"] = self._center_bias(shape)
+            given["negatives"] = self.gaze.pool.negatives(
+                self._rows.at[record, "image_id"],
+                shape,
+                n_images=info.negative_images,
+                seed=self.seed,
+            )
+        return given
+
+    def _known(self, pairs: Iterable) -> Iterator[tuple[str, Prediction]]:
+        seen = set()
+        for record, prediction in pairs:
+            if record not in self._rows.index:
+                raise CsalganError(
+                    f"prediction {record}: the dataset has no such record; "
+                    "name predictions by record, like 000000000109_2."
+                )
+            if record in seen:
+                raise CsalganError(f"prediction {record}: came twice; give one map a record.")
+            seen.add(record)
+            yield record, prediction
+
+    def _score(self, record: str, prediction: Prediction, truth: Truth) -> list[dict]:
+        values = as_map(prediction() if callable(prediction) else prediction)
+        at_native = None
+        rows = []
+        for info in self.profiles:
+            given = self.inputs(record, truth, info.name)
+            if info.name != "paper":  # the paper's code never sees the native size
+                if at_native is None:
+                    at_native = resize(values, truth.saliency_map.shape)
+                scored = score(at_native, **given)
+                pixels = truth.saliency_map.size
+            else:
+                scored = score(values, **given)
+                pixels = PAPER_SIZE**2
+            for metric, value in scored.items():
+                fixations = metric in _OVER_FIXATIONS and info.name != "paper"
+                rows.append(
+                    {
+                        "record": record,
+                        "metric_profile": info.name,
+                        "metric": metric,
+                        "value": value,
+                        "resize": info.resize,
+                        "epsilon": info.epsilon if metric in _WITH_EPSILON else math.nan,
+                        "n": len(truth.fixations) if fixations else pixels,
+                    }
+                )
+        return rows
+
+    def _table(self, rows: Iterable[list[dict]], model: str) -> pd.DataFrame:
+        table = pd.DataFrame([row for several in rows for row in several])
+        if table.empty:
+            return pd.DataFrame(columns=list(COLUMNS))
+        about = self._rows.loc[table["record"], ["image_id", "condition", "source"]]
+        table[about.columns] = about.to_numpy()
+        receipt = self.provenance
+        constants = {
+            "model": model,
+            "seed": self.seed,
+            "fingerprint": self.dataset.fingerprint[:12],
+            "data": self.dataset.name,
+            "split": f"{self.split.rule}, seed {self.split.seed}",
+            "encoder": receipt.encoder if receipt else "",
+            "profile": receipt.profile if receipt else "",
+            "commit": receipt.commit if receipt else commit(),
+        }
+        return table.assign(**constants)[list(COLUMNS)]
+
+
+def evaluate(
+    predictions: Iterable[tuple[str, Prediction]] | Mapping[str, Prediction],
+    dataset,
+    *,
+    records: pd.DataFrame | None = None,
+    split,
+    metric_profiles: Sequence[str] = ("tuebingen",),
+    model: str = "model",
+    seed: int = 0,
+    provenance: Provenance | None = None,
+) -> pd.DataFrame:
+    """Score one model once; see :class:`Evaluator`, which scores several without reading again."""
+    evaluator = Evaluator(
+        dataset, split, metric_profiles=metric_profiles, seed=seed, provenance=provenance
+    )
+    return evaluator(predictions, records, model=model)
+
+
+def with_subsets(scores: pd.DataFrame, dataset) -> pd.DataFrame:
+    """The scores once for each subset their records belong to, named in a ``subset`` column."""
+    parts = []
+    for name in CONDITIONS_OF_SUBSET:
+        chosen = scores["record"].isin(dataset.subset(name)["record"])
+        parts.append(scores[chosen].assign(subset=name))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _threaded(work: Callable, jobs: Iterable, workers: int) -> Iterator:
+    """``map(work, jobs)`` in threads, in order, with a few jobs in flight only."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque()
+        for job in jobs:
+            waiting.append(pool.submit(work, job))
+            if len(waiting) >= workers * _BACKLOG:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,225 @@
+"""Means with intervals, and paired differences: resampled over images, never over records.
+
+The records of one image share its content, so they are not independent. Every interval here is a
+95 % percentile bootstrap in which an image is drawn with all its records.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from csalgan.data.records import CONDITIONS
+from csalgan.errors import CsalganError
+from csalgan.metrics import METRICS
+
+#: What a CSV of scores must hold to be compared.
+NEEDED = (
+    "record",
+    "image_id",
+    "condition",
+    "model",
+    "metric_profile",
+    "metric",
+    "value",
+    "resize",
+    "epsilon",
+    "fingerprint",
+)
+#: Metrics in which the smaller value is the better one.
+LESS_IS_BETTER = frozenset({"kl"})
+_CHUNK = 2_000_000  # drawn indices in memory at once
+
+
+def interval(
+    values: np.ndarray, images: np.ndarray, *, bootstrap: int = 1000, seed: int = 0
+) -> tuple[float, float, float]:
+    """The mean of values and its 95 % interval, images resampled with all their values.
+
+    Args:
+        values: float (N,), no NaN.
+        images: (N,) the image each value belongs to.
+        bootstrap: number of resamples.
+
+    Returns:
+        mean, low, high; with one image the interval is the mean itself; NaN for no value.
+    """
+    if not len(values):
+        return float("nan"), float("nan"), float("nan")
+    _, index = np.unique(images, return_inverse=True)
+    counts = np.bincount(index).astype(np.float64)
+    sums = np.bincount(index, weights=values)
+    # The same seed for every group: groups over the same images are resampled alike.
+    rng = np.random.default_rng(seed)
+    means = np.empty(bootstrap)
+    step = max(1, _CHUNK // len(sums))
+    for start in range(0, bootstrap, step):
+        drawn = rng.integers(0, len(sums), (min(step, bootstrap - start), len(sums)))
+        means[start : start + len(drawn)] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(values.mean()), float(low), float(high)
+
+
+def summarise(
+    scores: pd.DataFrame,
+    by: Sequence[str] = ("model", "condition"),
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean scores with 95 % intervals.
+
+    Args:
+        scores: tidy scores.
+        by: columns to keep apart, besides ``metric_profile`` and ``metric``.
+        bootstrap, seed: see :func:`interval`.
+
+    Returns:
+        ``by`` …, ``metric_profile``, ``metric``, ``mean``, ``low``, ``high``, ``n_records``,
+        ``n_images`` (those with a value) and ``n_undefined`` (records scored NaN, left out of
+        the mean). Conditions and metrics come in their usual order, all else as it first appears.
+    """
+    keys = [*by, "metric_profile", "metric"]
+    rows = []
+    for key, group in _ordered(scores, keys).groupby(keys, sort=False, observed=True):
+        defined = group[group["value"].notna()]
+        images = defined["image_id"].to_numpy()
+        found = interval(defined["value"].to_numpy(), images, bootstrap=bootstrap, seed=seed)
+        counts = len(defined), len(set(images)), len(group) - len(defined)
+        rows.append((*key, *found, *counts))
+    columns = [*keys, "mean", "low", "high", "n_records", "n_images", "n_undefined"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, *, bootstrap: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Paired differences A − B, record by record.
+
+    Args:
+        a, b: tidy scores of one model each (see :func:`one_model`).
+
+    Returns:
+        Rows ``metric_profile``, ``metric``, ``condition`` (``all`` first), ``a``, ``b`` (means
+        over the pairs), ``difference``, ``low``, ``high``, ``n_records``, ``n_images``,
+        ``excludes_zero`` (bool) and ``better`` (``A``, ``B``, or empty where zero lies inside).
+        Pairs with a NaN on either side are left out.
+
+    Raises:
+        CsalganError: another dataset, other rules behind one profile's name, or no pair.
+    """
+    _same_ground(a, b)
+    key = ["record", "metric_profile", "metric"]
+    pairs = a.merge(b[[*key, "value"]], on=key, suffixes=("", "_b"))
+    if pairs.empty:
+        raise CsalganError(
+            "the two tables share no record, profile and metric; "
+            "score both on the same records under the same profile."
+        )
+    pairs = pairs[pairs["value"].notna() & pairs["value_b"].notna()]
+    pairs = pd.concat([pairs.assign(condition="all"), pairs])
+    pairs = pairs.assign(delta=pairs["value"] - pairs["value_b"])
+    keys = ["metric_profile", "metric", "condition"]
+    rows = []
+    for (profile, metric, condition), group in _ordered(pairs, keys).groupby(
+        keys, sort=False, observed=True
+    ):
+        images = group["image_id"].to_numpy()
+        delta = group["delta"].to_numpy()
+        mean, low, high = interval(delta, images, bootstrap=bootstrap, seed=seed)
+        clear = low > 0 or high < 0
+        wins = "A" if (mean > 0) != (metric in LESS_IS_BETTER) else "B"
+        rows.append(
+            {
+                "metric_profile": profile,
+                "metric": metric,
+                "condition": condition,
+                "a": group["value"].mean(),
+                "b": group["value_b"].mean(),
+                "difference": mean,
+                "low": low,
+                "high": high,
+                "n_records": len(group),
+                "n_images": len(set(images)),
+                "excludes_zero": clear,
+                "better": wins if clear else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFrame:
+    """The rows of one model of a table.
+
+    Args:
+        model: its name; None takes the only one that is not a baseline.
+        where: what messages call the table.
+
+    Raises:
+        CsalganError: a column is missing, the model is not in the table, there are several, or
+            it was scored twice on a record.
+    """
+    for column in NEEDED:
+        if column not in scores.columns:
+            raise CsalganError(
+                f"{where}: has no column {column}; give a CSV that csalgan evaluate wrote."
+            )
+    from csalgan.baselines import BASELINES, CEILING
+
+    names = scores["model"].drop_duplicates().tolist()
+    if model is None:
+        models = [name for name in names if name not in (*BASELINES, CEILING)] or names
+        if len(models) != 1:
+            raise CsalganError(
+                f"{where}: holds {len(models)} models ({', '.join(map(str, models))}); name one."
+            )
+        model = models[0]
+    if model not in names:
+        raise CsalganError(
+            f"{where}: has no model {model!r}; it holds {', '.join(map(str, names))}."
+        )
+    chosen = scores[scores["model"] == model]
+    twice = chosen.duplicated(["record", "metric_profile", "metric"])
+    if twice.any():
+        raise CsalganError(
+            f"{where}: scores record {chosen.loc[twice, 'record'].iloc[0]} twice for {model}; "
+            "keep one subset."
+        )
+    return chosen
+
+
+def _same_ground(a: pd.DataFrame, b: pd.DataFrame) -> None:
+    """Scores can be paired only when data and rules are the same."""
+    prints = [sorted(set(t["fingerprint"].astype(str))) for t in (a, b)]
+    if prints[0] != prints[1]:
+        raise CsalganError(
+            f"the scores come from different datasets (fingerprints {', '.join(prints[0])} and "
+            f"{', '.join(prints[1])}); score both on the same one."
+        )
+    for column in ("resize", "epsilon"):
+        rules = [
+            t.drop_duplicates(["metric_profile", "metric"]).set_index(["metric_profile", "metric"])[
+                column
+            ]
+            for t in (a, b)
+        ]
+        shared = rules[0].index.intersection(rules[1].index)
+        left, right = (r.loc[shared].astype(object).fillna("") for r in rules)
+        differ = left != right
+        if differ.any():
+            profile, metric = differ.index[differ][0]
+            raise CsalganError(
+                f"profile {profile} scored {metric} with another {column} in the two tables "
+                f"({left[differ].iloc[0]} and {right[differ].iloc[0]}); "
+                "score both with one version."
+            )
+
+
+def _ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Sorted by the keys: conditions and metrics in their usual order, else by appearance."""
+    usual = {"condition": ("all", *CONDITIONS), "metric": METRICS}
+    ranks = {}
+    for key in keys:
+        order = [value for value in usual.get(key, ()) if value in set(table[key])]
+        order += [value for value in table[key].drop_duplicates() if value not in order]
+        ranks[key] = table[key].map({value: k for k, value in enumerate(order)}).to_numpy()
+    return table.iloc[np.lexsort([ranks[key] for key in reversed(keys)])]
