@@ -83,7 +83,7 @@ def pair_figure(
     rows = _members(dataset, image_id)
     width, shape = 3.0, rows.height.iloc[0] / rows.width.iloc[0]
     fig = figure(
-        3 * width + 1.2, 3 * width * shape + 1.2, title=f"{_label(condition)} sentence ({model})"
+        3 * width + 1.2, 3 * width * shape + 1.2, title=f"Without and with a {_label(condition)} sentence ({model})"
     )
     axes = fig.subplots(3, 3)
     found = {}
@@ -104,7 +104,7 @@ def pair_figure(
         limit = float(np.percentile(np.abs(moved[0]), 99.5)) or 1.0
         picture = show_change(ax, change, limit=limit)
         picture.set_extent((0, int(rows.width.iloc[0]), int(rows.height.iloc[0]), 0))
-        ax.set_xlabel(f"{50 * np.abs(change).mean():.0f} % of attention moved", fontsize=8.5)
+        ax.set_xlabel(f"{50 * np.abs(change).mean():.1f} % of attention moved", fontsize=8.5)
     for ax, title in zip(axes[0], ("image and fixations", "measured", "predicted"), strict=True):
         ax.set_title(title)
     _note(
@@ -267,7 +267,7 @@ def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     rng = np.random.default_rng(0)  # spreads the dots, nothing else
     for k, condition in enumerate(order):
         dots = table if condition == "all" else table[table.condition == condition]
-        agree.scatter(dots.correlation, k + rng.uniform(-0.3, 0.3, len(dots)), s=4, alpha=0.25,
+        agree.scatter(dots.correlation, k + rng.uniform(-0.3, 0.3, len(dots)), s=8, alpha=0.35,
                       color=_colour(condition), linewidths=0)  # fmt: skip
     handles = {}
     for ax, measure, dy, colour, marker, label in (
