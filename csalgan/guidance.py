@@ -227,9 +227,9 @@ def paired_differences(
         draws, seed: see :func:`csalgan.evaluation.compare`.
 
     Returns:
-        ``variant`` and the columns of :func:`csalgan.evaluation.compare`, its ``difference``
-        named ``mean``; ``condition`` is ``all`` or one of the conditions. Records without the
-        variant are left out of its pairs.
+        ``variant`` and the columns of :func:`csalgan.evaluation.compare`: ``difference`` is
+        called ``mean``, the two means it comes from ``score`` and ``reference``; ``condition`` is
+        ``all`` or one of the conditions. Records without the variant are left out of its pairs.
     """
     base = scores[scores.variant == reference]
     tables = [
@@ -237,8 +237,22 @@ def paired_differences(
         for name, group in scores.groupby("variant", sort=False)
         if name != reference
     ]
-    table = pd.concat(tables, ignore_index=True).rename(columns={"difference": "mean"})
-    return table[["variant", *(c for c in table if c not in ("variant", "a", "b", "better"))]]
+    names = {"difference": "mean", "a": "score", "b": "reference"}
+    table = pd.concat(tables, ignore_index=True).drop(columns="better").rename(columns=names)
+    return table[["variant", *table.columns.drop("variant")]]
+
+
+def readable(table: pd.DataFrame, rows: str | list[str], columns: str) -> pd.DataFrame:
+    """Means with their intervals as text, ``-0.012 [-0.020, -0.004]``, one cell a group.
+
+    Args:
+        table: with ``mean``, ``low``, ``high`` and the columns named by the other two.
+    """
+    numbers = zip(table["mean"], table["low"], table["high"], strict=True)
+    cells = [f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" for mean, low, high in numbers]
+    return table.assign(cell=cells).pivot_table(
+        index=rows, columns=columns, values="cell", aggfunc="first", sort=False
+    )
 
 
 # --- where attention moves --------------------------------------------------------------------

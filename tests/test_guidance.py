@@ -182,10 +182,15 @@ def test_pairs_are_formed_within_a_record():
         metric="cc", metric_profile="p", model="m", condition="salient", resize="r",
         epsilon=0.0, fingerprint="f",
     )  # fmt: skip
-    row = guidance.paired_differences(scores, draws=100).iloc[0]
+    table = guidance.paired_differences(scores, draws=100)
+    row = table.iloc[0]
+    table = table[table.condition == "all"]
     assert row["mean"] == pytest.approx(-0.15)
     assert (row.low, row.high) == pytest.approx((-0.2, -0.1))
     assert row.n_images == 2
+    assert (row.score, row.reference) == pytest.approx((0.35, 0.5))  # 3_3 has no pair
+    text = guidance.readable(table, "variant", "metric")
+    assert text.loc["absent", "cc"] == "-0.150 [-0.200, -0.100]"
 
 
 def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants, scores):
