@@ -38,7 +38,7 @@ class Pool:
 
     def __init__(self, records: pd.DataFrame, seed: int = 0):
         self.seed = seed
-        read = records[records.text.str.strip() != ""]
+        read = records[records.text.str.strip() != ""].sort_values("record")
         self._of_image: dict[str, dict[str, Sentence]] = {}
         for row in read.itertuples(index=False):
             own = Sentence(row.text, row.record)

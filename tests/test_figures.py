@@ -1,5 +1,6 @@
 """Figures: saved whole, with their receipt, equal when made again, readable by everyone."""
 
+import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +88,19 @@ def test_the_provenance_line_stands_below_everything(width):
         assert fig.texts[-1].get_text().replace("\n", "").count("w") == 150
     assert len(fig.texts) == before
     assert fig.get_layout_engine() is not None
+
+
+def test_figures_without_a_layout_are_saved_whole(tmp_path):
+    fig = matplotlib.figure.Figure(figsize=(3, 2))
+    ax = fig.add_axes((0.2, 0, 0.7, 1))  # the tick labels below stick out of the figure
+    ax.plot([0, 1])
+    place = ax.get_position().bounds
+    path = base.save(fig, tmp_path, "01_a", PROVENANCE, photographs=False)
+    width, height = Image.open(path).size
+    assert width == pytest.approx(3 * 160, abs=2)
+    assert height > 2.2 * 160
+    assert ax.get_position().bounds == place
+    assert fig.get_layout_engine() is None
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -82,9 +82,8 @@ def pair_figure(
     """
     rows = _members(dataset, image_id)
     width, shape = 3.0, rows.height.iloc[0] / rows.width.iloc[0]
-    fig = figure(
-        3 * width + 1.2, 3 * width * shape + 1.2, title=f"Without and with a {_label(condition)} sentence ({model})"
-    )
+    title = f"Without and with a {_label(condition)} sentence ({model})"
+    fig = figure(3 * width + 1.2, 3 * width * shape + 1.2, title=title)
     axes = fig.subplots(3, 3)
     found = {}
     for line, name in zip(axes, (reference, condition), strict=False):
