@@ -4,7 +4,6 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,15 @@ from safetensors.torch import load_file
 
 from csalgan import provenance
 from csalgan.config import Profile, profile_from
-from csalgan.data import Dataset, Split, make_split
+from csalgan.data import Dataset, Split, make_split, prepared
 from csalgan.errors import CsalganError
 from csalgan.models.paper import PaperGenerator
 from csalgan.text import get_encoder
 from csalgan.training.game import device_of, precision_of
+
+#: Raise it when a change of the code changes what is trained: runs made before are then neither
+#: loaded by a report nor resumed.
+VERSION = 1
 
 #: Columns of ``history.csv``: mean losses of the epoch, then losses, CC and NSS on validation.
 HISTORY_COLUMNS = (
@@ -137,7 +140,7 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
         "provenance": receipt.as_dict(),
         "text_dim": encoder.dim,
         "text_fingerprint": encoder.fingerprint,
-        "code": _code_fingerprint(),
+        "code": f"{VERSION}.{prepared.VERSION}",
         "device": device.type,
         "precision": precision_of(profile.training.precision, device),
         "records": {part: len(numbers) for part, numbers in rows.items()},
@@ -191,19 +194,6 @@ def part_rows(
                 "use a dataset with more images of that condition."
             )
     return rows
-
-
-def _code_fingerprint() -> str:
-    """Changes when the code that decides a trained weight changes."""
-    package = Path(__file__).resolve().parent.parent
-    files = [
-        package / "losses.py",
-        package / "data" / "prepared.py",
-        package / "data" / "splits.py",
-    ]
-    files += sorted((package / "models").glob("*.py"))
-    files += [package / "training" / f"{name}.py" for name in ("batches", "game", "loop")]
-    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

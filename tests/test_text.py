@@ -1,0 +1,193 @@
+"""Text encoders: one protocol, cached on disk, never changed silently."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from csalgan.errors import CsalganError
+from csalgan.text import ENCODERS, get_encoder
+from csalgan.text.cache import Cached
+from csalgan.text.clip import MODEL, ClipEncoder
+from csalgan.text.wordless import HashingEncoder
+
+SENTENCES = ["A dog stares out the window", "", "Gray cars were parked in the courtyard", "a dog"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSALGAN_HOME", str(tmp_path / "home"))
+
+
+@pytest.mark.parametrize("name", ["minilm", "hashing", "none"])
+def test_the_protocol(name):
+    encoder = get_encoder(name, cache=False)
+    vectors = encoder.encode(SENTENCES)
+    assert vectors.shape == (4, encoder.dim)
+    assert vectors.dtype == np.float32
+    assert encoder.name == name
+    assert len(encoder.fingerprint) == 64
+    assert "ree viewing" in encoder.free_viewing
+    alone = np.concatenate([encoder.encode([text]) for text in SENTENCES])
+    # Padding changes the order of float sums in MiniLM, nothing more.
+    np.testing.assert_allclose(vectors, alone, atol=1e-6)
+    assert np.array_equal(vectors, get_encoder(name, cache=False).encode(SENTENCES))
+    assert encoder.encode([]).shape == (0, encoder.dim)
+    tokens = encoder.encode_tokens(SENTENCES)
+    assert tokens.vectors.shape[::2] == (4, encoder.dim)
+    assert [len(t) for t in tokens.tokens] == tokens.mask.sum(axis=1).tolist()
+    assert not tokens.vectors[~tokens.mask].any()
+
+
+def test_what_free_viewing_gets():
+    assert not get_encoder("none").encode(SENTENCES).any()
+    hashing = get_encoder("hashing").encode(SENTENCES)
+    assert not hashing[1].any()
+    np.testing.assert_allclose(np.linalg.norm(hashing[[0, 2, 3]], axis=1), 1, rtol=1e-6)
+    assert np.linalg.norm(get_encoder("minilm").encode([""])) == pytest.approx(1, abs=1e-5)
+
+
+def test_words_are_tokens():
+    assert get_encoder("hashing").encode_tokens(["A dog's red ball."]).tokens == [
+        ["a", "dog's", "red", "ball"]
+    ]
+    tokens = get_encoder("minilm").encode_tokens(["Skateboarders photographing a hydrangea", ""])
+    assert tokens.tokens == [["skateboarders", "photographing", "a", "hydrangea"], []]
+
+
+def test_sentences_that_share_words_are_closer():
+    for name in ("minilm", "hashing"):
+        dog, _, cars, small = get_encoder(name).encode(SENTENCES)
+        assert dog @ small > dog @ cars
+
+
+def test_minilm_is_sentence_transformers():
+    transformers = pytest.importorskip("sentence_transformers")
+    encoder = get_encoder("minilm", cache=False)
+    reference = transformers.SentenceTransformer(
+        str(encoder._folder), device="cpu", local_files_only=True
+    )
+    expected = reference.encode(SENTENCES, normalize_embeddings=True)
+    np.testing.assert_allclose(encoder.encode(SENTENCES), expected, atol=1e-5)
+
+
+class Counting(HashingEncoder):
+    """The hashing encoder, counting what it is asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def encode(self, texts):
+        self.asked += texts
+        return super().encode(texts)
+
+
+def test_a_sentence_is_encoded_once():
+    first = Counting()
+    vectors = Cached(first).encode([*SENTENCES, SENTENCES[0]])
+    assert first.asked == SENTENCES
+    second = Counting()
+    again = Cached(second).encode([*SENTENCES, "new"])
+    assert second.asked == ["new"]
+    assert np.array_equal(vectors[:4], again[:4])
+    assert np.array_equal(vectors[0], vectors[4])
+
+
+def test_a_broken_cache_is_made_again():
+    cached = Cached(Counting())
+    cached.encode(SENTENCES)
+    cached.path.write_bytes(b"not a database" * 100)
+    with pytest.warns(UserWarning, match="made again"):
+        vectors = cached.encode(SENTENCES)
+    assert np.array_equal(vectors, HashingEncoder().encode(SENTENCES))
+    assert np.array_equal(Cached(Counting()).encode(SENTENCES), vectors)
+
+
+def test_processes_share_the_cache(tmp_path):
+    code = (
+        "from csalgan.text import get_encoder\n"
+        "import sys\n"
+        "for i in range(40): get_encoder('hashing').encode([f'word {i} {sys.argv[1]}', f'all {i}'])"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(n)]) for n in range(3)]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
+    counting = Counting()
+    Cached(counting).encode([f"word {i} {n}" for i in range(40) for n in range(3)])
+    assert counting.asked == []
+
+
+def test_an_unknown_encoder_lists_the_known_ones():
+    with pytest.raises(CsalganError, match="'bert': use one of " + ", ".join(ENCODERS)):
+        get_encoder("bert")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """The real architecture with random weights, whole in one file, its text tower in another."""
+    import open_clip
+
+    torch.manual_seed(3)
+    model = open_clip.create_model(MODEL, pretrained=None).eval()
+    folder = tmp_path_factory.mktemp("clip")
+    tower = {k: v for k, v in model.state_dict().items() if not k.startswith("visual.")}
+    torch.save(tower, folder / "tower.pt")
+    with torch.inference_mode():
+        expected = model.encode_text(open_clip.get_tokenizer(MODEL)(SENTENCES)).numpy()
+    save_file({k: v.contiguous() for k, v in tower.items()}, folder / "tower.safetensors")
+    return folder, expected
+
+
+@pytest.mark.parametrize("file", ["tower.pt", "tower.safetensors"])
+def test_clip_gives_what_open_clip_gives(clip, file):
+    folder, expected = clip
+    encoder = get_encoder("clip", clip_weights=folder / file)
+    np.testing.assert_allclose(encoder.encode(SENTENCES), expected, atol=1e-5)
+    assert np.linalg.norm(expected[1]) > 0  # free viewing is a sentence like any other
+    tokens = encoder.encode_tokens(["a dog", ""])
+    assert tokens.tokens == [["a", "dog"], []]
+
+
+def test_clip_weights_that_are_wrong_are_named(clip, tmp_path):
+    folder, _ = clip
+    state = torch.load(folder / "tower.pt", weights_only=True)
+    del state["ln_final.weight"]
+    torch.save(state, tmp_path / "short.pt")
+    (tmp_path / "noise.safetensors").write_bytes(b"\xff" * 64)
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), tmp_path / "script.pt")
+    for name, message in {
+        "short.pt": "has no ln_final.weight",
+        "noise.safetensors": "not readable as weights",
+        "script.pt": "more than tensors",
+    }.items():
+        with pytest.raises(CsalganError, match=f"{name}.*{message}"):
+            get_encoder("clip", clip_weights=tmp_path / name).encode(["a"])
+    with pytest.raises(CsalganError, match=r"absent\.pt: no such file"):
+        ClipEncoder(tmp_path / "absent.pt")
+
+
+def test_missing_clip_weights_name_the_three_ways(monkeypatch, tmp_path):
+    import huggingface_hub
+
+    def unreachable(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
+    with pytest.raises(CsalganError, match=r"\(1\).*\(2\).*\(3\) give a file with --clip-weights"):
+        get_encoder("clip")
+
+
+def test_clip_weights_come_from_the_hubs_cache(clip, monkeypatch):
+    import huggingface_hub
+
+    folder, expected = clip
+
+    def cached(repository, file, *, local_files_only=False, **_):
+        assert local_files_only
+        assert repository == "timm/vit_base_patch32_clip_224.openai"
+        return str(folder / "tower.safetensors")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", cached)
+    np.testing.assert_allclose(get_encoder("clip").encode(SENTENCES), expected, atol=1e-5)
