@@ -189,10 +189,10 @@ def halves(
         return None
     order = rng.permutation(len(fixations))
     first, second = fixations[order[: len(order) // 2]], fixations[order[len(order) // 2 :]]
-    truth = blurred(second, shape, sigma)
-    truth = Image.fromarray((truth / truth.max()).astype(np.float32))
+    truth = Image.fromarray(blurred(second, shape, sigma).astype(np.float32))
     truth = np.asarray(truth.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
-    return blurred(first, shape, sigma), second, np.rint(truth * 255).astype(np.uint8)
+    truth = np.rint(255 * (truth / truth.max())).astype(np.uint8)
+    return blurred(first, shape, sigma), second, truth
 
 
 def record_rng(record: str, seed: int) -> np.random.Generator:

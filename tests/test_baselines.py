@@ -1,0 +1,168 @@
+"""Baselines: fitted on training records only, the same by the same seed, right where known."""
+
+import numpy as np
+import pytest
+from toy_gaze import Toy, ToySplit
+
+from csalgan import baselines
+from csalgan.errors import CsalganError
+from csalgan.metrics import tuebingen
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return Toy()
+
+
+@pytest.fixture(scope="module")
+def train(toy):
+    return ToySplit(toy).of("train", toy.records)
+
+
+@pytest.fixture(scope="module")
+def fitted(toy, train):
+    return baselines.fit(toy, train, seed=3)
+
+
+def test_the_fit_reads_training_records_only(toy, train, fitted):
+    class Strict:
+        records = toy.records
+
+        def map(self, record):
+            assert record in set(train["record"])
+            return toy.map(record)
+
+        def fixations(self, record):
+            assert record in set(train["record"])
+            return toy.fixations(record)
+
+    again = baselines.fit(Strict(), train, seed=3)
+    assert again.n_records == len(train)
+    assert again.spread == fitted.spread
+    assert np.array_equal(again.density, fitted.density)
+    assert (again.density_sigma, again.map_sigma) == (fitted.density_sigma, fitted.map_sigma)
+    assert baselines.mean_map(Strict(), train).shape == (256, 256)
+
+
+def test_the_centered_gaussian_finds_the_spread_it_was_drawn_from():
+    class Drawn:
+        records = Toy().records
+
+        def map(self, record):
+            return np.zeros((200, 400), np.uint8)
+
+        def fixations(self, record):
+            rng = baselines.record_rng(record, 0)
+            points = rng.normal((100, 200), (0.1 * 200, 0.15 * 400), (4000, 2))
+            return np.clip(np.rint(points), 0, (199, 399)).astype(np.int32)
+
+    drawn = Drawn()
+    drawn.records = drawn.records.assign(height=200, width=400)
+    fit = baselines.fit(drawn, drawn.records)
+    # 80,000 draws: the standard error of a standard deviation is 0.25 % of it.
+    assert fit.spread == pytest.approx((0.1, 0.15), rel=0.02)
+    gaussian = baselines.centered_gaussian((200, 400), fit.spread)
+    assert gaussian.shape == (200, 400)
+    assert np.allclose(gaussian, gaussian[::-1, ::-1])
+    assert gaussian.max() <= 1
+
+
+def test_the_density_is_one_and_leaves_nothing_impossible(fitted):
+    assert fitted.density.sum() == pytest.approx(1)
+    assert fitted.density.min() > 0
+
+
+def test_the_mean_map_is_the_mean():
+    class Flat(Toy):
+        def map(self, record):
+            return np.full((20, 30), 40 if record.endswith("_0") else 80, np.uint8)
+
+    toy = Flat()
+    mean = baselines.mean_map(toy, toy.records)
+    share = (toy.records["condition"] == "none").mean()
+    assert np.allclose(mean, 40 * share + 80 * (1 - share))
+
+
+def test_the_fitted_blur_finds_the_blur_that_made_the_maps():
+    from scipy.ndimage import gaussian_filter
+
+    class Blurred(Toy):
+        def map(self, record):
+            row = self.row(record)
+            dots = np.zeros((row["height"], row["width"]))
+            np.add.at(dots, tuple(self.fixations(record).T), 1)
+            blurred = gaussian_filter(dots, 0.05 * max(dots.shape), mode="constant")
+            return np.rint(255 * blurred / blurred.max()).astype(np.uint8)
+
+    toy = Blurred()
+    # One step of the search is 0.0025; the toy's pixels are coarse.
+    assert baselines.fit(toy, toy.records).map_sigma == pytest.approx(0.05, abs=0.006)
+
+
+def test_every_baseline_predicts_and_free_viewing_never_predicts_itself(toy, fitted):
+    mean = np.ones((8, 8))
+    for name in ("uniform", "center", "mean_map"):
+        maps = dict(baselines.predictions(name, toy, toy.records, fitted, mean=mean))
+        assert list(maps) == toy.records["record"].tolist()
+        assert all(values.min() >= 0 for values in maps.values())
+    free = dict(baselines.predictions("free_viewing", toy, toy.records, fitted))
+    told = toy.records[toy.records["condition"] != "none"]
+    assert list(free) == told["record"].tolist()
+    assert np.array_equal(free["000000000000_3"], toy.map("000000000000_0"))
+    with pytest.raises(CsalganError, match="no baseline 'best'; choose from uniform, center"):
+        next(baselines.predictions("best", toy, toy.records, fitted))
+
+
+def test_halves_divide_the_fixations_and_depend_on_the_seed_and_record_only(toy, fitted):
+    record = "000000000000_0"
+    points, shape = toy.fixations(record), toy.map(record).shape
+
+    def halves(seed):
+        rng = baselines.record_rng(record, seed)
+        return baselines.halves(points, shape, fitted.map_sigma, rng)
+
+    prediction, second, truth = halves(0)
+    assert len(second) == len(points) - len(points) // 2
+    assert {tuple(p) for p in second} <= {tuple(p) for p in points}
+    assert truth.shape == shape
+    assert truth.dtype == np.uint8
+    assert truth.max() == 255
+    assert np.array_equal(halves(0)[0], prediction)
+    assert not np.array_equal(halves(1)[0], prediction)
+    # The two halves come from one place, so one predicts the other well.
+    resized = baselines.blurred(points, shape, fitted.map_sigma)
+    assert resized.shape == prediction.shape
+    assert tuebingen.cc(resized, prediction) > 0.9
+    assert baselines.halves(points[:1], shape, 0.05, np.random.default_rng(0)) is None
+
+
+def test_blurring_keeps_the_mass_and_the_place():
+    made = baselines.blurred(np.array([[50, 100]]), (101, 201), 0.02)
+    assert made.sum() == pytest.approx(1, abs=1e-3)
+    y, x = np.unravel_index(made.argmax(), made.shape)
+    assert ((y + 0.5) / made.shape[0], (x + 0.5) / made.shape[1]) == pytest.approx(
+        (0.5, 0.5), abs=0.01
+    )
+
+
+@pytest.mark.parametrize(("r", "whole"), [(0.5, 2 / 3), (1.0, 1.0), (0.0, 0.0), (-0.2, -0.2)])
+def test_spearman_brown(r, whole):
+    assert baselines.spearman_brown(r) == pytest.approx(whole)
+
+
+def test_spearman_brown_predicts_the_agreement_of_whole_samples():
+    """Halves of independent noisy measurements, corrected, agree like two whole ones."""
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=200_000)
+    noisy = signal + rng.normal(size=(4, signal.size)) * 1.5
+    half = np.corrcoef(noisy[0], noisy[1])[0, 1]
+    whole = np.corrcoef(noisy[:2].mean(axis=0), noisy[2:].mean(axis=0))[0, 1]
+    assert baselines.spearman_brown(half) == pytest.approx(whole, abs=0.01)
+
+
+def test_without_training_records_nothing_is_fitted(toy):
+    none = toy.records.iloc[:0]
+    with pytest.raises(CsalganError, match="training part holds no record"):
+        baselines.fit(toy, none)
+    with pytest.raises(CsalganError, match="no training record"):
+        baselines.mean_map(toy, none)

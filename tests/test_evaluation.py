@@ -1,0 +1,439 @@
+"""Scores with receipts: the right truth, the right negatives, the right intervals."""
+
+import math
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy_gaze import Toy, ToySplit
+
+from csalgan import baselines, evaluation
+from csalgan.errors import CsalganError
+from csalgan.evaluation.gaze import Gaze
+from csalgan.metrics import PROFILES, profile_info, score
+from csalgan.provenance import Provenance
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return Toy()
+
+
+@pytest.fixture(scope="module")
+def evaluator(toy):
+    return evaluation.Evaluator(toy, ToySplit(toy), metric_profiles=PROFILES, seed=4)
+
+
+@pytest.fixture(scope="module")
+def scores(toy, evaluator):
+    return evaluator(noisy(toy), model="noisy")
+
+
+def noisy(toy, seed=0, size=(12, 16)):
+    rng = np.random.default_rng(seed)
+    for record in toy.records["record"]:
+        yield record, rng.random(size)
+
+
+# --- scoring ----------------------------------------------------------------------------------
+
+
+def test_every_row_carries_its_receipt(scores, toy):
+    assert list(scores.columns) == list(evaluation.COLUMNS)
+    expected = sum(len(profile_info(p).metrics) for p in PROFILES) * len(toy.records)
+    assert len(scores) == expected
+    assert set(scores["fingerprint"]) == {toy.fingerprint[:12]}
+    assert set(scores["seed"]) == {4}
+    assert set(scores["split"]) == {"image, seed 0"}
+    for profile in PROFILES:
+        rows = scores[scores["metric_profile"] == profile]
+        assert set(rows["resize"]) == {profile_info(profile).resize}
+    kl = scores[(scores["metric"] == "kl") & (scores["metric_profile"] == "tuebingen")]
+    assert set(kl["epsilon"]) == {1e-20}
+    assert scores.loc[scores["metric"] == "cc", "epsilon"].isna().all()
+
+
+def test_n_counts_fixations_or_pixels(scores, toy):
+    record = "000000000002_3"
+    mine = scores[scores["record"] == record].set_index(["metric_profile", "metric"])["n"]
+    assert mine["tuebingen", "nss"] == len(toy.fixations(record))
+    assert mine["tuebingen", "cc"] == toy.map(record).size
+    assert mine["paper", "nss"] == 256 * 256
+
+
+def test_values_are_those_of_score(scores, toy, evaluator):
+    record, prediction = list(noisy(toy))[5]
+    center = evaluator.inputs(record, evaluator.truth(record), "tuebingen")["center_bias"]
+    image_id = toy.row(record)["image_id"]
+    negatives = evaluator.gaze.pool.negatives(image_id, toy.map(record).shape)
+    expected = score(
+        prediction,
+        fixations=toy.fixations(record),
+        saliency_map=toy.map(record),
+        negatives=negatives,
+        center_bias=center,
+    )
+    mine = scores[(scores["record"] == record) & (scores["metric_profile"] == "tuebingen")]
+    assert dict(zip(mine["metric"], mine["value"], strict=True)) == pytest.approx(expected)
+
+
+def test_negatives_never_come_from_another_condition_of_the_same_image():
+    """Each image's gaze lies in a row of its own, so a negative tells which image it is from."""
+    toy = Toy()
+    number = {image: k for k, image in enumerate(sorted(toy.records["image_id"].unique()))}
+    toy.records = toy.records.assign(height=24, width=32)
+    for row in toy.records.itertuples():
+        toy._maps[row.record] = np.ones((24, 32), np.uint8)
+        toy._maps[row.record][0, 0] = 2
+        columns = np.arange(10, dtype=np.int32)
+        toy._fixations[row.record] = np.stack([np.full(10, number[row.image_id]), columns], axis=1)
+    evaluator = evaluation.Evaluator(toy, ToySplit(toy), seed=1)
+    counts = toy.records.groupby("image_id").size()
+    for row in toy.records.itertuples():
+        for profile in ("tuebingen", "mit"):
+            given = evaluator.inputs(row.record, evaluator.truth(row.record), profile)
+            seen = set(given["negatives"][:, 0].tolist())
+            assert number[row.image_id] not in seen
+            assert seen == set(number.values()) - {number[row.image_id]}
+        every = evaluator.inputs(row.record, evaluator.truth(row.record), "tuebingen")
+        others = counts.drop(row.image_id).sum()
+        assert len(every["negatives"]) == 10 * others
+
+
+def test_a_perfect_map_beats_noise_and_the_uniform_map_scores_nothing(toy, evaluator):
+    perfect = evaluator({r: toy.map(r) for r in toy.records["record"]}, model="perfect")
+    flat = evaluator.baseline("uniform", toy.records)
+    mean = pd.concat([perfect, flat]).query("metric_profile == 'tuebingen'")
+    mean = mean.groupby(["model", "metric"])["value"].mean()
+    assert mean["perfect", "cc"] == pytest.approx(1)
+    assert mean["perfect", "kl"] == pytest.approx(0, abs=1e-9)
+    assert mean["uniform", "auc"] == 0.5
+    assert mean["uniform", "nss"] == 0
+    assert mean["uniform", "ig_uniform"] == pytest.approx(0, abs=1e-12)
+    assert mean["perfect", "nss"] > 1
+
+
+def test_the_same_numbers_for_any_number_of_threads(toy, scores):
+    for workers in (1, 3):
+        one = evaluation.Evaluator(
+            toy, ToySplit(toy), metric_profiles=PROFILES, seed=4, workers=workers
+        )
+        pd.testing.assert_frame_equal(one(noisy(toy), model="noisy"), scores)
+
+
+def test_predictions_are_consumed_as_they_are_scored(toy):
+    """At most a few predictions are alive at once, so memory does not grow with the dataset."""
+    evaluator = evaluation.Evaluator(toy, ToySplit(toy))
+    alive, most, lock = set(), 0, threading.Lock()
+
+    class Watched:
+        def __init__(self, record):
+            self.record = record
+
+        def __call__(self):
+            values = np.random.default_rng(0).random((8, 8))
+            with lock:
+                alive.discard(self.record)
+            return values
+
+    def source():
+        nonlocal most
+        for record in toy.records["record"]:
+            with lock:
+                alive.add(record)
+                most = max(most, len(alive))
+            yield record, Watched(record)
+
+    evaluator(source())
+    assert most <= 2 * 4 + 1
+    assert len(toy.records) > 2 * most
+
+
+def test_packed_gaze_is_the_gaze(toy):
+    gaze = Gaze(toy)
+    for record in toy.records["record"]:
+        assert np.array_equal(gaze.fixations(record), toy.fixations(record))
+
+
+def test_records_choose_what_is_scored(toy, evaluator):
+    part = toy.subset("sal")
+    chosen = evaluator(noisy(toy), part)
+    assert set(chosen["record"]) == set(part["record"])
+
+
+def test_provenance_of_the_model_stands_in_every_row(toy):
+    receipt = Provenance("toy", "ab", "hashing", "smoke", 0, "abc123")
+    table = evaluation.evaluate(noisy(toy), toy, split=ToySplit(toy), model="m", provenance=receipt)
+    assert set(table["encoder"]) == {"hashing"}
+    assert set(table["profile"]) == {"smoke"}
+    assert set(table["commit"]) == {"abc123"}
+
+
+def test_a_constant_and_a_nan_prediction_are_scored_as_the_profile_says(toy, evaluator):
+    shape = toy.map("000000000000_0").shape
+    bad = {"000000000000_0": np.ones(shape), "000000000000_1": np.full(shape, np.nan)}
+    table = evaluator(bad).set_index(["record", "metric_profile", "metric"])["value"]
+    assert table["000000000000_0", "tuebingen", "nss"] == 0
+    assert math.isnan(table["000000000000_0", "mit", "nss"])
+    assert table["000000000000_1"].isna().all()
+
+
+def test_unknown_and_repeated_records_are_refused(toy, evaluator):
+    with pytest.raises(CsalganError, match="prediction 7: the dataset has no such record"):
+        evaluator({"7": np.ones((4, 4))})
+    twice = [("000000000000_0", np.ones((4, 4)))] * 2
+    with pytest.raises(CsalganError, match="came twice"):
+        evaluator(twice)
+    with pytest.raises(CsalganError, match="no metric profile 'best'"):
+        evaluation.Evaluator(toy, ToySplit(toy), metric_profiles=["best"])
+
+
+def test_no_predictions_give_an_empty_table_with_the_columns(evaluator):
+    assert list(evaluator({}).columns) == list(evaluation.COLUMNS)
+    assert evaluator({}).empty
+
+
+def test_the_ceiling_is_corrected_for_halving_in_cc_alone(toy, evaluator):
+    table = evaluator.ceiling(toy.records).set_index(["record", "metric_profile", "metric"])
+    assert set(table["model"]) == {"ceiling"}
+    record = "000000000004_2"
+    row = toy.row(record)
+    made, points, truth = baselines.halves(
+        toy.fixations(record),
+        (row["height"], row["width"]),
+        evaluator.fitted.map_sigma,
+        baselines.record_rng(record, 4),
+    )
+    raw = score(made, fixations=points, saliency_map=truth)
+    value = table["value"]
+    corrected = 2 * raw["cc"] / (1 + raw["cc"])
+    assert value[record, "tuebingen", "cc"] == pytest.approx(corrected)
+    assert value[record, "tuebingen", "nss"] == pytest.approx(raw["nss"])
+    assert table.loc[(record, "tuebingen", "nss"), "n"] == len(points)
+
+
+# --- statistics -------------------------------------------------------------------------------
+
+
+def tidy(values, images, **more):
+    table = pd.DataFrame({"value": values, "image_id": images})
+    table["record"] = [f"r{k}" for k in range(len(values))]
+    fixed = {
+        "condition": "none",
+        "model": "m",
+        "metric_profile": "tuebingen",
+        "metric": "cc",
+        "resize": "rule",
+        "epsilon": math.nan,
+        "fingerprint": "f",
+    }
+    return table.assign(**(fixed | more))
+
+
+def test_intervals_resample_images_not_records():
+    """Ten records of one image know no more than one: four copies leave the interval as it is."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=50)
+    images = np.arange(50)
+    single = evaluation.interval(values, images, bootstrap=4000)
+    copies = evaluation.interval(np.repeat(values, 4), np.repeat(images, 4), bootstrap=4000)
+    assert copies == pytest.approx(single)
+    naive = evaluation.interval(np.repeat(values, 4), np.arange(200), bootstrap=4000)
+    assert (naive[2] - naive[1]) == pytest.approx((single[2] - single[1]) / 2, rel=0.1)
+
+
+def test_the_interval_is_that_of_the_mean():
+    values = np.random.default_rng(1).normal(3, 2, 400)
+    mean, low, high = evaluation.interval(values, np.arange(400), bootstrap=4000)
+    half = 1.96 * values.std() / 20
+    # The percentiles of 4000 resamples wander by a few per cent.
+    assert (mean - low, high - mean) == pytest.approx((half, half), rel=0.1)
+    assert evaluation.interval(np.array([2.0]), np.array(["a"])) == (2.0, 2.0, 2.0)
+    assert all(math.isnan(v) for v in evaluation.interval(np.zeros(0), np.zeros(0)))
+
+
+def test_summary_leaves_undefined_values_out_and_counts_them():
+    table = tidy([1.0, 3.0, math.nan], ["a", "b", "c"])
+    row = evaluation.summarise(table).iloc[0]
+    assert row["mean"] == 2
+    assert (row["n_records"], row["n_images"], row["n_undefined"]) == (2, 2, 1)
+
+
+def test_summary_keeps_the_usual_order(scores):
+    table = evaluation.summarise(scores, ["model", "condition"], bootstrap=10)
+    assert table["condition"].drop_duplicates().tolist() == [
+        "none",
+        "general",
+        "non_salient",
+        "salient",
+    ]
+    first = table[(table["condition"] == "none") & (table["metric_profile"] == "tuebingen")]
+    assert first["metric"].tolist() == list(profile_info("tuebingen").metrics)
+
+
+def test_subsets_overlap_as_in_the_paper(scores, toy):
+    both = evaluation.with_subsets(scores, toy)
+    for name in ("total", "general", "sal", "non_sal"):
+        mine = both.loc[both["subset"] == name, "record"]
+        assert set(mine) == set(toy.subset(name)["record"])
+
+
+def test_paired_differences_find_a_shift_that_the_means_hide():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=60)
+    images = np.repeat(np.arange(30), 2)
+    a = tidy(base + 0.1 + rng.normal(size=60) * 0.05, images, model="a")
+    b = tidy(base, images, model="b")
+    table = evaluation.compare(a, b)
+    assert table["condition"].tolist() == ["all", "none"]
+    row = table.iloc[0]
+    assert row["difference"] == pytest.approx(0.1, abs=0.03)
+    assert row["excludes_zero"]
+    assert row["better"] == "A"
+    alone = evaluation.summarise(pd.concat([a, b]), ["model"])
+    assert alone["low"].max() < alone["high"].min()  # unpaired, the intervals overlap
+
+
+def test_less_kl_is_better_and_equal_scores_are_not_told_apart():
+    a, b = (tidy([v] * 9, range(9), metric="kl") for v in (1.0, 2.0))
+    assert evaluation.compare(a, b).iloc[0]["better"] == "A"
+    same = evaluation.compare(a, a).iloc[0]
+    assert not same["excludes_zero"]
+    assert same["better"] == ""
+
+
+def test_pairs_with_nan_are_left_out():
+    a, b = tidy([1.0, math.nan, 2.0], "xyz"), tidy([0.0, 0.0, math.nan], "xyz")
+    row = evaluation.compare(a, b).iloc[0]
+    assert (row["n_records"], row["difference"]) == (1, 1.0)
+
+
+def test_scores_of_other_data_or_other_rules_are_not_compared():
+    a = tidy([1.0], ["x"])
+    with pytest.raises(CsalganError, match=r"different datasets \(fingerprints f and g\)"):
+        evaluation.compare(a, a.assign(fingerprint="g"))
+    with pytest.raises(CsalganError, match="another resize in the two tables"):
+        evaluation.compare(a, a.assign(resize="nearest"))
+    with pytest.raises(CsalganError, match="share no record"):
+        evaluation.compare(a, a.assign(record="other"))
+
+
+def test_one_model_is_chosen_or_asked_for():
+    table = pd.concat([tidy([1.0], ["x"], model=m) for m in ("mine", "uniform", "ceiling")])
+    assert set(evaluation.one_model(table, None, "t.csv")["model"]) == {"mine"}
+    assert set(evaluation.one_model(table, "uniform", "t.csv")["model"]) == {"uniform"}
+    with pytest.raises(CsalganError, match=r"t\.csv: has no model 'yours'; it holds mine, unif"):
+        evaluation.one_model(table, "yours", "t.csv")
+    two = pd.concat([table, tidy([1.0], ["x"], model="other")])
+    with pytest.raises(CsalganError, match=r"t\.csv: holds 2 models \(mine, other\); name one"):
+        evaluation.one_model(two, None, "t.csv")
+    with pytest.raises(CsalganError, match=r"t\.csv: has no column image_id"):
+        evaluation.one_model(table.drop(columns="image_id"), None, "t.csv")
+    again = pd.concat([table, table])
+    with pytest.raises(CsalganError, match="scores record r0 twice for mine"):
+        evaluation.one_model(again, None, "t.csv")
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table_scores(toy, evaluator, scores):
+    parts = []
+    for subset in ("total", "general", "sal", "non_sal"):
+        rows = toy.subset(subset)
+        tables = [scores[scores["record"].isin(rows["record"])]]
+        tables += [evaluator.baseline(b, rows) for b in (*baselines.BASELINES, "ceiling")]
+        parts.append(pd.concat(tables).assign(subset=subset))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_the_papers_numbers_are_the_papers():
+    assert evaluation.PAPER_TABLE_I.at["cc", "total"] == 0.408
+    assert evaluation.PAPER_TABLE_I.at["nss", "non_sal"] == 0.186
+    assert evaluation.PAPER_TABLE_I.shape == (4, 4)
+
+
+def test_table_one_sets_ours_beside_the_papers_and_the_baselines(table_scores):
+    table = evaluation.table_one(table_scores, "tuebingen", bootstrap=20)
+    assert table["metric"].drop_duplicates().tolist() == [
+        *("AUC", "sAUC", "CC", "NSS"),
+        *("SIM", "KL", "IG"),
+    ]
+    cc = table[table["metric"] == "CC"].set_index("row")
+    assert cc.index[0] == "noisy"
+    assert cc.at["paper, as printed", "Total"] == 0.408
+    assert "mean training map" in cc.index
+    assert cc.index[-1].startswith("ceiling")
+    mine = table_scores.query(
+        "metric_profile == 'tuebingen' and metric == 'cc' and model == 'noisy' and subset == 'sal'"
+    )
+    assert cc.at["noisy", "Sal"] == pytest.approx(mine["value"].mean())
+    assert cc.at["noisy", "Sal_low"] <= cc.at["noisy", "Sal"] <= cc.at["noisy", "Sal_high"]
+    paper = evaluation.table_one(table_scores, "paper", bootstrap=20)
+    assert paper["metric"].drop_duplicates().tolist() == ["AUC", "sAUC", "CC", "NSS"]
+
+
+def test_table_one_is_written_in_three_ways_with_its_receipt(table_scores, tmp_path):
+    table = evaluation.table_one(table_scores, "tuebingen", bootstrap=20)
+    receipt = Provenance("toy_set", "ab", "hashing", "smoke", 0, "abc")
+    evaluation.write_table_one(tmp_path, table, "04_table_one_tuebingen", receipt)
+    back = pd.read_csv(tmp_path / "04_table_one_tuebingen.csv")
+    assert back["Total"].tolist() == pytest.approx(table["Total"].tolist(), rel=1e-5, nan_ok=True)
+    text = (tmp_path / "04_table_one_tuebingen.md").read_text()
+    assert receipt.line() in text
+    assert "| **CC** | noisy |" in text
+    assert "| 0.408 | 0.458 | 0.423 | 0.377 |" in text
+    tex = (tmp_path / "04_table_one_tuebingen.tex").read_text()
+    assert r"Non\_sal" in tex
+    assert r"toy\_set" in tex
+    assert "−" not in tex
+    rows = [line for line in tex.splitlines() if line.endswith(r"\\")]
+    assert {line.count(" & ") for line in rows} == {5}
+    assert (tmp_path / "04_table_one_tuebingen.source.txt").read_text() == receipt.line() + "\n"
+
+
+def test_table_one_says_what_it_needs(scores):
+    with pytest.raises(CsalganError, match="needs a subset column"):
+        evaluation.table_one(scores, "tuebingen")
+    only = scores[scores["metric_profile"] == "mit"].assign(subset="total")
+    with pytest.raises(CsalganError, match="nothing of profile paper"):
+        evaluation.table_one(only, "paper")
+
+
+# --- explain ----------------------------------------------------------------------------------
+
+
+def test_explain_shows_every_profile_and_a_reason_for_each_number(toy, evaluator, scores):
+    record = "000000000000_3"
+    prediction = dict(noisy(toy))[record]
+    found = evaluation.explain(evaluator, record, prediction)
+    for profile in PROFILES:
+        mine = scores[(scores["record"] == record) & (scores["metric_profile"] == profile)]
+        for row in mine.itertuples():
+            assert found.values.at[row.metric, profile] == pytest.approx(row.value)
+            assert found.reasons.at[row.metric, profile].endswith(".")
+    text = found.text()
+    assert "the salient thing" in text
+    assert f"{found.values.at['nss', 'mit']:.3f}" in text
+    assert "map > 0" in text
+    with pytest.raises(CsalganError, match="record 9: the dataset toy has none of that name"):
+        evaluation.explain(evaluator, "9", prediction)
+
+
+# --- real gaze --------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_the_mean_map_scores_what_the_design_says(real):
+    from csalgan.data import make_split, open_dataset
+
+    dataset = open_dataset(real)
+    split = make_split(dataset.records, seed=0)
+    evaluator = evaluation.Evaluator(dataset, split)
+    table = evaluator.baseline("mean_map", split.of("test", dataset.records))
+    mean = table.groupby("metric")["value"].mean()
+    # Which images are left out moves the mean by about its standard error, 0.02 and 0.05.
+    assert mean["cc"] == pytest.approx(0.56, abs=0.04)
+    assert mean["nss"] == pytest.approx(1.20, abs=0.1)
