@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from csalgan.metrics import mit, tuebingen
-from csalgan.metrics.common import rank_auc
+from csalgan.metrics.ranks import doubled_wins
 
 SHAPES = st.tuples(st.integers(2, 6), st.integers(2, 6))
 few = settings(max_examples=60, deadline=None, derandomize=True)
@@ -97,12 +97,11 @@ def test_sim_lies_between_zero_and_one_and_is_symmetric(first, second):
     hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e300, 1e300)),
     st.integers(0, 12),
 )
-def test_rank_auc_counts_every_pair(positives, negatives, shared):
+def test_ranks_count_every_pair(positives, negatives, shared):
     negatives[: min(shared, negatives.size)] = positives[0]  # some exact ties
-    won = (positives[:, None] > negatives).sum()
-    tied = (positives[:, None] == negatives).sum()
-    expected = (2 * int(won) + int(tied)) / (2 * positives.size * negatives.size)
-    assert rank_auc(positives, negatives) == expected
+    won = (positives[:, None] > negatives).sum(axis=0)
+    tied = (positives[:, None] == negatives).sum(axis=0)
+    assert doubled_wins(positives, negatives).tolist() == (2 * won + tied).tolist()
 
 
 def test_shuffled_auc_of_the_center_bias_is_near_one_half():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -164,3 +165,25 @@ def test_a_pool_needs_records_that_belong_together():
 def test_scoring_does_not_load_torch():
     code = "import sys, csalgan.metrics; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_memory_does_not_grow_with_the_negatives(prediction):
+    def peak(count: int) -> int:
+        rng = np.random.default_rng(0)
+        negatives = np.stack([rng.integers(0, 24, count), rng.integers(0, 32, count)], axis=1)
+        tracemalloc.start()
+        metrics.score(prediction, fixations=[[3, 4]], negatives=negatives, metrics=["sauc"])
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)  # first use
+    assert peak(400_000) < 2 * peak(40_000)  # worked on in pieces of 16,384
+
+
+def test_points_of_every_integer_type_are_the_same(prediction):
+    points = np.array([[3, 4], [23, 31]])
+    expected = tuebingen.nss(prediction, points)
+    for kind in (np.uint8, np.int16, np.uint32, np.uint64):
+        assert tuebingen.nss(prediction, points.astype(kind)) == expected
+        assert tuebingen.sauc(prediction, points, points.astype(kind)) == 0.5

@@ -11,8 +11,9 @@ import numpy as np
 
 from csalgan.errors import CsalganError
 from csalgan.metrics import mit, paper, tuebingen
-from csalgan.metrics.common import as_map, resize
+from csalgan.metrics.common import checked_map, resize
 from csalgan.metrics.profiles import METRICS, PROFILES, ProfileInfo, profile_info
+from csalgan.metrics.ranks import Map
 
 __all__ = ["METRICS", "PROFILES", "ProfileInfo", "profile_info", "score", "score_batch"]
 
@@ -71,7 +72,7 @@ def score(
         "center_bias": center_bias,
     }
     names = _chosen(info, metrics, given)
-    prediction = as_map(prediction)
+    prediction = checked_map(prediction)
     if profile == "paper":
         if not names:
             return {}
@@ -82,6 +83,12 @@ def score(
             name: getattr(paper, name)(prediction, truth, **options.get(name, {})) for name in names
         }
     prediction = resize(prediction, _native_shape(shape, saliency_map, center_bias, prediction))
+    if profile == "tuebingen":  # one Map of each, so that metrics share sums and ranks
+        shape = prediction.shape
+        prediction = Map(prediction)
+        for key, name in (("saliency_map", "saliency map"), ("center_bias", "center bias")):
+            if any(key in info.needs[metric] for metric in names):
+                given[key] = Map.truth(given[key], shape, name)
     module = {"mit": mit, "tuebingen": tuebingen}[profile]
     options = {"sauc": {"seed": seed}, "auc_borji": {"seed": seed}} if profile == "mit" else {}
     return {

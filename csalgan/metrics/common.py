@@ -9,8 +9,8 @@ from csalgan.errors import CsalganError
 RESIZE = "bilinear, half-pixel centres, antialiased when it shrinks (Pillow, float32)"
 
 
-def as_map(values, name: str = "prediction") -> np.ndarray:
-    """A map as float64.
+def checked_map(values, name: str = "prediction") -> np.ndarray:
+    """A map in the type it came in, once it is known to be one.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def as_map(values, name: str = "prediction") -> np.ndarray:
 
     Returns
     -------
-    float64 (h, w), C-contiguous; the array itself when it already is that.
+    (h, w), C-contiguous; booleans become uint8.
 
     Raises
     ------
@@ -35,11 +35,16 @@ def as_map(values, name: str = "prediction") -> np.ndarray:
         )
     if array.dtype.kind not in "buif":
         raise CsalganError(f"the {name} holds {array.dtype} values; give real numbers.")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return np.ascontiguousarray(array, dtype=np.uint8 if array.dtype.kind == "b" else None)
 
 
-def as_points(points, shape: tuple[int, int], name: str = "fixations") -> np.ndarray:
-    """Fixated pixels as an index into the flattened map.
+def as_map(values, name: str = "prediction") -> np.ndarray:
+    """:func:`checked_map` as float64 (h, w); the array itself when it already is that."""
+    return checked_map(values, name).astype(np.float64, copy=False)
+
+
+def checked_points(points, shape: tuple[int, int], name: str = "fixations") -> np.ndarray:
+    """Fixations once they are known to lie on a map.
 
     Parameters
     ----------
@@ -50,7 +55,7 @@ def as_points(points, shape: tuple[int, int], name: str = "fixations") -> np.nda
 
     Returns
     -------
-    int64 (N,), ``y * W + x``.
+    int (N, 2) in the type it came in.
 
     Raises
     ------
@@ -59,19 +64,29 @@ def as_points(points, shape: tuple[int, int], name: str = "fixations") -> np.nda
     """
     array = np.asarray(points)
     if array.size == 0:
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros((0, 2), dtype=np.int64)
     if array.ndim != 2 or array.shape[1] != 2:
         raise CsalganError(f"the {name} have shape {array.shape}; give rows (y, x), shape (N, 2).")
     if array.dtype.kind not in "ui":
         raise CsalganError(f"the {name} hold {array.dtype} values; give whole pixels (integers).")
     height, width = shape
-    y, x = array[:, 0].astype(np.int64), array[:, 1].astype(np.int64)
+    y, x = array[:, 0], array[:, 1]
     if y.min() < 0 or x.min() < 0 or y.max() >= height or x.max() >= width:
         raise CsalganError(
             f"the {name} reach outside the map of {height} × {width} pixels; "
             "give rows (y, x) in its pixels."
         )
-    return y * width + x
+    return array
+
+
+def flat_index(points: np.ndarray, width: int) -> np.ndarray:
+    """``y * width + x``, int64 (N,), of :func:`checked_points`."""
+    return points[:, 0].astype(np.int64) * width + points[:, 1].astype(np.int64)
+
+
+def as_points(points, shape: tuple[int, int], name: str = "fixations") -> np.ndarray:
+    """:func:`checked_points` as an index into the flattened map, int64 (N,)."""
+    return flat_index(checked_points(points, shape, name), shape[1])
 
 
 def resize(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -80,10 +95,11 @@ def resize(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     The values are divided by their largest magnitude on the way, so that a density with tiny
     values does not underflow in float32. NaN spreads to the pixels it touches.
 
-    Returns float64 (H, W).
+    Returns float64 (H, W), or the map itself when it has that size.
     """
     if values.shape == tuple(shape):
         return values
+    values = values.astype(np.float64, copy=False)
     top = np.abs(values).max()
     scale = top if np.isfinite(top) and top > 0 else 1.0
     height, width = shape
@@ -97,60 +113,6 @@ def is_constant(values: np.ndarray) -> bool:
     return bool(values.min() == values.max())
 
 
-def rank_auc(positives: np.ndarray, negatives: np.ndarray) -> float:
-    """The exact area under the ROC curve: P(positive > negative) + ½ P(positive = negative).
-
-    Nothing is sorted but the few positives: all values fall into equal-width buckets, and only
-    negatives that share a bucket with a positive are compared one by one. Bucketing is monotone
-    in floating point, so the result is exact, whatever the distribution.
-
-    Parameters
-    ----------
-    positives, negatives
-        float64 (P,) and (M,), finite, in any order, repeats count.
-
-    Returns
-    -------
-    float in [0, 1]; NaN when either is empty.
-    """
-    if positives.size == 0 or negatives.size == 0:
-        return float("nan")
-    ranked = np.sort(positives)
-    low, high = min(ranked[0], negatives.min()), max(ranked[-1], negatives.max())
-    with np.errstate(all="ignore"):
-        scale = (_BUCKETS - 1) / (high - low)
-    if not 0 < scale < np.inf:  # one value only, or a span that floating point cannot divide
-        return _doubled_wins(ranked, negatives) / (2 * ranked.size * negatives.size)
-    levels = _are_levels(negatives, high - low) and _are_levels(ranked, high - low)
-    if levels:
-        scale = 1.0  # grey levels: each is a bucket of its own, so sharing one is a tie
-    inside = np.bincount(((ranked - low) * scale).astype(np.int32), minlength=_BUCKETS)
-    above = ranked.size - np.cumsum(inside)  # positives in higher buckets
-    bucket = ((negatives - low) * scale).astype(np.int32)
-    count = np.bincount(bucket, minlength=_BUCKETS)
-    if levels:
-        doubled = int((count * (2 * above + inside)).sum())
-    else:
-        shared = inside > 0
-        doubled = 2 * int((count * above)[~shared].sum())
-        doubled += _doubled_wins(ranked, negatives[shared[bucket]])
-    return doubled / (2 * ranked.size * negatives.size)
-
-
-_BUCKETS = 2**14
-
-
-def _are_levels(values: np.ndarray, span: float) -> bool:
-    return bool(span < _BUCKETS and np.array_equal(values, np.rint(values)))
-
-
-def _doubled_wins(ranked: np.ndarray, negatives: np.ndarray) -> int:
-    """Σ over pairs of 2 for positive > negative and 1 for a tie; ``ranked`` ascends."""
-    not_above = np.searchsorted(ranked, negatives, side="right")
-    below = np.searchsorted(ranked, negatives, side="left")
-    return 2 * ranked.size * negatives.size - int(not_above.sum()) - int(below.sum())
-
-
 def min_max(values: np.ndarray) -> np.ndarray:
     """Stretch to [0, 1]; a constant map (0/0 in MATLAB) or one with NaN or infinity becomes NaN."""
     low, high = values.min(), values.max()
@@ -159,18 +121,22 @@ def min_max(values: np.ndarray) -> np.ndarray:
     return (values - low) / (high - low)
 
 
-def as_truth(values, shape: tuple[int, int], name: str = "saliency map") -> np.ndarray:
-    """A ground-truth map or center bias as float64 (H, W): finite, ≥ 0, of the given shape.
+def checked_truth(values, shape: tuple[int, int], name: str = "saliency map") -> np.ndarray:
+    """A ground-truth map or center bias in its own type: finite, ≥ 0, of the given shape.
 
     Raises :class:`CsalganError` when it is not: a fault in the truth is never scored.
     """
-    array = as_map(values, name)
+    array = checked_map(values, name)
     if array.shape != tuple(shape):
         raise CsalganError(
             f"the {name} has shape {array.shape} and the prediction {tuple(shape)}; "
             "resize the prediction first, as csalgan.metrics.score does."
         )
-    low = array.min()
-    if not (low >= 0 and np.isfinite(array.max())):
+    if not (array.min() >= 0 and np.isfinite(array.max())):
         raise CsalganError(f"the {name} holds NaN, infinity or negative values; give values ≥ 0.")
     return array
+
+
+def as_truth(values, shape: tuple[int, int], name: str = "saliency map") -> np.ndarray:
+    """:func:`checked_truth` as float64 (H, W)."""
+    return checked_truth(values, shape, name).astype(np.float64, copy=False)

@@ -14,6 +14,7 @@ A prediction with NaN or infinity scores NaN everywhere.
 import numpy as np
 
 from csalgan.metrics.common import as_map, as_points, as_truth, is_constant, min_max
+from csalgan.metrics.ranks import Map
 from csalgan.metrics.tuebingen import pearson
 
 #: MATLAB's ``eps``.
@@ -98,7 +99,7 @@ def cc(prediction, saliency_map) -> float:
     prediction, truth = _pair(prediction, saliency_map)
     if not np.isfinite(prediction).all() or is_constant(prediction) or is_constant(truth):
         return float("nan")
-    return pearson(prediction, truth)
+    return pearson(Map(prediction), Map(truth))
 
 
 def sim(prediction, saliency_map) -> float:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from csalgan.errors import CsalganError
 from csalgan.metrics.common import as_map, as_truth, is_constant, resize
+from csalgan.metrics.ranks import Map
 from csalgan.metrics.tuebingen import pearson
 
 #: Side of the square both maps are brought to.
@@ -74,7 +75,7 @@ def cc(prediction, saliency_map) -> float:
     values, truth = _flat(prediction, saliency_map)
     if not np.isfinite(values).all() or is_constant(values) or is_constant(truth):
         return float("nan")
-    return pearson(values, truth)
+    return pearson(Map(values), Map(truth))
 
 
 def score_published_batch(

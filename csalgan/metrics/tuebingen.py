@@ -9,26 +9,11 @@ A prediction with NaN or infinity scores NaN everywhere.
 
 import numpy as np
 
-from csalgan.metrics.common import as_map, as_points, as_truth, is_constant, rank_auc
+from csalgan.metrics.common import as_points, checked_points, flat_index
+from csalgan.metrics.ranks import BLOCK, Map, blocks
 
 #: Added to every pixel before a map is made a density for KL and information gain.
 EPSILON = 1e-20
-
-
-def density(values, epsilon: float = 0.0) -> np.ndarray:
-    """A map as a density: shift to ≥ 0 if it has negatives, add ``epsilon``, divide by the sum.
-
-    An all-zero map becomes uniform (pysaliency, ``convert_saliency_map_to_density``).
-    Returns float64 (H, W) that sums to 1.
-    """
-    values = as_map(values)
-    low = values.min()
-    if low < 0:
-        values = values - low
-    total = values.sum() + epsilon * values.size
-    if total == 0:
-        return np.full(values.shape, 1 / values.size)
-    return (values + epsilon) / total
 
 
 def auc(prediction, fixations) -> float:
@@ -36,12 +21,12 @@ def auc(prediction, fixations) -> float:
 
     Returns [0, 1]; ½ for a constant map and when every pixel is fixated; NaN without fixation.
     """
-    prediction = as_map(prediction)
+    prediction = Map.of(prediction)
     at = as_points(fixations, prediction.shape)
-    if not np.isfinite(prediction).all():
+    if at.size == 0 or not prediction.finite:
         return float("nan")
-    values = prediction.ravel()
-    return rank_auc(values[at], values)
+    wins = int(prediction.doubled_wins(at).sum(dtype=np.int64))
+    return wins / (2 * at.size * prediction.size)
 
 
 def sauc(prediction, fixations, negatives) -> float:
@@ -50,13 +35,16 @@ def sauc(prediction, fixations, negatives) -> float:
     Exact ranks, ties ½ (pysaliency ``AUC``, 'shuffled'; repeats count).
     Returns [0, 1]; ½ for a constant map; NaN without fixation or without negatives.
     """
-    prediction = as_map(prediction)
+    prediction = Map.of(prediction)
     at = as_points(fixations, prediction.shape)
-    others = as_points(negatives, prediction.shape, "negatives")
-    if not np.isfinite(prediction).all():
+    others = checked_points(negatives, prediction.shape, "negatives")
+    if at.size == 0 or len(others) == 0 or not prediction.finite:
         return float("nan")
-    values = prediction.ravel()
-    return rank_auc(values[at], values[others])
+    wins, total = prediction.doubled_wins(at), 0
+    for start in range(0, len(others), BLOCK):
+        index = flat_index(others[start : start + BLOCK], prediction.shape[1])
+        total += int(wins[index].sum(dtype=np.int64))
+    return total / (2 * at.size * len(others))
 
 
 def nss(prediction, fixations) -> float:
@@ -64,13 +52,14 @@ def nss(prediction, fixations) -> float:
 
     Returns a number of standard deviations; 0 for a constant map; NaN without fixation.
     """
-    prediction = as_map(prediction)
+    prediction = Map.of(prediction)
     at = as_points(fixations, prediction.shape)
-    if at.size == 0 or not np.isfinite(prediction).all():
+    if at.size == 0 or not prediction.finite:
         return float("nan")
-    if is_constant(prediction):
+    if prediction.constant:
         return 0.0
-    return float((prediction.ravel()[at].mean() - prediction.mean()) / prediction.std())
+    deviation = np.sqrt(prediction.squares / prediction.size)
+    return float((prediction.at(at).mean() - prediction.mean) / deviation)
 
 
 def cc(prediction, saliency_map) -> float:
@@ -78,18 +67,19 @@ def cc(prediction, saliency_map) -> float:
 
     Returns [−1, 1]; 0 for a constant prediction; NaN when the ground truth is constant.
     """
-    prediction, truth = _pair(prediction, saliency_map)
-    if not np.isfinite(prediction).all() or is_constant(truth):
+    prediction = Map.of(prediction)
+    truth = Map.truth(saliency_map, prediction.shape)
+    if not prediction.finite or truth.constant:
         return float("nan")
-    if is_constant(prediction):
-        return 0.0
-    return pearson(prediction, truth)
+    return 0.0 if prediction.constant else pearson(prediction, truth)
 
 
-def pearson(first: np.ndarray, second: np.ndarray) -> float:
-    """Pearson correlation of two float64 arrays of one size, neither constant."""
-    a, b = (first - first.mean()).ravel(), (second - second.mean()).ravel()
-    return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+def pearson(first: Map, second: Map) -> float:
+    """Pearson correlation of two maps of one size, neither constant."""
+    product = 0.0
+    for a, b in blocks(first.values, second.values):
+        product += (a - first.mean) @ (b - second.mean)
+    return float(np.clip(product / np.sqrt(first.squares * second.squares), -1.0, 1.0))
 
 
 def sim(prediction, saliency_map) -> float:
@@ -97,10 +87,15 @@ def sim(prediction, saliency_map) -> float:
 
     Returns [0, 1]; a constant or all-zero map counts as the uniform density.
     """
-    prediction, truth = _pair(prediction, saliency_map)
-    if not np.isfinite(prediction).all():
+    prediction = Map.of(prediction)
+    truth = Map.truth(saliency_map, prediction.shape)
+    if not prediction.finite:
         return float("nan")
-    return float(np.minimum(density(prediction), density(truth)).sum())
+    (shift, offset, mass), (_, lift, total) = _density(prediction), _density(truth)
+    common = 0.0
+    for a, b in blocks(prediction.values, truth.values):
+        common += np.minimum((a - shift + offset) / mass, (b + lift) / total).sum()
+    return float(common)
 
 
 def kl(prediction, saliency_map) -> float:
@@ -108,11 +103,20 @@ def kl(prediction, saliency_map) -> float:
 
     Returns ≥ 0; finite for every finite pair of maps.
     """
-    prediction, truth = _pair(prediction, saliency_map)
-    if not np.isfinite(prediction).all():
+    prediction = Map.of(prediction)
+    truth = Map.truth(saliency_map, prediction.shape)
+    if not prediction.finite:
         return float("nan")
-    p, q = density(truth, EPSILON), density(prediction, EPSILON)
-    return float((p * (np.log(p) - np.log(q))).sum())
+    (shift, offset, mass), (_, lift, total) = (
+        _density(prediction, EPSILON),
+        _density(truth, EPSILON),
+    )
+    # Σ p·log(p/q) with p = b/total and q = a/mass; the sums are taken out of the logarithm.
+    weighted = 0.0
+    for a, b in blocks(prediction.values, truth.values):
+        a, b = a - shift + offset, b + lift
+        weighted += b @ np.log(b / a)
+    return float(weighted / total + np.log(mass / total))
 
 
 def ig(prediction, fixations, center_bias) -> float:
@@ -120,19 +124,35 @@ def ig(prediction, fixations, center_bias) -> float:
 
     Returns the mean over fixations of log2(prediction/center_bias); NaN without fixation.
     """
-    prediction, center_bias = _pair(prediction, center_bias, "center bias")
+    prediction = Map.of(prediction)
+    baseline = Map.truth(center_bias, prediction.shape, "center bias")
     at = as_points(fixations, prediction.shape)
-    if at.size == 0 or not np.isfinite(prediction).all():
+    if at.size == 0 or not prediction.finite:
         return float("nan")
-    q, b = density(prediction, EPSILON).ravel()[at], density(center_bias, EPSILON).ravel()[at]
-    return float((np.log2(q) - np.log2(b)).mean())
+    return float((_log2_density(prediction, at) - _log2_density(baseline, at)).mean())
 
 
 def ig_uniform(prediction, fixations) -> float:
     """Information gain over the uniform density, in bits per fixation; 0 for a constant map."""
-    return ig(prediction, fixations, np.ones(as_map(prediction).shape))
+    prediction = Map.of(prediction)
+    at = as_points(fixations, prediction.shape)
+    if at.size == 0 or not prediction.finite:
+        return float("nan")
+    return float(_log2_density(prediction, at).mean() + np.log2(prediction.size))
 
 
-def _pair(prediction, truth, name: str = "saliency map") -> tuple[np.ndarray, np.ndarray]:
-    prediction = as_map(prediction)
-    return prediction, as_truth(truth, prediction.shape, name)
+def _log2_density(values: Map, at: np.ndarray) -> np.ndarray:
+    shift, offset, mass = _density(values, EPSILON)
+    return np.log2((values.at(at) - shift + offset) / mass)
+
+
+def _density(values: Map, epsilon: float = 0.0) -> tuple[float, float, float]:
+    """(shift, offset, mass): the density of a map is ``(values − shift + offset) / mass``.
+
+    Shift to ≥ 0 if there are negatives, add ε, divide by the sum; an all-zero map without ε is
+    uniform (pysaliency, ``convert_saliency_map_to_density``).
+    """
+    mass = values.mass + epsilon * values.size
+    if mass == 0:
+        return values.shift, 1.0, float(values.size)
+    return values.shift, epsilon, mass
