@@ -42,7 +42,7 @@ class Stem(NamedTuple):
 
 
 def parse_stem(stem: str) -> Stem | None:
-    """Take a record's name apart; None when it is not one (``8`` to ``12`` digits, ``_0`` … ``_3``)."""
+    """Take a name apart; None when it is no record (8 to 12 digits, then nothing or _0 … _3)."""
     match = _STEM.match(stem)
     if match is None:
         return None

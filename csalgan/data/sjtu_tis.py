@@ -74,7 +74,7 @@ class Dataset:
 
     @cached_property
     def truth(self) -> dict[str, Any] | None:
-        """The known ground truth of an embedded dataset (``synthetic.json``); None for real gaze."""
+        """Known ground truth of an embedded dataset (``synthetic.json``); None for real gaze."""
         path = self.root / "synthetic.json"
         if not path.is_file():
             return None

@@ -1,0 +1,80 @@
+"""``csalgan data``: check, make and pack datasets."""
+
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Check, make and pack datasets.", no_args_is_help=True)
+
+PathArgument = Annotated[Path, typer.Argument(help="A dataset's folder or archive.")]
+
+_PER_LINE = 8  # sentences without a record are many and alike: several stand on one line
+
+
+@app.command()
+def check(
+    path: PathArgument,
+    allow_warnings: Annotated[
+        bool, typer.Option("--allow-warnings", help="Harmless faults do not count.")
+    ] = False,
+) -> None:
+    """Name every fault, file by file, then count records; exit 0 only when clean."""
+    from csalgan.data.check import check_dataset
+
+    report = check_dataset(path)
+    by_file = defaultdict(list)
+    for fault in report.faults:
+        by_file[fault.file].append(fault)
+    for file, faults in by_file.items():
+        alike = [fault for fault in faults if fault.kind == "sentence without record"]
+        for fault in faults:
+            if fault not in alike:
+                print(f"{fault.severity:<8}{file}: {fault.kind}: {fault.message}")
+        keys = [fault.message.removeprefix("sentence of ").split(",")[0] for fault in alike]
+        if keys:
+            print(f"warning {file}: {len(keys)} sentences whose record is not here:")
+        for start in range(0, len(keys), _PER_LINE):
+            print("          " + " ".join(keys[start : start + _PER_LINE]))
+    errors = len(report.errors)
+    print(f"{report.root}: {report.n_images} images, {report.n_records} records")
+    print("  by condition: " + ", ".join(f"{k} {v}" for k, v in report.conditions.items()))
+    print("  by subset:    " + ", ".join(f"{k} {v}" for k, v in report.subsets.items()))
+    print(f"  {errors} errors, {len(report.faults) - errors} warnings")
+    if not report.ok(allow_warnings=allow_warnings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def synth(
+    path: Annotated[Path, typer.Argument(help="Folder to make.")],
+    images: Annotated[int, typer.Option(help="How many images.")] = 120,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    observers: Annotated[int, typer.Option(help="Simulated observers a record.")] = 15,
+) -> None:
+    """Make the embedded dataset: drawn scenes, sentences, and gaze of a documented model."""
+    from csalgan.data import open_dataset, synthesise
+
+    began = time.perf_counter()
+    folder = synthesise(path, n_images=images, seed=seed, observers=observers)
+    dataset = open_dataset(folder)
+    print(f"{folder}: {dataset.name}, {len(dataset.records)} records, simulated gaze")
+    print(f"  {time.perf_counter() - began:.1f} s, fingerprint {dataset.fingerprint[:12]}")
+
+
+@app.command()
+def prepare(
+    path: PathArgument,
+    size: Annotated[int, typer.Option(help="Side of the square, pixels.")] = 256,
+) -> None:
+    """Pack a dataset for training; what was packed from the same content is kept."""
+    from csalgan.data import open_dataset
+    from csalgan.data import prepare as pack
+
+    began = time.perf_counter()
+    prepared = pack(open_dataset(path), size)
+    used = sum(file.stat().st_size for file in prepared.folder.iterdir())
+    print(f"{prepared.folder}: {len(prepared.records)} records at {size} px, {used / 1e6:.1f} MB")
+    print(f"  {time.perf_counter() - began:.1f} s, fingerprint {prepared.fingerprint[:12]}")

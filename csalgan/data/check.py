@@ -1,0 +1,257 @@
+"""Naming every fault of a dataset at once, file by file.
+
+It reads the files itself and leans on nothing that a fault could break.
+"""
+
+import os
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from csalgan import paths
+from csalgan.data.archive import unpacked
+from csalgan.data.records import CONDITIONS, parse_stem
+from csalgan.data.sentences import find_sentences, read_json, read_workbook
+from csalgan.data.sjtu_tis import FOLDERS, SUFFIXES, Dataset, read_pixels, sentence_key
+from csalgan.errors import CsalganError
+from csalgan.files import write_text
+
+#: Raise it when the check finds more than before: datasets are then checked again.
+VERSION = 1
+
+#: Faults that do not keep a dataset from being used.
+WARNINGS = ("sentence without record", "sentences disagree", "not a dataset file")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: the file it is about (relative to the dataset), its kind, and what to know."""
+
+    file: str
+    kind: str
+    message: str
+
+    @property
+    def severity(self) -> str:
+        """``warning`` when the dataset can be used all the same, else ``error``."""
+        return "warning" if self.kind in WARNINGS else "error"
+
+
+@dataclass
+class CheckReport:
+    """What a check found.
+
+    Attributes:
+        root: the dataset's folder.
+        faults: sorted by file.
+        n_images, n_records: counted by the map files that bear a record's name.
+        conditions: records a condition.
+        subsets: records a subset of the paper.
+    """
+
+    root: Path
+    faults: list[Fault] = field(default_factory=list)
+    n_images: int = 0
+    n_records: int = 0
+    conditions: dict[str, int] = field(default_factory=dict)
+    subsets: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[Fault]:
+        """Faults that keep the dataset from being used."""
+        return [fault for fault in self.faults if fault.severity == "error"]
+
+    def ok(self, *, allow_warnings: bool = False) -> bool:
+        """Whether there is no fault, or none but warnings."""
+        return not (self.errors if allow_warnings else self.faults)
+
+
+def check_dataset(path: str | os.PathLike) -> CheckReport:
+    """Check every file of a dataset.
+
+    Kinds of fault: ``missing folder``, ``missing sentences``, ``unreadable sentences``,
+    ``unknown name``, ``duplicate record``, ``missing map``, ``missing fixation``,
+    ``missing image``, ``missing sentence``, ``unreadable file``, ``size mismatch``,
+    ``fixation values``, ``empty fixation set``, ``constant map``; and the warnings
+    :data:`WARNINGS`.
+
+    Raises:
+        CsalganError: there is nothing at ``path``, or it is an archive that cannot be unpacked.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise CsalganError(f"{path}: no such dataset; give a folder or archive of SJTU-TIS.")
+    root = path.resolve() if path.is_dir() else unpacked(path)
+    if not any(root.iterdir()):
+        raise CsalganError(f"{root}: is empty; give the folder that holds image/, map/, fixation/.")
+    report = CheckReport(root)
+    files = {folder: _list(root, folder, report.faults) for folder in FOLDERS}
+    sentences = _sentences(root, report.faults)
+    records = {stem for folder in ("map", "fixation") for stem in files[folder]}
+    # A photograph named like a record (with a suffix) announces one as well.
+    records |= {stem for stem in files["image"] if parse_stem(stem).suffix}
+    records |= {stem for stem in files["image"] if not _has_record(stem, records)}
+    _count(report, files["map"])
+
+    todo = [(stem, files, root) for stem in sorted(records)]
+    with ThreadPoolExecutor(2) as pool:  # decoding releases the lock
+        bar = tqdm(
+            pool.map(lambda item: list(_check_record(*item)), todo),
+            total=len(todo),
+            desc="check",
+            disable=not sys.stderr.isatty(),
+            leave=False,
+        )
+        for faults in bar:
+            report.faults += faults
+    if sentences is not None:
+        report.faults += _check_sentences(records, sentences)
+    report.faults = sorted(set(report.faults), key=lambda f: (f.file, f.kind, f.message))
+    return report
+
+
+def require_clean(dataset: Dataset) -> None:
+    """Refuse a dataset with errors; one found clean is not checked again until it changes.
+
+    Raises:
+        CsalganError: naming the first fault and how many there are.
+    """
+    receipt = paths.cache_dir() / "checked" / f"{dataset.fingerprint[:16]}-{VERSION}"
+    if receipt.is_file():
+        return
+    errors = check_dataset(dataset.root).errors
+    if errors:
+        more = f" (and {len(errors) - 1} more faults)" if len(errors) > 1 else ""
+        raise CsalganError(
+            f"{dataset.root / errors[0].file}: {errors[0].message}{more}; "
+            f"`csalgan data check {dataset.root}` lists them."
+        )
+    write_text(receipt, f"{dataset.root}\n")
+
+
+def _list(root: Path, folder: str, faults: list[Fault]) -> dict[str, Path]:
+    """Stem → file of one folder; what does not belong there becomes a fault."""
+    place = root / folder
+    if not place.is_dir():
+        faults.append(Fault(f"{folder}/", "missing folder", "the folder is missing"))
+        return {}
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(place.iterdir()):
+        name = f"{folder}/{path.name}"
+        if path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini"):
+            faults.append(Fault(name, "not a dataset file", "a system file, left aside"))
+        elif not path.is_file() or path.suffix.lower() not in SUFFIXES:
+            faults.append(Fault(name, "unknown name", "neither PNG nor JPEG; remove it"))
+        elif parse_stem(path.stem) is None:
+            faults.append(
+                Fault(
+                    name,
+                    "unknown name",
+                    "no record's name (8 to 12 digits, then nothing or _0 … _3)",
+                )
+            )
+        else:
+            found[path.stem].append(path)
+    for paths_of_stem in found.values():
+        for path in paths_of_stem[1:]:
+            message = f"the record stands in {paths_of_stem[0].name} already; keep one"
+            faults.append(Fault(f"{folder}/{path.name}", "duplicate record", message))
+    return {stem: paths_of_stem[0] for stem, paths_of_stem in found.items()}
+
+
+def _has_record(image_id: str, records: set[str]) -> bool:
+    return image_id in records or any(f"{image_id}_{n}" in records for n in range(4))
+
+
+def _count(report: CheckReport, maps: dict[str, Path]) -> None:
+    parsed = [parse_stem(stem) for stem in maps]
+    per_image = Counter(stem.image_id for stem in parsed)
+    counts = Counter(stem.condition for stem in parsed)
+    report.n_images, report.n_records = len(per_image), len(parsed)
+    report.conditions = {name: counts[name] for name in CONDITIONS}
+    four = Counter(s.condition for s in parsed if per_image[s.image_id] == 4)
+    report.subsets = {
+        "total": len(parsed),
+        "general": counts["none"] + counts["general"],
+        "sal": four["none"] + four["salient"],
+        "non_sal": four["none"] + four["non_salient"],
+    }
+
+
+def _check_record(stem: str, files: dict[str, dict[str, Path]], root: Path) -> Iterator[Fault]:
+    parsed = parse_stem(stem)
+    found = {
+        "image": files["image"].get(stem) or files["image"].get(parsed.image_id),
+        "map": files["map"].get(stem),
+        "fixation": files["fixation"].get(stem),
+    }
+    shapes: dict[str, tuple[int, int]] = {}
+    for what, path in found.items():
+        if path is None:
+            yield Fault(f"{what}/{stem}", f"missing {what}", f"record {stem} has no {what} file")
+            continue
+        name = f"{what}/{path.name}"
+        try:
+            with Image.open(path) as picture:
+                mode = picture.mode
+            pixels = read_pixels(path, "RGB" if what == "image" or mode != "L" else "L")
+        except (CsalganError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            yield Fault(name, "unreadable file", "cannot be decoded; copy it again")
+            continue
+        shapes[what] = pixels.shape[:2]
+        if what == "map" and pixels.min() == pixels.max():
+            yield Fault(name, "constant map", f"every pixel is {pixels.min()}")
+        if what == "fixation":
+            values = np.unique(pixels)
+            odd = values[(values != 0) & (values != 255)]
+            if len(odd):
+                yield Fault(name, "fixation values", f"holds {odd[0]}; only 0 and 255 are allowed")
+            if not (pixels > 127).any():
+                yield Fault(name, "empty fixation set", "no pixel is fixated")
+    if len(set(shapes.values())) > 1:
+        sizes = ", ".join(f"{what} {w} × {h}" for what, (h, w) in shapes.items())
+        first = found["map"] or found["fixation"]
+        yield Fault(f"{first.parent.name}/{first.name}", "size mismatch", f"sizes differ: {sizes}")
+
+
+def _sentences(root: Path, faults: list[Fault]) -> dict[str, str] | None:
+    """Sentences by key, read from whatever stands there; None when nothing can be read."""
+    found = find_sentences(root)
+    if not found:
+        faults.append(
+            Fault("image_text.json", "missing sentences", "neither this file nor a workbook")
+        )
+    read: dict[str, dict[str, str]] = {}
+    for kind, path in found.items():
+        try:
+            read[kind] = read_json(path) if kind == "json" else read_workbook(path)
+        except CsalganError as error:
+            message = str(error).removeprefix(f"{path}: ")
+            faults.append(Fault(path.name, "unreadable sentences", message))
+    if len(read) == 2:
+        for key in sorted(read["workbook"].keys() | {k for k, v in read["json"].items() if v}):
+            if read["workbook"].get(key, "") != read["json"].get(key, ""):
+                message = f"record {key} has another sentence than in {found['json'].name}"
+                faults.append(Fault(found["workbook"].name, "sentences disagree", message))
+    return read.get("json", read.get("workbook"))
+
+
+def _check_sentences(records: set[str], sentences: dict[str, str]) -> Iterator[Fault]:
+    keys = set()
+    for stem in sorted(records):
+        parsed = parse_stem(stem)
+        key = sentence_key(parsed.image_id, parsed.suffix)
+        keys.add(key)
+        if parsed.condition != "none" and not sentences.get(key):
+            message = f"record {stem} ({parsed.condition}) has no sentence"
+            yield Fault(f"map/{stem}", "missing sentence", message)
+    for key in sorted(sentences.keys() - keys):
+        message = f"sentence of {key}, of which no record is here"
+        yield Fault("sentences", "sentence without record", message)
