@@ -2,6 +2,14 @@
 
 from csalgan.evaluation.explain import Explanation, explain
 from csalgan.evaluation.maps import Folder, open_folder, read_map
+from csalgan.evaluation.report import (
+    OURS,
+    best_and_worst,
+    evaluator_of,
+    rows_of,
+    score_baselines,
+    score_models,
+)
 from csalgan.evaluation.scoring import COLUMNS, Evaluator, Truth, evaluate, with_subsets
 from csalgan.evaluation.statistics import compare, interval, one_model, summarise
 from csalgan.evaluation.tables import (
@@ -15,19 +23,25 @@ from csalgan.evaluation.tables import (
 __all__ = [
     "COLUMNS",
     "METRIC_LABELS",
+    "OURS",
     "PAPER_TABLE_I",
     "Evaluator",
     "Explanation",
     "Folder",
     "Truth",
+    "best_and_worst",
     "compare",
     "evaluate",
+    "evaluator_of",
     "explain",
     "interval",
     "one_model",
     "open_folder",
     "read_map",
     "row_label",
+    "rows_of",
+    "score_baselines",
+    "score_models",
     "summarise",
     "table_one",
     "with_subsets",

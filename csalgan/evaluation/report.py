@@ -7,12 +7,10 @@ import pandas as pd
 
 from csalgan.baselines import BASELINES, CEILING
 from csalgan.evaluation.scoring import Evaluator
+from csalgan.evaluation.tables import OURS
 
 if TYPE_CHECKING:
     from csalgan.job import Job
-
-#: The ``model`` column of the models trained by the report; the encoder has its own column.
-OURS = "ours"
 
 
 def evaluator_of(job: "Job", metric_profiles: Sequence[str]) -> Evaluator:
@@ -69,3 +67,38 @@ def score_baselines(job: "Job", evaluator: Evaluator) -> pd.DataFrame:
         mine = shared[shared["record"].isin(rows["record"])]
         tables.append(pd.concat([mine, mean], ignore_index=True).assign(subset=subset))
     return pd.concat(tables, ignore_index=True)
+
+
+def best_and_worst(
+    job: "Job", subset: str, scores: pd.DataFrame, *, metric: str = "nss", each: int = 3
+) -> list[dict]:
+    """The records a model of the report predicts best, then those it predicts worst.
+
+    Args:
+        scores: tidy scores of the report under one profile.
+        metric: decides; a metric in which more is better.
+        each: how many of both.
+
+    Returns:
+        A dict a record, the best one first and the worst one last: ``image``, ``truth``,
+        ``prediction``, ``fixations``, ``heading``, ``text`` (:func:`csalgan.figures.scores.cases`).
+    """
+    mine = scores[
+        (scores["model"] == OURS) & (scores["subset"] == subset) & (scores["metric"] == metric)
+    ]
+    ranked = mine.dropna(subset="value").sort_values("value", ascending=False, kind="stable")
+    chosen = pd.concat([ranked.head(each), ranked.iloc[each:].tail(each)])
+    value_of = dict(zip(chosen["record"], chosen["value"], strict=True))
+    rows = job.dataset.records.set_index("record", drop=False).loc[list(value_of)]
+    maps = job.run(subset).predictor().predict_records(job.dataset, rows)
+    return [
+        {
+            "image": job.dataset.image(record),
+            "truth": job.dataset.map(record),
+            "prediction": prediction,
+            "fixations": job.dataset.fixations(record),
+            "heading": f"{record}\n{metric.upper()} {value_of[record]:.2f}",
+            "text": rows.at[record, "text"],
+        }
+        for record, prediction in maps
+    ]

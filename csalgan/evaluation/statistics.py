@@ -195,23 +195,20 @@ def _same_ground(a: pd.DataFrame, b: pd.DataFrame) -> None:
             f"the scores come from different datasets (fingerprints {', '.join(prints[0])} and "
             f"{', '.join(prints[1])}); score both on the same one."
         )
-    for column in ("resize", "epsilon"):
-        rules = [
-            t.drop_duplicates(["metric_profile", "metric"]).set_index(["metric_profile", "metric"])[
-                column
-            ]
-            for t in (a, b)
-        ]
-        shared = rules[0].index.intersection(rules[1].index)
-        left, right = (r.loc[shared].astype(object).fillna("") for r in rules)
-        differ = left != right
-        if differ.any():
-            profile, metric = differ.index[differ][0]
-            raise CsalganError(
-                f"profile {profile} scored {metric} with another {column} in the two tables "
-                f"({left[differ].iloc[0]} and {right[differ].iloc[0]}); "
-                "score both with one version."
-            )
+    key = ["metric_profile", "metric"]
+    rules = [t.drop_duplicates(key).set_index(key)[["resize", "epsilon"]] for t in (a, b)]
+    both = rules[0].merge(rules[1], left_index=True, right_index=True, suffixes=("", "_b"))
+    for rule in both.itertuples():
+        # A CSV may round ε; another rule's ε is another order of magnitude.
+        same = np.isclose(rule.epsilon, rule.epsilon_b, rtol=1e-3, atol=0, equal_nan=True)
+        for column, equal in (("resize", rule.resize == rule.resize_b), ("epsilon", same)):
+            if not equal:
+                profile, metric = rule.Index
+                raise CsalganError(
+                    f"profile {profile} scored {metric} with another {column} in the two tables "
+                    f"({getattr(rule, column)} and {getattr(rule, column + '_b')}); "
+                    "score both with one version."
+                )
 
 
 def _ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -36,6 +36,9 @@ METRIC_LABELS = {
     "auc_borji": "AUC-Borji",
     "ig_uniform": "IG (uniform)",
 }
+#: The ``model`` column of the models a report trains; the encoder has its own column.
+OURS = "ours"
+OURS_LABEL = "ours: the paper's model, trained here"
 PAPER_ROW = "paper, as printed"
 #: The paper's four rows first.
 TABLE_METRICS = ("auc", "sauc", "cc", "nss", "sim", "kl", "ig")
@@ -78,7 +81,7 @@ def table_one(
     models = [name for name in names if name not in fixed]
     rows = []
     for metric in (m for m in TABLE_METRICS if m in known):
-        rows += [_row(metric_profile, metric, name, name, cells) for name in models]
+        rows += [_row(metric_profile, metric, name, row_label(name), cells) for name in models]
         if metric in PAPER_TABLE_I.index:
             rows.append(_paper_row(metric_profile, metric))
         rows += [_row(metric_profile, metric, name, row_label(name), cells) for name in fixed]
@@ -87,7 +90,8 @@ def table_one(
 
 def row_label(model: str) -> str:
     """What tables and figures call a model or baseline."""
-    return BASELINES.get(model, CEILING_LABEL if model == CEILING else model)
+    known = BASELINES | {CEILING: CEILING_LABEL, OURS: OURS_LABEL}
+    return known.get(model, model)
 
 
 def write_table_one(
