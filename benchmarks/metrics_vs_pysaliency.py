@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 HEIGHT, WIDTH = 480, 640
-RECORDS, ROUNDS = 8, 3
+RECORDS, ROUNDS = 8, 5
 FIXATIONS, POOL = 170, 1526 * 170  # fixations of a record, and of all records of other images
 METRICS = ("auc", "sauc", "nss", "cc", "sim", "kl", "ig", "ig_uniform")
 KINDS = ("float map", "8-bit map")

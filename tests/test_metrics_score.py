@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_the_negatives(prediction):
         return most
 
     peak(10)  # first use
-    assert peak(400_000) < 2 * peak(40_000)  # worked on in pieces of 16,384
+    assert peak(400_000) < 2 * peak(40_000)  # worked on in pieces
 
 
 def test_points_of_every_integer_type_are_the_same(prediction):

@@ -8,12 +8,12 @@ import numpy as np
 from csalgan.metrics.common import checked_map, checked_truth
 
 #: Values worked on at a time.
-BLOCK = 2**14
+BLOCK = 2**13
 _BUCKETS = 2**15
 
 
 def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """The arrays, flattened, as float64, in parallel pieces of 16,384 values.
+    """The arrays, flattened, as float64, in parallel pieces of 8,192 values.
 
     Temporaries of that size stay in the processor's cache. Temporaries the size of a map are new
     pages from the operating system each time, which takes longer than the arithmetic on them.
@@ -143,7 +143,9 @@ def doubled_wins(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
     for (block,) in blocks(negatives):
         out = wins[start : start + block.size]
         start += block.size
-        bucket = ((block - low) * scale).astype(np.intp)
+        place = block - low
+        place *= scale
+        bucket = place.astype(np.int32)
         np.take(wins_of, bucket, out=out, mode="clip")  # "clip" skips a copy; none is outside
         if not levels:
             doubtful = np.flatnonzero(shared[bucket])

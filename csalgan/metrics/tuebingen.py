@@ -94,7 +94,11 @@ def sim(prediction, saliency_map) -> float:
     (shift, offset, mass), (_, lift, total) = _density(prediction), _density(truth)
     common = 0.0
     for a, b in blocks(prediction.values, truth.values):
-        common += np.minimum((a - shift + offset) / mass, (b + lift) / total).sum()
+        q, p = a - shift, b + lift
+        q += offset
+        q /= mass
+        p /= total
+        common += np.minimum(q, p, out=q).sum()
     return float(common)
 
 
@@ -114,8 +118,10 @@ def kl(prediction, saliency_map) -> float:
     # Σ p·log(p/q) with p = b/total and q = a/mass; the sums are taken out of the logarithm.
     weighted = 0.0
     for a, b in blocks(prediction.values, truth.values):
-        a, b = a - shift + offset, b + lift
-        weighted += b @ np.log(b / a)
+        q, p = a - shift, b + lift
+        q += offset
+        np.divide(p, q, out=q)
+        weighted += p @ np.log(q, out=q)
     return float(weighted / total + np.log(mass / total))
 
 
