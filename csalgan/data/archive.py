@@ -38,7 +38,15 @@ def unpacked(archive: Path) -> Path:
 
 def _unpack(archive: Path, folder: Path) -> None:
     try:
-        if zipfile.is_zipfile(archive):
+        # Tar first: a tar that holds the workbook (a zip) at its end looks like a zip as well.
+        if tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as packed:
+                members = packed.getmembers()
+                for member in members:
+                    _check(archive, member.name, plain=member.isfile() or member.isdir())
+                _check_size(archive, [member.size for member in members])
+                packed.extractall(folder, filter="data")
+        elif zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
                 members = packed.infolist()
                 for member in members:
@@ -47,13 +55,6 @@ def _unpack(archive: Path, folder: Path) -> None:
                     _check(archive, member.filename, plain=not link)
                 _check_size(archive, [member.file_size for member in members])
                 packed.extractall(folder)
-        elif tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as packed:
-                members = packed.getmembers()
-                for member in members:
-                    _check(archive, member.name, plain=member.isfile() or member.isdir())
-                _check_size(archive, [member.size for member in members])
-                packed.extractall(folder, filter="data")
         else:
             raise CsalganError(f"{archive}: neither a folder nor a .zip or .tar; give one of them.")
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, ValueError) as error:

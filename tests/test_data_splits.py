@@ -1,0 +1,67 @@
+"""No image in two parts; the published code's leak under its own name."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from csalgan.data import make_split
+from csalgan.errors import CsalganError
+
+
+def table(two: int, four: int) -> pd.DataFrame:
+    rows = []
+    for number in range(two + four):
+        image_id = f"{number:012d}"
+        suffixes = ["_0", ""] if number < two else ["_0", "_1", "_2", "_3"]
+        rows += [(image_id + suffix, image_id, len(suffixes)) for suffix in suffixes]
+    return pd.DataFrame(rows, columns=["record", "image_id", "n_records"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(two=st.integers(0, 60), four=st.integers(1, 60), seed=st.integers(0, 9))
+def test_images_fall_into_one_part_each(two, four, seed):
+    records = table(two, four)
+    split = make_split(records, seed=seed)
+    parts = {part: split.of(part, records) for part in ("train", "val", "test")}
+    assert sum(map(len, parts.values())) == len(records)
+    images = [set(rows["image_id"]) for rows in parts.values()]
+    assert sum(map(len, images)) == two + four  # disjoint, and nothing is lost
+    for n_records, size in ((2, two), (4, four)):
+        for part, share in zip(parts.values(), (0.70, 0.15, 0.15), strict=True):
+            found = part.loc[part["n_records"] == n_records, "image_id"].nunique()
+            assert abs(found - share * size) <= 1
+
+
+def test_the_seed_decides():
+    records = table(30, 30)
+    assert make_split(records, seed=1).test.tolist() == make_split(records, seed=1).test.tolist()
+    assert make_split(records, seed=1).test.tolist() != make_split(records, seed=2).test.tolist()
+
+
+def test_the_published_rule_leaks_as_the_published_code_did():
+    records = table(100, 100)
+    split = make_split(records, rule="published", seed=0)
+    assert len(split.test) == round(0.15 * len(records))
+    assert not set(split.train) & set(split.val)
+    assert set(split.train) & set(split.test)  # test records were drawn from all records
+    images = {part: set(split.of(part, records)["image_id"]) for part in ("train", "test")}
+    shared = len(images["train"] & images["test"]) / len(images["test"])
+    assert shared > 0.9  # nearly every test image is seen in training
+
+
+def test_a_subset_is_filtered_after_the_split():
+    records = table(20, 20)
+    split = make_split(records, seed=0)
+    four = records[records["n_records"] == 4]
+    assert set(split.of("test", four)["record"]) == set(split.test) & set(four["record"])
+
+
+def test_wrong_arguments_are_named():
+    records = table(4, 4)
+    with pytest.raises(CsalganError, match="split rule 'records'"):
+        make_split(records, rule="records")
+    with pytest.raises(CsalganError, match="sum to 1"):
+        make_split(records, fractions=(0.7, 0.2, 0.2))
+    with pytest.raises(CsalganError, match="part 'valid'"):
+        make_split(records).of("valid", records)
