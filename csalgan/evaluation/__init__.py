@@ -15,6 +15,7 @@ from csalgan.evaluation.statistics import compare, interval, one_model, summaris
 from csalgan.evaluation.tables import (
     METRIC_LABELS,
     PAPER_TABLE_I,
+    TABLE_METRICS,
     row_label,
     table_one,
     write_table_one,
@@ -25,6 +26,7 @@ __all__ = [
     "METRIC_LABELS",
     "OURS",
     "PAPER_TABLE_I",
+    "TABLE_METRICS",
     "Evaluator",
     "Explanation",
     "Folder",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.lib.format import MAGIC_PREFIX
 from PIL import Image
 
 from csalgan.data.records import parse_stem
@@ -125,13 +126,16 @@ def read_map(path: str | Path) -> np.ndarray:
 
 
 def _read_npy(path: Path) -> np.ndarray:
+    plain = "save plain numbers with numpy.save(file, array)."
     try:
+        with path.open("rb") as file:
+            is_npy = file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX
+        if not is_npy:
+            raise CsalganError(f"{path.name}: is not a .npy array; {plain}")
         values = np.load(path, allow_pickle=False)
     except ValueError as error:
-        why = "holds Python objects" if "allow_pickle" in str(error) else "is not a .npy array"
-        raise CsalganError(
-            f"{path.name}: {why}; save plain numbers with numpy.save(file, array)."
-        ) from error
+        why = "holds Python objects" if "allow_pickle" in str(error) else "is cut short"
+        raise CsalganError(f"{path.name}: {why}; {plain}") from error
     except (OSError, EOFError) as error:
         raise CsalganError(f"{path.name}: cannot be read; write it again.") from error
     if values.dtype.kind not in "buif":
