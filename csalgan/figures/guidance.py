@@ -142,8 +142,7 @@ def forest(differences: pd.DataFrame, human: pd.DataFrame, *, title: str) -> Fig
                 handles[label] = _whiskers(
                     ax, chosen, [variants.index(v) + dy for v in chosen.variant], colour, marker
                 )
-        less = " (less is better)" if metric in LESS_IS_BETTER else ""
-        ax.set(title=METRIC_LABELS[metric] + less, ylim=(len(variants) - 0.5, -0.5))
+        ax.set(title=_metric_title(metric), ylim=(len(variants) - 0.5, -0.5))
         ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
         ax.grid(False, axis="y")
     for ax in axes.ravel()[len(metrics) :]:
@@ -180,7 +179,7 @@ def condition_forest(
                 _colour(condition), CONDITION_MARKERS[condition],
             )  # fmt: skip
             handle.set_label(_label(condition))
-        ax.set(title=METRIC_LABELS[metric], ylim=(len(variants) - 0.5, -0.5))
+        ax.set(title=_metric_title(metric), ylim=(len(variants) - 0.5, -0.5))
         ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
         ax.grid(False, axis="y")
         ax.set_xlabel("minus true sentence (95 % intervals)")
@@ -196,7 +195,7 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
         summary: rows ``strength``, ``metric``, ``condition``, ``mean``, ``low``, ``high``.
     """
     metrics = [m for m in _METRICS if (summary.metric == m).any()]
-    fig = figure(3.3 * len(metrics) + 0.6, 3.3, title=title)
+    fig = figure(3.3 * len(metrics) + 1.5, 3.3, title=title)
     axes = fig.subplots(1, len(metrics), squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=True):
         for condition in CONDITIONS:
@@ -212,8 +211,8 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
                 marker=CONDITION_MARKERS[condition], ms=4,
             )  # fmt: skip
         ax.axvline(1, color=MUTED, lw=0.8, ls=":")
-        ax.set(xlabel="sentence strength (0 none, 1 as read)", title=METRIC_LABELS[metric])
-    axes[0].legend(loc="best", handlelength=1.3)
+        ax.set(xlabel="sentence strength (0 none, 1 as read)", title=_metric_title(metric))
+    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.3)
     return fig
 
 
@@ -297,6 +296,10 @@ def _whiskers(ax, table: pd.DataFrame, places: Sequence[float], colour: str, mar
         mean, places, xerr=error, fmt=marker, ms=5, color=colour, capsize=2, lw=1.3,
         markeredgecolor="white", markeredgewidth=0.5,
     )  # fmt: skip
+
+
+def _metric_title(metric: str) -> str:
+    return METRIC_LABELS[metric] + (" (less is better)" if metric in LESS_IS_BETTER else "")
 
 
 def _members(dataset, image_id: str) -> pd.DataFrame:
