@@ -75,6 +75,21 @@ def test_what_is_no_archive_too_large_or_broken_is_named(embedded, tmp_path, mon
     (tmp_path / "torn.zip").write_bytes(content)
     with pytest.raises(CsalganError, match=r"torn\.zip: broken or encrypted"):
         open_dataset(tmp_path / "torn.zip")
+    shutil.make_archive(str(tmp_path / "packed"), "gztar", embedded)
+    content = (tmp_path / "packed.tar.gz").read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(CsalganError, match=r"cut\.tar\.gz: broken or encrypted"):
+        open_dataset(tmp_path / "cut.tar.gz")
+    (tmp_path / "flipped.tar.gz").write_bytes(content[:5000] + bytes(300) + content[5300:])
+    with pytest.raises(CsalganError, match=r"flipped\.tar\.gz: broken or encrypted"):
+        open_dataset(tmp_path / "flipped.tar.gz")
+    shutil.make_archive(str(tmp_path / "plain"), "tar", embedded)
+    with tarfile.open(tmp_path / "plain.tar") as packed:
+        header = packed.getmembers()[9].offset
+    content = (tmp_path / "plain.tar").read_bytes()
+    (tmp_path / "short.tar").write_bytes(content[:header])  # ends where a member would begin
+    with pytest.raises(CsalganError, match=r"short\.tar: broken or encrypted"):
+        open_dataset(tmp_path / "short.tar")
     assert not (tmp_path / "home" / "data" / "cache" / "archives").exists() or not list(
         (tmp_path / "home" / "data" / "cache" / "archives").iterdir()
     )

@@ -93,6 +93,28 @@ def test_sentences_are_checked(embedded, tmp_path):
     assert "missing sentences" in kinds(check_dataset(root)).values()
 
 
+def test_a_record_that_is_gone_from_an_image_that_is_here_is_an_error(embedded, tmp_path):
+    root = copy_of(embedded, tmp_path / "set")
+    record = a_record(root, "salient")
+    for folder in ("image", "map", "fixation"):
+        (root / folder / f"{record}.png").unlink(missing_ok=True)
+    report = check_dataset(root)
+    assert [fault.kind for fault in report.errors] == ["missing record"]
+    assert record.lstrip("0") in report.errors[0].message
+
+
+def test_coloured_fixations_are_an_error(embedded, tmp_path):
+    root = copy_of(embedded, tmp_path / "set")
+    record = a_record(root, "salient")
+    pixels = np.zeros((*open_dataset(root).map(record).shape, 3), np.uint8)
+    pixels[4, 4] = 255
+    write(root / "fixation" / f"{record}.png", pixels)
+    assert check_dataset(root).faults == []
+    pixels[5, 5, 0] = 255  # red only: which pixels count would depend on the reader
+    write(root / "fixation" / f"{record}.png", pixels)
+    assert kinds(check_dataset(root)) == {f"fixation/{record}.png": "fixation values"}
+
+
 def test_a_missing_folder_is_a_fault_and_nothing_at_all_is_an_error(embedded, tmp_path):
     root = copy_of(embedded, tmp_path / "set")
     for path in (root / "map").iterdir():

@@ -53,6 +53,10 @@ def test_what_was_packed_is_used_again_and_what_was_torn_is_not(embedded, monkey
     path = folder / "maps.bin"
     path.write_bytes(path.read_bytes()[:-5])
     assert np.array_equal(prepare(dataset, 32).maps, maps)
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1  # the same length, another byte
+    path.write_bytes(content)
+    assert np.array_equal(prepare(dataset, 32).maps, maps)
     (folder / "receipt.json").write_text("{")
     assert np.array_equal(prepare(dataset, 32).maps, maps)
     assert prepare(dataset, 16).folder != folder

@@ -67,7 +67,7 @@ def synth(
 @app.command()
 def prepare(
     path: PathArgument,
-    size: Annotated[int, typer.Option(help="Side of the square, pixels.")] = 256,
+    size: Annotated[int, typer.Option(min=2, help="Side of the square, pixels.")] = 256,
 ) -> None:
     """Pack a dataset for training; what was packed from the same content is kept."""
     from csalgan.data import open_dataset

@@ -5,6 +5,7 @@
 ``prepared`` packs everything for training.
 """
 
+from csalgan.data.check import CheckReport, check_dataset, require_clean
 from csalgan.data.prepared import Prepared, prepare
 from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.data.sjtu_tis import Dataset, open_dataset
@@ -14,13 +15,16 @@ from csalgan.data.synthetic import ensure_embedded, synthesise, true_density
 __all__ = [
     "CONDITIONS",
     "SUBSETS",
+    "CheckReport",
     "Dataset",
     "Prepared",
     "Split",
+    "check_dataset",
     "ensure_embedded",
     "make_split",
     "open_dataset",
     "prepare",
+    "require_clean",
     "synthesise",
     "true_density",
 ]

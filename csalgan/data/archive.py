@@ -1,8 +1,11 @@
 """Unpacking a dataset's archive, and nothing else: no member may leave the folder."""
 
+import gzip
+import lzma
 import shutil
 import tarfile
 import zipfile
+import zlib
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +15,12 @@ from csalgan.files import atomic_dir
 
 #: The released dataset has 5,400 files and 2 GB; far more than that is no dataset.
 MOST_FILES, MOST_BYTES = 100_000, 20 * 2**30
+
+#: What the readers raise on archives that are cut short, altered or encrypted.
+_BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error),
+    *(EOFError, RuntimeError, ValueError),
+)
 
 
 def unpacked(archive: Path) -> Path:
@@ -32,8 +41,9 @@ def unpacked(archive: Path) -> Path:
     if not folder.is_dir():
         with atomic_dir(folder) as temporary:
             _unpack(archive, temporary)
-    inner = [path for path in folder.iterdir() if path.is_dir() and path.name != "__MACOSX"]
-    return inner[0] if len(inner) == 1 and not (folder / "map").is_dir() else folder
+    if (folder / "map").is_dir():
+        return folder
+    return next((path.parent for path in sorted(folder.glob("*/map")) if path.is_dir()), folder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
@@ -46,6 +56,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                     _check(archive, member.name, plain=member.isfile() or member.isdir())
                 _check_size(archive, [member.size for member in members])
                 packed.extractall(folder, filter="data")
+                _check_end(packed)
         elif zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
                 members = packed.infolist()
@@ -57,9 +68,21 @@ def _unpack(archive: Path, folder: Path) -> None:
                 packed.extractall(folder)
         else:
             raise CsalganError(f"{archive}: neither a folder nor a .zip or .tar; give one of them.")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, ValueError) as error:
+    except _BROKEN as error:
         raise CsalganError(f"{archive}: broken or encrypted; copy the archive again.") from error
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
+
+
+def _check_end(packed: tarfile.TarFile) -> None:
+    """The reader takes a damaged header for the end; a real end is zeros and nothing else."""
+    packed.fileobj.seek(packed.offset)
+    zeros = 0
+    while block := packed.fileobj.read(1 << 20):  # to the last byte: checksums stand there
+        if block.strip(b"\0"):
+            raise tarfile.ReadError("data behind the last member")
+        zeros += len(block)
+    if zeros < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("cut short between two members")
 
 
 def _check(archive: Path, name: str, *, plain: bool) -> None:

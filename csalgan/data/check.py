@@ -19,12 +19,19 @@ from csalgan import paths
 from csalgan.data.archive import unpacked
 from csalgan.data.records import CONDITIONS, parse_stem
 from csalgan.data.sentences import find_sentences, read_json, read_workbook
-from csalgan.data.sjtu_tis import FOLDERS, SUFFIXES, Dataset, read_pixels, sentence_key
+from csalgan.data.sjtu_tis import (
+    FIXATED_ABOVE,
+    FOLDERS,
+    SUFFIXES,
+    Dataset,
+    read_pixels,
+    sentence_key,
+)
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
 
 #: Raise it when the check finds more than before: datasets are then checked again.
-VERSION = 1
+VERSION = 2
 
 #: Faults that do not keep a dataset from being used.
 WARNINGS = ("sentence without record", "sentences disagree", "not a dataset file")
@@ -78,9 +85,9 @@ def check_dataset(path: str | os.PathLike) -> CheckReport:
 
     Kinds of fault: ``missing folder``, ``missing sentences``, ``unreadable sentences``,
     ``unknown name``, ``duplicate record``, ``missing map``, ``missing fixation``,
-    ``missing image``, ``missing sentence``, ``unreadable file``, ``size mismatch``,
-    ``fixation values``, ``empty fixation set``, ``constant map``; and the warnings
-    :data:`WARNINGS`.
+    ``missing image``, ``missing sentence``, ``missing record``, ``unreadable file``,
+    ``size mismatch``, ``fixation values``, ``empty fixation set``, ``constant map``; and the
+    warnings :data:`WARNINGS`.
 
     Raises:
         CsalganError: there is nothing at ``path``, or it is an archive that cannot be unpacked.
@@ -209,11 +216,13 @@ def _check_record(stem: str, files: dict[str, dict[str, Path]], root: Path) -> I
         if what == "map" and pixels.min() == pixels.max():
             yield Fault(name, "constant map", f"every pixel is {pixels.min()}")
         if what == "fixation":
-            values = np.unique(pixels)
+            values = np.flatnonzero(np.bincount(pixels.ravel(), minlength=256))
             odd = values[(values != 0) & (values != 255)]
             if len(odd):
                 yield Fault(name, "fixation values", f"holds {odd[0]}; only 0 and 255 are allowed")
-            if not (pixels > 127).any():
+            elif pixels.ndim == 3 and (pixels != pixels[..., :1]).any():
+                yield Fault(name, "fixation values", "is coloured; must be black and white")
+            if not (pixels > FIXATED_ABOVE).any():
                 yield Fault(name, "empty fixation set", "no pixel is fixated")
     if len(set(shapes.values())) > 1:
         sizes = ", ".join(f"{what} {w} × {h}" for what, (h, w) in shapes.items())
@@ -244,14 +253,19 @@ def _sentences(root: Path, faults: list[Fault]) -> dict[str, str] | None:
 
 
 def _check_sentences(records: set[str], sentences: dict[str, str]) -> Iterator[Fault]:
-    keys = set()
+    keys, images = set(), set()
     for stem in sorted(records):
         parsed = parse_stem(stem)
         key = sentence_key(parsed.image_id, parsed.suffix)
         keys.add(key)
+        images.add(sentence_key(parsed.image_id, ""))
         if parsed.condition != "none" and not sentences.get(key):
             message = f"record {stem} ({parsed.condition}) has no sentence"
             yield Fault(f"map/{stem}", "missing sentence", message)
     for key in sorted(sentences.keys() - keys):
-        message = f"sentence of {key}, of which no record is here"
-        yield Fault("sentences", "sentence without record", message)
+        if key.partition("_")[0] in images:
+            message = f"record {key} has a sentence but no files, though its image has others"
+            yield Fault("sentences", "missing record", message)
+        else:  # a part of the release: whole images are left out
+            message = f"sentence of {key}, of which no record is here"
+            yield Fault("sentences", "sentence without record", message)

@@ -31,6 +31,9 @@ from csalgan.errors import CsalganError
 FOLDERS = ("image", "map", "fixation")
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
+#: Fixation images hold 0 and 255; the check names any other value.
+FIXATED_ABOVE = 127
+
 
 def open_dataset(path: str | os.PathLike) -> "Dataset":
     """Open a dataset in the released layout.
@@ -137,7 +140,7 @@ class Dataset:
     def fixations(self, record: str) -> np.ndarray:
         """Fixated pixels: int32 ``(N, 2)`` rows (y, x), native pixels, in reading order."""
         pixels = read_pixels(self.row(record)["fixation_path"], "L")
-        return np.argwhere(pixels > 127).astype(np.int32)
+        return np.argwhere(pixels > FIXATED_ABOVE).astype(np.int32)
 
     def subset(self, name: str) -> pd.DataFrame:
         """Records of one of the paper's subsets: ``total``, ``general``, ``sal``, ``non_sal``.
