@@ -99,9 +99,15 @@ def test_sim_lies_between_zero_and_one_and_is_symmetric(first, second):
 )
 def test_ranks_count_every_pair(positives, negatives, shared):
     negatives[: min(shared, negatives.size)] = positives[0]  # some exact ties
+    positives[shared // 2 : shared] = positives[0]
     won = (positives[:, None] > negatives).sum(axis=0)
     tied = (positives[:, None] == negatives).sum(axis=0)
     assert doubled_wins(positives, negatives).tolist() == (2 * won + tied).tolist()
+    # Straight lines: half credit for all positives of the largest value not above the negative.
+    floors = [positives[positives <= negative] for negative in negatives]
+    half = np.array([(floor == floor.max(initial=-np.inf)).sum() for floor in floors])
+    straight = doubled_wins(positives, negatives, straight=True)
+    assert straight.tolist() == (2 * won + half).tolist()
 
 
 def test_shuffled_auc_of_the_center_bias_is_near_one_half():

@@ -83,12 +83,11 @@ def score(
             name: getattr(paper, name)(prediction, truth, **options.get(name, {})) for name in names
         }
     prediction = resize(prediction, _native_shape(shape, saliency_map, center_bias, prediction))
-    if profile == "tuebingen":  # one Map of each, so that metrics share sums and ranks
-        shape = prediction.shape
-        prediction = Map(prediction)
-        for key, name in (("saliency_map", "saliency map"), ("center_bias", "center bias")):
-            if any(key in info.needs[metric] for metric in names):
-                given[key] = Map.truth(given[key], shape, name)
+    shape = prediction.shape
+    prediction = Map(prediction)  # one Map of each, so that metrics share sums and ranks
+    for key, name in (("saliency_map", "saliency map"), ("center_bias", "center bias")):
+        if any(key in info.needs[metric] for metric in names):
+            given[key] = Map.truth(given[key], shape, name)
     module = {"mit": mit, "tuebingen": tuebingen}[profile]
     options = {"sauc": {"seed": seed}, "auc_borji": {"seed": seed}} if profile == "mit" else {}
     return {

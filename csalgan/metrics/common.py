@@ -113,14 +113,6 @@ def is_constant(values: np.ndarray) -> bool:
     return bool(values.min() == values.max())
 
 
-def min_max(values: np.ndarray) -> np.ndarray:
-    """Stretch to [0, 1]; a constant map (0/0 in MATLAB) or one with NaN or infinity becomes NaN."""
-    low, high = values.min(), values.max()
-    if low == high or not np.isfinite([low, high]).all():
-        return np.full(values.shape, np.nan)
-    return (values - low) / (high - low)
-
-
 def checked_truth(values, shape: tuple[int, int], name: str = "saliency map") -> np.ndarray:
     """A ground-truth map or center bias in its own type: finite, ≥ 0, of the given shape.
 

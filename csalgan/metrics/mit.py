@@ -13,8 +13,8 @@ A prediction with NaN or infinity scores NaN everywhere.
 
 import numpy as np
 
-from csalgan.metrics.common import as_map, as_points, as_truth, is_constant, min_max
-from csalgan.metrics.ranks import Map
+from csalgan.metrics.common import as_points
+from csalgan.metrics.ranks import Map, blocks, doubled_wins
 from csalgan.metrics.tuebingen import pearson
 
 #: MATLAB's ``eps``.
@@ -30,19 +30,14 @@ def auc(prediction, fixations) -> float:
     The curve joins (0, 0), the points at the thresholds and (1, 1) with straight lines.
     Returns [0, 1]; ½ for a constant map; NaN without fixation or when all pixels are fixated.
     """
-    prediction = as_map(prediction)
-    at = np.unique(as_points(fixations, prediction.shape))
+    prediction = Map.of(prediction)
+    at = _fixated(prediction, fixations)
     n_negatives = prediction.size - at.size
-    if at.size == 0 or n_negatives == 0 or not np.isfinite(prediction).all():
+    if at.size == 0 or n_negatives == 0 or not prediction.finite:
         return float("nan")
-    values = prediction.ravel()
-    positives = np.sort(values[at])
-    thresholds = np.unique(positives)[::-1]
-    hits = at.size - np.searchsorted(positives, thresholds, side="left")
-    # How many thresholds each pixel reaches, counted from the lowest: no sort of the map.
-    reached = np.bincount(np.searchsorted(thresholds[::-1], values, side="right"))
-    above = np.cumsum(reached[::-1])[: thresholds.size]
-    return float(_area(hits, above - hits, at.size, n_negatives))
+    wins = doubled_wins(prediction.at(at), prediction.values.ravel(), straight=True)
+    total = int(wins.sum(dtype=np.int64)) - int(wins[at].sum(dtype=np.int64))
+    return total / (2 * at.size * n_negatives)
 
 
 def auc_borji(prediction, fixations, *, seed: int = 0, splits: int = SPLITS) -> float:
@@ -52,14 +47,13 @@ def auc_borji(prediction, fixations, *, seed: int = 0, splits: int = SPLITS) -> 
     whole map by ``numpy.random.default_rng(seed)``.
     Returns [0, 1]; NaN for a constant map (MATLAB divides 0 by 0) and without fixation.
     """
-    prediction = as_map(prediction)
-    at = np.unique(as_points(fixations, prediction.shape))
-    scaled = min_max(prediction).ravel()
-    if at.size == 0 or not np.isfinite(scaled).all():
+    prediction = Map.of(prediction)
+    at = _fixated(prediction, fixations)
+    if at.size == 0 or not prediction.finite or prediction.constant:
         return float("nan")
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, scaled.size, size=(splits, at.size))
-    return _split_auc(scaled[at], scaled[drawn])
+    drawn = rng.integers(0, prediction.size, size=(splits, at.size))
+    return _split_auc(prediction.stretched(at), prediction.stretched(drawn))
 
 
 def sauc(prediction, fixations, negatives, *, seed: int = 0, splits: int = SPLITS) -> float:
@@ -69,16 +63,15 @@ def sauc(prediction, fixations, negatives, *, seed: int = 0, splits: int = SPLIT
     without replacement, as many of their distinct pixels as there are fixations (or all).
     Returns [0, 1]; NaN for a constant map, without fixation, or without negatives.
     """
-    prediction = as_map(prediction)
-    at = np.unique(as_points(fixations, prediction.shape))
-    others = np.unique(as_points(negatives, prediction.shape, "negatives"))
-    scaled = min_max(prediction).ravel()
-    if at.size == 0 or others.size == 0 or not np.isfinite(scaled).all():
+    prediction = Map.of(prediction)
+    at = _fixated(prediction, fixations)
+    others = _fixated(prediction, negatives, "negatives")
+    if at.size == 0 or others.size == 0 or not prediction.finite or prediction.constant:
         return float("nan")
     rng = np.random.default_rng(seed)
     count = min(at.size, others.size)
     drawn = np.stack([rng.choice(others, count, replace=False) for _ in range(splits)])
-    return _split_auc(scaled[at], scaled[drawn])
+    return _split_auc(prediction.stretched(at), prediction.stretched(drawn))
 
 
 def nss(prediction, fixations) -> float:
@@ -86,20 +79,21 @@ def nss(prediction, fixations) -> float:
 
     Returns a number of standard deviations; NaN for a constant map and without fixation.
     """
-    prediction = as_map(prediction)
-    at = np.unique(as_points(fixations, prediction.shape))
-    if at.size == 0 or not np.isfinite(prediction).all() or is_constant(prediction):
+    prediction = Map.of(prediction)
+    at = _fixated(prediction, fixations)
+    if at.size == 0 or not prediction.finite or prediction.constant:
         return float("nan")
-    values = prediction.ravel()
-    return float((values[at].mean() - values.mean()) / values.std(ddof=1))
+    deviation = np.sqrt(prediction.squares / (prediction.size - 1))
+    return float((prediction.at(at).mean() - prediction.mean) / deviation)
 
 
 def cc(prediction, saliency_map) -> float:
     """Pearson correlation of two maps over pixels. Returns [−1, 1]; NaN when one is constant."""
-    prediction, truth = _pair(prediction, saliency_map)
-    if not np.isfinite(prediction).all() or is_constant(prediction) or is_constant(truth):
+    prediction = Map.of(prediction)
+    truth = Map.truth(saliency_map, prediction.shape)
+    if not prediction.finite or prediction.constant or truth.constant:
         return float("nan")
-    return pearson(Map(prediction), Map(truth))
+    return pearson(prediction, truth)
 
 
 def sim(prediction, saliency_map) -> float:
@@ -107,10 +101,20 @@ def sim(prediction, saliency_map) -> float:
 
     Returns [0, 1]; 0 when one map is all zero; NaN when one is another constant.
     """
-    prediction, truth = _pair(prediction, saliency_map)
-    if not np.isfinite(prediction).all():
+    prediction = Map.of(prediction)
+    truth = Map.truth(saliency_map, prediction.shape)
+    if not prediction.finite:
         return float("nan")
-    return float(np.minimum(_scaled_density(prediction), _scaled_density(truth)).sum())
+    if prediction.constant or truth.constant:
+        undefined = any(m.constant and m.low != 0 for m in (prediction, truth))
+        return float("nan") if undefined else 0.0
+    common = 0.0
+    for a, b in blocks(prediction.values, truth.values):
+        q, p = a - prediction.low, b - truth.low
+        q /= prediction.spread
+        p /= truth.spread
+        common += np.minimum(q, p, out=q).sum()
+    return float(common)
 
 
 def kl(prediction, saliency_map) -> float:
@@ -119,13 +123,20 @@ def kl(prediction, saliency_map) -> float:
     A prediction with negative values is shifted to a minimum of 0 first (MATLAB would return a
     complex number); an all-zero map stays zero. Returns about ≥ 0.
     """
-    prediction, truth = _pair(prediction, saliency_map)
-    if not np.isfinite(prediction).all():
+    prediction = Map.of(prediction)
+    truth = Map.truth(saliency_map, prediction.shape)
+    if not prediction.finite:
         return float("nan")
-    if prediction.min() < 0:
-        prediction = prediction - prediction.min()
-    q, p = _unit_sum(prediction), _unit_sum(truth)
-    return float((p * np.log(EPSILON + p / (q + EPSILON))).sum())
+    mass, total = prediction.mass or 1.0, truth.mass or 1.0  # a zero map stays zero
+    divergence = 0.0
+    for a, b in blocks(prediction.values, truth.values):
+        q, p = a - prediction.shift, b / total
+        q /= mass
+        q += EPSILON
+        np.divide(p, q, out=q)
+        q += EPSILON
+        divergence += p @ np.log(q, out=q)
+    return float(divergence)
 
 
 def ig(prediction, fixations, center_bias) -> float:
@@ -134,8 +145,12 @@ def ig(prediction, fixations, center_bias) -> float:
     ``mean(log2(ε + prediction) − log2(ε + center_bias))`` at the fixations.
     NaN when either map is constant and without fixation.
     """
-    prediction, center_bias = _pair(prediction, center_bias, "center bias")
-    return _gain(prediction, fixations, min_max(center_bias).ravel())
+    prediction = Map.of(prediction)
+    at = _fixated(prediction, fixations)
+    baseline = Map.truth(center_bias, prediction.shape, "center bias")
+    if at.size == 0 or not prediction.finite or prediction.constant or baseline.constant:
+        return float("nan")
+    return float((_log2_density(prediction, at) - _log2_density(baseline, at)).mean())
 
 
 def ig_uniform(prediction, fixations) -> float:
@@ -143,17 +158,20 @@ def ig_uniform(prediction, fixations) -> float:
 
     The benchmark has no such file: this is ``InfoGain.m`` with 1/pixels as the baseline.
     """
-    prediction = as_map(prediction)
-    return _gain(prediction, fixations, np.ones(prediction.size))
-
-
-def _gain(prediction: np.ndarray, fixations, baseline: np.ndarray) -> float:
-    at = np.unique(as_points(fixations, prediction.shape))
-    scaled = min_max(prediction).ravel()
-    if at.size == 0 or not np.isfinite(scaled).all():
+    prediction = Map.of(prediction)
+    at = _fixated(prediction, fixations)
+    if at.size == 0 or not prediction.finite or prediction.constant:
         return float("nan")
-    q, b = scaled / scaled.sum(), baseline / baseline.sum()
-    return float((np.log2(EPSILON + q[at]) - np.log2(EPSILON + b[at])).mean())
+    return float((_log2_density(prediction, at) - np.log2(EPSILON + 1 / prediction.size)).mean())
+
+
+def _fixated(prediction: Map, points, name: str = "fixations") -> np.ndarray:
+    """Places of the flattened map that are fixated, each once, ascending."""
+    return np.unique(as_points(points, prediction.shape, name))
+
+
+def _log2_density(values: Map, at: np.ndarray) -> np.ndarray:
+    return np.log2(EPSILON + (values.at(at) - values.low) / values.spread)
 
 
 def _area(hits: np.ndarray, alarms: np.ndarray, n_positives: int, n_negatives: int) -> np.ndarray:
@@ -180,16 +198,3 @@ def _split_auc(positives: np.ndarray, drawn: np.ndarray) -> float:
     alarms = np.cumsum(at_level[:, ::-1], axis=1)  # (splits, 11), from the highest threshold down
     hits = (positives >= thresholds[::-1, None]).sum(axis=1)  # (11,)
     return float(np.mean(_area(hits, alarms, positives.size, count)))
-
-
-def _scaled_density(values: np.ndarray) -> np.ndarray:
-    return _unit_sum(min_max(values)) if values.any() else values
-
-
-def _unit_sum(values: np.ndarray) -> np.ndarray:
-    return values / values.sum() if values.any() else values
-
-
-def _pair(prediction, truth, name: str = "saliency map") -> tuple[np.ndarray, np.ndarray]:
-    prediction = as_map(prediction)
-    return prediction, as_truth(truth, prediction.shape, name)

@@ -24,10 +24,10 @@ def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 
 
 class Map:
-    """One map (H, W) with its extremes, sums and ranks as they are asked for, all in float64.
+    """One map (H, W) with its extremes, sums and ranks, in float64, as they are asked for.
 
-    ``Map.of`` gives back a map that it gets, so the functions of ``tuebingen`` take arrays from
-    people and share one ``Map`` between metrics when :func:`csalgan.metrics.score` calls them.
+    ``Map.of`` gives back a map that it gets, so the functions of ``mit`` and ``tuebingen`` take
+    arrays from people and share one ``Map`` between metrics when :func:`csalgan.metrics.score` calls them.
     """
 
     def __init__(self, values: np.ndarray):
@@ -86,6 +86,15 @@ class Map:
         return min(self.low, 0.0)
 
     @cached_property
+    def spread(self) -> float:
+        """Sum of the values less their minimum: what a min–max scaled map is divided by."""
+        return float(sum((block - self.low).sum() for (block,) in blocks(self.values)))
+
+    def stretched(self, index: np.ndarray) -> np.ndarray:
+        """Min–max scaled values, in [0, 1], at places of the flattened map; not constant."""
+        return (self.at(index) - self.low) / (self.high - self.low)
+
+    @cached_property
     def mass(self) -> float:
         """Sum of the values after the shift."""
         if self.shift == 0:
@@ -103,7 +112,9 @@ class Map:
         return self._won[1]
 
 
-def doubled_wins(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
+def doubled_wins(
+    positives: np.ndarray, negatives: np.ndarray, *, straight: bool = False
+) -> np.ndarray:
     """For each negative: 2 for every positive above it and 1 for every equal one.
 
     The sum over negatives, divided by 2·P·M, is the area under the ROC curve, exactly:
@@ -119,24 +130,41 @@ def doubled_wins(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
         float64 (P,), P ≥ 1, finite, repeats count.
     negatives
         (M,) of any real type, M ≥ 1, finite.
+    straight
+        Give the area under straight lines between the points at the positives' values instead:
+        1 for every positive of the largest value that is *not above* the negative, since the
+        line to the next threshold passes over it at half height (AUC-Judd).
 
     Returns
     -------
     int32 (M,).
     """
     ranked = np.sort(positives)
-    low = min(ranked[0], float(negatives.min()))
-    high = max(ranked[-1], float(negatives.max()))
+    values, times = np.unique(ranked, return_counts=True)
+    # Of the n lowest positives, how many have the largest value: [0] none, then by n.
+    last = np.concatenate([[0], np.repeat(times, times)])
+
+    def compare(block: np.ndarray) -> np.ndarray:
+        not_above = np.searchsorted(ranked, block, side="right")
+        if straight:
+            half = last[not_above]
+        else:
+            half = not_above - np.searchsorted(ranked, block, side="left")
+        return 2 * (ranked.size - not_above) + half
+
+    low = min(values[0], float(negatives.min()))
+    high = max(values[-1], float(negatives.max()))
     with np.errstate(all="ignore"):
         scale = (_BUCKETS - 1) / (high - low)
     if not 0 < scale < np.inf:  # one value only, or a span that floating point cannot divide
-        return _compare(ranked, negatives)
-    levels = high - low < _BUCKETS and _are_whole(ranked) and _are_whole(negatives)
+        return compare(negatives).astype(np.int32)
+    levels = high - low < _BUCKETS and _are_whole(values) and _are_whole(negatives)
     if levels:  # grey levels: each is a bucket of its own, so sharing one is a tie
         scale = 1.0
     inside = np.bincount(((ranked - low) * scale).astype(np.intp), minlength=_BUCKETS)
-    above = ranked.size - np.cumsum(inside)  # positives in higher buckets
-    wins_of = (2 * above + inside).astype(np.int32)
+    not_above = np.cumsum(inside)  # positives in this bucket and lower ones
+    half = last[not_above] if straight else inside
+    wins_of = (2 * (ranked.size - not_above) + half).astype(np.int32)
     shared = inside > 0
     wins = np.empty(negatives.size, dtype=np.int32)
     start = 0
@@ -149,14 +177,8 @@ def doubled_wins(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
         np.take(wins_of, bucket, out=out, mode="clip")  # "clip" skips a copy; none is outside
         if not levels:
             doubtful = np.flatnonzero(shared[bucket])
-            out[doubtful] = _compare(ranked, block[doubtful])
+            out[doubtful] = compare(block[doubtful])
     return wins
-
-
-def _compare(ranked: np.ndarray, negatives: np.ndarray) -> np.ndarray:
-    not_above = np.searchsorted(ranked, negatives, side="right")
-    below = np.searchsorted(ranked, negatives, side="left")
-    return (2 * ranked.size - not_above - below).astype(np.int32)
 
 
 def _are_whole(values: np.ndarray) -> bool:
