@@ -26,8 +26,8 @@ def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 class Map:
     """One map (H, W) with its extremes, sums and ranks, in float64, as they are asked for.
 
-    ``Map.of`` gives back a map that it gets, so the functions of ``mit`` and ``tuebingen`` take
-    arrays from people and share one ``Map`` between metrics when :func:`csalgan.metrics.score` calls them.
+    ``Map.of`` gives back a map that it gets. So the functions of ``mit`` and ``tuebingen`` take
+    arrays from people, and share one ``Map`` when :func:`csalgan.metrics.score` calls them.
     """
 
     def __init__(self, values: np.ndarray):
