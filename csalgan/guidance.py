@@ -183,17 +183,29 @@ def score_variants(
 
 
 def score_strengths(
-    predictor, dataset, records: pd.DataFrame, strengths: Sequence[float], score: Score
+    predictor,
+    dataset,
+    records: pd.DataFrame,
+    strengths: Sequence[float],
+    score: Score,
+    *,
+    known: Mapping[float, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Score records with their own sentence counted less or more (0 = absent, 1 = as it is).
+
+    Args:
+        known: strength → scores at hand, not computed again (0 and 1 are the variants ``absent``
+            and ``true``).
 
     Returns:
         The scores' columns and ``strength``.
     """
     tables = []
-    for strength in strengths:
-        maps = predictor.predict_records(dataset, records, strength=float(strength))
-        tables.append(score(maps, records).assign(strength=float(strength)))
+    for strength in map(float, strengths):
+        table = (known or {}).get(strength)
+        if table is None:
+            table = score(predictor.predict_records(dataset, records, strength=strength), records)
+        tables.append(table.assign(strength=strength))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -204,6 +204,10 @@ def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants,
         asked = scores[scores.variant == variant].set_index(key).value
         assert np.allclose(swept, asked[swept.index])
     assert set(table.strength) == {0.0, 0.5, 1.0}
+    known = {0.5: table[table.strength == 0.5].assign(value=7.0)}
+    reused = guidance.score_strengths(None, dataset, told, (0.5,), None, known=known)
+    assert (reused.value == 7).all()
+    assert (reused.strength == 0.5).all()
 
 
 # --- change maps ------------------------------------------------------------------------------
