@@ -154,14 +154,15 @@ def doubled_wins(
 
     low = min(values[0], float(negatives.min()))
     high = max(values[-1], float(negatives.max()))
+    buckets = min(_BUCKETS, 4 * negatives.size)  # small maps do not pay for large tables
     with np.errstate(all="ignore"):
-        scale = (_BUCKETS - 1) / (high - low)
+        scale = (buckets - 1) / (high - low)
     if not 0 < scale < np.inf:  # one value only, or a span that floating point cannot divide
         return compare(negatives).astype(np.int32)
-    levels = high - low < _BUCKETS and _are_whole(values) and _are_whole(negatives)
+    levels = high - low < buckets and _are_whole(values) and _are_whole(negatives)
     if levels:  # grey levels: each is a bucket of its own, so sharing one is a tie
         scale = 1.0
-    inside = np.bincount(((ranked - low) * scale).astype(np.intp), minlength=_BUCKETS)
+    inside = np.bincount(((ranked - low) * scale).astype(np.intp), minlength=buckets)
     not_above = np.cumsum(inside)  # positives in this bucket and lower ones
     half = last[not_above] if straight else inside
     wins_of = (2 * (ranked.size - not_above) + half).astype(np.int32)
