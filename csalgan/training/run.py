@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from csalgan import provenance
 from csalgan.config import Profile, profile_from
-from csalgan.data import Dataset, Split, make_split, prepared
+from csalgan.data import Dataset, Split, make_split
 from csalgan.errors import CsalganError
 from csalgan.models.paper import PaperGenerator
 from csalgan.text import get_encoder
@@ -22,7 +22,7 @@ from csalgan.training.game import device_of, precision_of
 
 #: Raise it when a change of the code changes what is trained: runs made before are then neither
 #: loaded by a report nor resumed.
-VERSION = 1
+VERSION = "1.1"
 
 #: Columns of ``history.csv``: mean losses of the epoch, then losses, CC and NSS on validation.
 HISTORY_COLUMNS = (
@@ -140,7 +140,7 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
         "provenance": receipt.as_dict(),
         "text_dim": encoder.dim,
         "text_fingerprint": encoder.fingerprint,
-        "code": f"{VERSION}.{prepared.VERSION}",
+        "code": VERSION,
         "device": device.type,
         "precision": precision_of(profile.training.precision, device),
         "records": {part: len(numbers) for part, numbers in rows.items()},
