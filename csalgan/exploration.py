@@ -384,11 +384,13 @@ def over_images(
 
     Returns:
         ``by`` columns in order of first appearance, then ``mean``, ``low``, ``high``,
-        ``n_images``. With a single image the interval is the mean itself.
+        ``n_images``. With a single image the interval is the mean itself; without any value all
+        three are NaN.
     """
     rows = []
-    for key, group in table.dropna(subset=["value"]).groupby(list(by), sort=False, observed=True):
-        values, images = group.value.to_numpy(), group.image_id.to_numpy()
+    for key, group in table.groupby(list(by), sort=False, observed=True):
+        group = group.dropna(subset=["value"])
+        values, images = group.value.to_numpy(float), group.image_id.to_numpy()
         found = interval(values, images, bootstrap=draws, seed=seed)
         rows.append((*key, *found, len(set(images))))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_images"])

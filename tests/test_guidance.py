@@ -240,6 +240,11 @@ def test_an_oracle_moves_attention_where_people_did(dataset, told):
     still = guidance.compare_changes({r: (p, m) for r, p, m in deaf}, told)
     assert still.correlation.isna().all()
     assert (still.predicted_share == 0).all()
+    nothing = guidance.summarise_changes(still, draws=50)
+    row = nothing.set_index(["condition", "measure"]).loc[("all", "correlation")]
+    assert np.isnan(row["mean"])
+    assert row.n_images == 0
+    drawn(draw.change_agreement(still, nothing))
 
 
 # --- figures ----------------------------------------------------------------------------------
