@@ -281,7 +281,11 @@ def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     agree.set_yticks(range(len(order)), [CONDITION_LABELS.get(c, "all") for c in order])
     agree.set(title="correlation with the measured change", ylim=(len(order) - 0.5, -0.5))
     agree.set_xlabel("correlation (dots: records)")
-    share.set(title="share of attention that moved", xlim=(0, None), xlabel="share")
+    share.set(title="share of attention that moved", xlabel="share")
+    share.set_xlim(left=-0.03 * share.get_xlim()[1])  # whole markers at 0
+    if table.correlation.isna().all():
+        agree.text(0.5, 0.5, "the model moved nothing", transform=agree.transAxes, ha="center",
+                   backgroundcolor="white", color=MUTED)  # fmt: skip
     for ax, found in handles.items():
         ax.grid(False, axis="y")
         ax.legend(found.values(), found.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.22),
