@@ -4,9 +4,10 @@
 
 pysaliency lives in another environment as a rule (``benchmarks/record_pysaliency.py`` says how to
 make one): name its interpreter in ``CSALGAN_PYSALIENCY_PYTHON``. Without one, only our times are
-printed. Both sides get the same arrays and take turns, each in one process and with one thread
-for linear algebra; of several rounds the fastest counts for each record, then the median over
-records. pysaliency is called through its bare functions, so none of its models' overhead counts.
+printed. Both sides get the same arrays and take turns, each in one process with one thread.
+Processor time is measured, system calls included, so that a busy machine favours neither; of
+several rounds the fastest counts for each record, then the median over records. pysaliency is
+called through its bare functions, so none of its models' overhead counts.
 """
 
 import json
@@ -54,7 +55,7 @@ def make_cases(path: Path) -> None:
 
 
 def measure(path: Path, functions_of) -> dict:
-    """Seconds and values of every metric of every record, the fastest of some rounds."""
+    """Processor seconds and values of every metric of every record, the fastest of some rounds."""
     data = np.load(path)
     data = {name: data[name] for name in data.files}
     result = {}
@@ -72,9 +73,9 @@ def measure(path: Path, functions_of) -> dict:
                 function()  # compiled, cached and paged in
                 seconds = []
                 for _ in range(ROUNDS):
-                    start = time.perf_counter()
+                    start = time.process_time()
                     value = function()
-                    seconds.append(time.perf_counter() - start)
+                    seconds.append(time.process_time() - start)
                 row[name] = (min(seconds), value)
             result[f"{kind}/{i}"] = row
     return result
@@ -169,7 +170,7 @@ def main() -> None:
                 their_runs.append(in_process(python, "theirs", path))
     print(
         f"{RECORDS} records of {WIDTH} × {HEIGHT}, {FIXATIONS} fixations, {POOL:,} negatives; "
-        "median milliseconds a record"
+        "median processor milliseconds a record"
     )
     for kind in KINDS:
         print_table(kind, best(our_runs), best(their_runs) if python else None)
