@@ -1,9 +1,11 @@
 """Archives are unpacked into their folder and nowhere else."""
 
+import errno
 import io
 import shutil
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +36,9 @@ def outside(tmp_path):
     return [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix not in (".zip", ".tar")]
 
 
-@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil"])
+@pytest.mark.parametrize(
+    "name", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil", "C:\\evil"]
+)
 def test_a_member_that_would_leave_the_folder_is_refused(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
         packed.writestr("map/000000000001.png", b"x")
@@ -96,3 +100,43 @@ def test_what_is_no_archive_too_large_or_broken_is_named(embedded, tmp_path, mon
     monkeypatch.setattr(archives, "MOST_BYTES", 1000)
     with pytest.raises(CsalganError, match="more than any"):
         open_dataset(whole)
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("bztar", "tar.bz2"), ("zip", "zip")])
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.98])
+def test_an_archive_cut_short_or_altered_is_called_broken(embedded, tmp_path, kind, suffix, share):
+    content = Path(shutil.make_archive(str(tmp_path / "whole"), kind, embedded)).read_bytes()
+    place = int(share * len(content))
+    path = tmp_path / f"damaged.{suffix}"
+    altered = bytes(255 - value for value in content[place : place + 200])
+    for damaged in (content[:place], content[:place] + altered + content[place + 200 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(CsalganError, match=r"damaged\.(zip|tar\.bz2): broken"):
+            open_dataset(path)
+
+
+@pytest.mark.parametrize("names", [["map", "map/a.png"], ["map/a.png", "map"], ["a" * 300]])
+def test_names_that_cannot_stand_on_disk_are_one_sentence(tmp_path, names):
+    with tarfile.open(tmp_path / "a.tar", "w") as packed:
+        for name in names:
+            packed.addfile(tarfile.TarInfo(name))
+    with pytest.raises(CsalganError, match=r"a\.tar: the names of its members"):
+        open_dataset(tmp_path / "a.tar")
+    assert outside(tmp_path) == []
+
+
+def test_a_full_disk_leaves_nothing_half_unpacked(embedded, tmp_path, monkeypatch):
+    path = shutil.make_archive(str(tmp_path / "whole"), "zip", embedded)
+    copy, calls = shutil.copyfileobj, []
+
+    def full(*arguments):
+        calls.append(arguments)
+        if len(calls) > 5:  # some members are written already
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return copy(*arguments)
+
+    monkeypatch.setattr("zipfile.shutil.copyfileobj", full)
+    with pytest.raises(CsalganError, match="no space is left on the disk"):
+        open_dataset(path)
+    assert len(calls) == 6
+    assert outside(tmp_path) == []

@@ -1,5 +1,6 @@
 """Every fault is named at once, file by file."""
 
+import json
 import sys
 
 import numpy as np
@@ -101,6 +102,63 @@ def test_a_record_that_is_gone_from_an_image_that_is_here_is_an_error(embedded, 
     report = check_dataset(root)
     assert [fault.kind for fault in report.errors] == ["missing record"]
     assert record.lstrip("0") in report.errors[0].message
+
+
+def test_an_image_has_two_records_or_four(embedded, tmp_path):
+    root = copy_of(embedded, tmp_path / "set")
+    (root / "image_text.json").unlink()  # the workbook does not name free viewing
+    records = open_dataset(root).records
+    four = records.loc[records["n_records"] == 4, "image_id"].unique()
+    two = records.loc[records["n_records"] == 2, "image_id"].iloc[0]
+    for folder in ("map", "fixation"):
+        (root / folder / f"{four[0]}_0.png").unlink()
+        (root / folder / f"{two}.png").unlink()
+        source = root / folder / f"{four[1]}_1.png"
+        (root / folder / f"{four[1]}.png").write_bytes(source.read_bytes())
+    found = {(fault.kind, fault.file) for fault in check_dataset(root).errors}
+    assert found == {
+        ("missing record", f"map/{four[0]}_0"),
+        ("missing record", "sentences"),  # its sentence stands in the workbook
+        ("duplicate record", f"map/{four[1]}"),
+        ("missing sentence", f"map/{four[1]}"),
+    }
+
+
+def test_maps_must_be_8_bit_grey(embedded, tmp_path):
+    root = copy_of(embedded, tmp_path / "set")
+    deep, coloured = a_record(root, "salient"), a_record(root, "none")
+    pixels = open_dataset(root).map(deep)
+    write(root / "map" / f"{deep}.png", pixels.astype(np.uint16) * 200)
+    pixels = np.stack([open_dataset(root).map(coloured)] * 3, axis=-1)
+    write(root / "map" / f"{coloured}.png", pixels)
+    assert kinds(check_dataset(root)) == {f"map/{deep}.png": "map not grey"}
+    pixels[..., 0] = 255 - pixels[..., 0]
+    write(root / "map" / f"{coloured}.png", pixels)
+    assert kinds(check_dataset(root)) == {
+        f"map/{deep}.png": "map not grey",
+        f"map/{coloured}.png": "map not grey",
+    }
+
+
+@pytest.mark.parametrize("lost", [8, 20, 200])
+def test_a_png_without_its_end_is_found(embedded, tmp_path, lost):
+    root = copy_of(embedded, tmp_path / "set")
+    path = root / "map" / f"{a_record(root, 'salient')}.png"
+    path.write_bytes(path.read_bytes()[:-lost])
+    assert kinds(check_dataset(root)) == {f"map/{path.name}": "unreadable file"}
+
+
+def test_a_sentence_of_free_viewing_is_a_warning_and_not_used(embedded, tmp_path):
+    root = copy_of(embedded, tmp_path / "set")
+    next(root.glob("*.xlsx")).unlink()
+    record = a_record(root, "none")
+    path = root / "image_text.json"
+    sentences = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**sentences, record.lstrip("0"): "A dog."}), encoding="utf-8")
+    report = check_dataset(root)
+    assert [fault.kind for fault in report.faults] == ["sentence of free viewing"]
+    assert report.ok(allow_warnings=True)
+    assert open_dataset(root).row(record)["text"] == ""
 
 
 def test_coloured_fixations_are_an_error(embedded, tmp_path):

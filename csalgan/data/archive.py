@@ -1,5 +1,6 @@
 """Unpacking a dataset's archive, and nothing else: no member may leave the folder."""
 
+import errno
 import gzip
 import lzma
 import shutil
@@ -66,11 +67,29 @@ def _unpack(archive: Path, folder: Path) -> None:
                     _check(archive, member.filename, plain=not link)
                 _check_size(archive, [member.file_size for member in members])
                 packed.extractall(folder)
+        elif _looks_packed(archive):
+            raise CsalganError(f"{archive}: broken, perhaps cut short; copy the archive again.")
         else:
             raise CsalganError(f"{archive}: neither a folder nor a .zip or .tar; give one of them.")
     except _BROKEN as error:
         raise CsalganError(f"{archive}: broken or encrypted; copy the archive again.") from error
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+            raise CsalganError(
+                f"{archive}: the names of its members contradict each other or are too long; "
+                "get the archive from its source."
+            ) from error
+        if error.errno is not None:
+            raise
+        # bz2 reports a damaged stream as an OSError without a number.
+        raise CsalganError(f"{archive}: broken or encrypted; copy the archive again.") from error
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
+
+
+def _looks_packed(archive: Path) -> bool:
+    """Whether it begins like a .zip, .gz, .bz2 or .xz."""
+    with archive.open("rb") as file:
+        return file.read(6).startswith((b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
 
 
 def _check_end(packed: tarfile.TarFile) -> None:
@@ -87,7 +106,8 @@ def _check_end(packed: tarfile.TarFile) -> None:
 
 def _check(archive: Path, name: str, *, plain: bool) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0:1]:
+    drive = len(name) > 1 and name[1] == ":"  # C:\\ leaves the folder on Windows
+    if path.is_absolute() or ".." in path.parts or drive:
         raise CsalganError(
             f"{archive}: its member {name!r} would be written outside the folder; "
             "nothing was unpacked, get the archive from its source."

@@ -31,10 +31,13 @@ from csalgan.errors import CsalganError
 from csalgan.files import write_text
 
 #: Raise it when the check finds more than before: datasets are then checked again.
-VERSION = 2
+VERSION = 3
 
 #: Faults that do not keep a dataset from being used.
-WARNINGS = ("sentence without record", "sentences disagree", "not a dataset file")
+WARNINGS = (
+    *("sentence without record", "sentence of free viewing", "sentences disagree"),
+    "not a dataset file",
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ def check_dataset(path: str | os.PathLike) -> CheckReport:
     Kinds of fault: ``missing folder``, ``missing sentences``, ``unreadable sentences``,
     ``unknown name``, ``duplicate record``, ``missing map``, ``missing fixation``,
     ``missing image``, ``missing sentence``, ``missing record``, ``unreadable file``,
-    ``size mismatch``, ``fixation values``, ``empty fixation set``, ``constant map``; and the
-    warnings :data:`WARNINGS`.
+    ``size mismatch``, ``fixation values``, ``empty fixation set``, ``constant map``,
+    ``map not grey``; and the warnings :data:`WARNINGS`.
 
     Raises:
         CsalganError: there is nothing at ``path``, or it is an archive that cannot be unpacked.
@@ -107,17 +110,21 @@ def check_dataset(path: str | os.PathLike) -> CheckReport:
     records |= {stem for stem in files["image"] if not _has_record(stem, records)}
     _count(report, files["map"])
 
-    todo = [(stem, files, root) for stem in sorted(records)]
+    images: dict[str, list[str]] = defaultdict(list)
+    for stem in sorted(records):
+        images[parse_stem(stem).image_id].append(stem)
     with ThreadPoolExecutor(2) as pool:  # decoding releases the lock
         bar = tqdm(
-            pool.map(lambda item: list(_check_record(*item)), todo),
-            total=len(todo),
+            pool.map(lambda stems: list(_check_image(stems, files)), images.values()),
+            total=len(images),
             desc="check",
             disable=not sys.stderr.isatty(),
             leave=False,
         )
         for faults in bar:
             report.faults += faults
+    for image_id, stems in images.items():
+        report.faults += _check_set(image_id, stems, sentences or {})
     if sentences is not None:
         report.faults += _check_sentences(records, sentences)
     report.faults = sorted(set(report.faults), key=lambda f: (f.file, f.kind, f.message))
@@ -192,42 +199,81 @@ def _count(report: CheckReport, maps: dict[str, Path]) -> None:
     }
 
 
-def _check_record(stem: str, files: dict[str, dict[str, Path]], root: Path) -> Iterator[Fault]:
-    parsed = parse_stem(stem)
-    found = {
-        "image": files["image"].get(stem) or files["image"].get(parsed.image_id),
-        "map": files["map"].get(stem),
-        "fixation": files["fixation"].get(stem),
-    }
-    shapes: dict[str, tuple[int, int]] = {}
-    for what, path in found.items():
-        if path is None:
-            yield Fault(f"{what}/{stem}", f"missing {what}", f"record {stem} has no {what} file")
-            continue
-        name = f"{what}/{path.name}"
-        try:
-            with Image.open(path) as picture:
-                mode = picture.mode
-            pixels = read_pixels(path, "RGB" if what == "image" or mode != "L" else "L")
-        except (CsalganError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            yield Fault(name, "unreadable file", "cannot be decoded; copy it again")
-            continue
-        shapes[what] = pixels.shape[:2]
-        if what == "map" and pixels.min() == pixels.max():
-            yield Fault(name, "constant map", f"every pixel is {pixels.min()}")
-        if what == "fixation":
-            values = np.flatnonzero(np.bincount(pixels.ravel(), minlength=256))
-            odd = values[(values != 0) & (values != 255)]
-            if len(odd):
-                yield Fault(name, "fixation values", f"holds {odd[0]}; only 0 and 255 are allowed")
-            elif pixels.ndim == 3 and (pixels != pixels[..., :1]).any():
-                yield Fault(name, "fixation values", "is coloured; must be black and white")
-            if not (pixels > FIXATED_ABOVE).any():
-                yield Fault(name, "empty fixation set", "no pixel is fixated")
-    if len(set(shapes.values())) > 1:
-        sizes = ", ".join(f"{what} {w} × {h}" for what, (h, w) in shapes.items())
-        first = found["map"] or found["fixation"]
-        yield Fault(f"{first.parent.name}/{first.name}", "size mismatch", f"sizes differ: {sizes}")
+def _check_set(image_id: str, stems: list[str], sentences: dict[str, str]) -> Iterator[Fault]:
+    """An image has two records (_0 and no suffix) or four (_0 … _3)."""
+    here = {parse_stem(stem).suffix for stem in stems}
+    told = {suffix for suffix in "123" if sentence_key(image_id, suffix) in sentences}
+    four = bool(((here - {"0"}) or told) & set("123"))
+    if four and "" in here:
+        message = "a record without suffix beside _1 … _3 of the same image; keep one kind"
+        yield Fault(f"map/{image_id}", "duplicate record", message)
+    for suffix in "0123" if four else ("0", ""):
+        # One that has a sentence is named with the sentences.
+        if suffix not in here and sentence_key(image_id, suffix) not in sentences:
+            stem = f"{image_id}_{suffix}" if suffix else image_id
+            message = f"record {stem} has no files, though its image has others"
+            yield Fault(f"map/{stem}", "missing record", message)
+
+
+def _check_image(stems: list[str], files: dict[str, dict[str, Path]]) -> Iterator[Fault]:
+    """The pictures of one image's records; a photograph they share is decoded once."""
+    checked: dict[Path, tuple[tuple[int, int] | None, list[Fault]]] = {}
+    for stem in stems:
+        image_id = parse_stem(stem).image_id
+        found = {
+            "image": files["image"].get(stem) or files["image"].get(image_id),
+            "map": files["map"].get(stem),
+            "fixation": files["fixation"].get(stem),
+        }
+        shapes: dict[str, tuple[int, int]] = {}
+        for what, path in found.items():
+            if path is None:
+                message = f"record {stem} has no {what} file"
+                yield Fault(f"{what}/{stem}", f"missing {what}", message)
+                continue
+            if path not in checked:
+                checked[path] = _check_picture(what, path)
+                yield from checked[path][1]
+            if checked[path][0] is not None:
+                shapes[what] = checked[path][0]
+        if len(set(shapes.values())) > 1:
+            sizes = ", ".join(f"{what} {w} × {h}" for what, (h, w) in shapes.items())
+            first = found["map"] or found["fixation"]
+            name = f"{first.parent.name}/{first.name}"
+            yield Fault(name, "size mismatch", f"sizes differ: {sizes}")
+
+
+def _check_picture(what: str, path: Path) -> tuple[tuple[int, int] | None, list[Fault]]:
+    """(height, width), None when it cannot be decoded; and the file's own faults."""
+    name = f"{what}/{path.name}"
+    try:
+        with Image.open(path) as picture:
+            mode = picture.mode
+            picture.verify()  # checksums and the end of a PNG, which decoding does not look at
+        pixels = read_pixels(path, "RGB" if what == "image" or mode != "L" else "L")
+    except (CsalganError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None, [Fault(name, "unreadable file", "cannot be decoded; copy it again")]
+    faults = []
+    coloured = pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())
+    if what == "map":
+        if mode.startswith(("I", "F")):
+            faults.append(Fault(name, "map not grey", f"mode {mode}; must be 8-bit grey"))
+        elif coloured:
+            faults.append(Fault(name, "map not grey", "is coloured; must be 8-bit grey"))
+        elif pixels.min() == pixels.max():
+            faults.append(Fault(name, "constant map", f"every pixel is {pixels.min()}"))
+    if what == "fixation":
+        values = np.flatnonzero(np.bincount(pixels.ravel(), minlength=256))
+        odd = values[(values != 0) & (values != 255)]
+        if len(odd):
+            message = f"holds {odd[0]}; only 0 and 255 are allowed"
+            faults.append(Fault(name, "fixation values", message))
+        elif coloured:
+            message = "is coloured; must be black and white"
+            faults.append(Fault(name, "fixation values", message))
+        if not (pixels > FIXATED_ABOVE).any():
+            faults.append(Fault(name, "empty fixation set", "no pixel is fixated"))
+    return pixels.shape[:2], faults
 
 
 def _sentences(root: Path, faults: list[Fault]) -> dict[str, str] | None:
@@ -262,6 +308,9 @@ def _check_sentences(records: set[str], sentences: dict[str, str]) -> Iterator[F
         if parsed.condition != "none" and not sentences.get(key):
             message = f"record {stem} ({parsed.condition}) has no sentence"
             yield Fault(f"map/{stem}", "missing sentence", message)
+        if parsed.condition == "none" and sentences.get(key):
+            message = f"record {stem} is free viewing but has a sentence; it is not used"
+            yield Fault("sentences", "sentence of free viewing", message)
     for key in sorted(sentences.keys() - keys):
         if key.partition("_")[0] in images:
             message = f"record {key} has a sentence but no files, though its image has others"

@@ -210,6 +210,8 @@ def _records(root: Path) -> pd.DataFrame:
         image = files["image"].get(stem) or files["image"].get(parsed.image_id)
         fixation = files["fixation"].get(stem)
         text = sentences.get(sentence_key(parsed.image_id, parsed.suffix), "")
+        if parsed.condition == "none":
+            text = ""  # nothing was read, whatever the file says; the check warns of it
         for what, found in (("photograph", image), ("fixation file", fixation)):
             if found is None:
                 raise CsalganError(
