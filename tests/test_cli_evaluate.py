@@ -245,6 +245,18 @@ def test_compare_names_the_file_it_cannot_use(command, maps, embedded, tmp_path)
         assert named in err
         assert err.startswith("error: ")
         assert err.count("\n") == 1
+    parts = pd.concat([table.assign(subset=name) for name in ("total", "sal")])
+    parts.to_csv(tmp_path / "parts.csv", index=False)
+    code, _, err = command("compare", tmp_path / "parts.csv", good)
+    assert code == 1
+    assert "twice for blobs; keep one subset (--subset)" in err
+    code, _, err = command("compare", tmp_path / "parts.csv", tmp_path / "parts.csv")
+    assert code == 1
+    both = (tmp_path / "parts.csv", tmp_path / "parts.csv", "--bootstrap", 20)
+    assert command("compare", *both, "--subset", "sal")[0] == 0
+    code, _, err = command("compare", *both, "--subset", "foo")
+    assert code == 1
+    assert "--subset foo: " in err
     (tmp_path / "empty.csv").write_text("")
     code, _, err = command("compare", good, tmp_path / "empty.csv")
     assert code == 1

@@ -182,7 +182,7 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
     if twice.any():
         raise CsalganError(
             f"{where}: scores record {chosen.loc[twice, 'record'].iloc[0]} twice for {model}; "
-            "keep one subset."
+            "keep one subset (--subset)."
         )
     return chosen
 

@@ -60,7 +60,8 @@ def auc_anatomy(
         level = np.quantile(prediction, 1 - share)
         inside, hits = (prediction > level).mean(), (values > level).mean()
         show_map(ax, prediction, cmap="cividis")
-        ax.contour(prediction, [level], colors="white", linewidths=1.2)
+        if prediction.min() < level < prediction.max():  # else there is no line to draw
+            ax.contour(prediction, [level], colors="white", linewidths=1.2)
         show_fixations(ax, fixations[values > level], colour=colour)
         show_fixations(ax, fixations[values <= level], colour="#00000000", size=5)
         ax.set_title(f"{inside:.0%} of the pixels, {hits:.0%} of the fixations")
