@@ -366,7 +366,7 @@ class Explorer:
         self.record = w.Dropdown(description="image", **wide)
         self.upload = w.FileUpload(
             accept=".jpg,.jpeg,.png,.webp",
-            description="upload a photograph (up to 8 MB)",
+            description="upload (≤ 8 MB)",
             layout=w.Layout(width="auto", margin="2px 2px 8px 7.9em"),
         )
         self.own = w.Dropdown(description="its sentences", **wide)
