@@ -340,13 +340,8 @@ def test_one_model_is_chosen_or_asked_for():
 
 @pytest.fixture(scope="module")
 def table_scores(toy, evaluator, scores):
-    parts = []
-    for subset in ("total", "general", "sal", "non_sal"):
-        rows = toy.subset(subset)
-        tables = [scores[scores["record"].isin(rows["record"])]]
-        tables += [evaluator.baseline(b, rows) for b in (*baselines.BASELINES, "ceiling")]
-        parts.append(pd.concat(tables).assign(subset=subset))
-    return pd.concat(parts, ignore_index=True)
+    tables = [evaluator.baseline(b, toy.records) for b in (*baselines.BASELINES, "ceiling")]
+    return evaluation.with_subsets(pd.concat([scores, *tables], ignore_index=True), toy)
 
 
 def test_the_papers_numbers_are_the_papers():
