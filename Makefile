@@ -21,8 +21,9 @@ $(STAMP): requirements.lock pyproject.toml
 reproduce: setup ## run the whole suite on the embedded data and print where the report is
 	$(BIN)/csalgan reproduce --profile demo
 
+# Two processes with one thread each: most tests are too small to fill two threads.
 test: setup      ## the whole test suite, notebooks at smoke size included
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup      ## ruff on modules, tests and notebooks; notebooks must be stored without outputs
 	$(BIN)/ruff check .

@@ -143,6 +143,8 @@ def execute(step: Step, output: Path, label: str) -> None:
             kernel_name="python3",
             progress_bar={"desc": label, "leave": False, "ascii": " ="} if live else False,
             cwd=str(paths.root()) if paths.root().is_dir() else None,
+            # The kernel listens on this machine only; its notice about that is no news to a user.
+            extra_arguments=["--IPKernelApp.log_level=40"],
         )
     except PapermillExecutionError as error:
         raise CsalganError(
