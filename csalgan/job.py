@@ -27,6 +27,7 @@ from csalgan.data import (
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
+from csalgan.prediction import Predictor
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.training import Run, describe, same_settings, train
 
@@ -165,6 +166,10 @@ class Job:
         return train(
             self.profile, self.dataset, subset, folder, resume=folder.exists(), progress=progress
         )
+
+    def predictor(self, subset: str) -> Predictor:
+        """The model trained on a subset, ready to predict (see :meth:`run`)."""
+        return Predictor.of_run(self.run(subset))
 
     def save(self, fig, name: str, *, photographs: bool) -> Path:
         """Save a figure as ``figures/<name>.png`` and ``.pdf`` with its receipt.

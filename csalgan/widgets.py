@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 
 import ipywidgets as w
@@ -171,9 +171,10 @@ def trained_models(job, first: str = "total") -> dict[str, Callable]:
     Raises:
         CsalganError: as :meth:`csalgan.job.Job.run`.
     """
+    from csalgan.prediction import Predictor
     from csalgan.training import Run, describe, same_settings
 
-    models = {first: job.run(first).predictor}
+    models = {first: partial(Predictor.of_run, job.run(first))}
     for subset in SUBSETS:
         folder = job.out / "runs" / subset
         if subset == first or not folder.is_dir():
@@ -184,7 +185,7 @@ def trained_models(job, first: str = "total") -> dict[str, Callable]:
         except CsalganError:  # a broken or foreign run is simply not on offer
             continue
         if run.complete and same_settings(wanted, run.info) is None:
-            models[subset] = run.predictor
+            models[subset] = partial(Predictor.of_run, run)
     return models
 
 

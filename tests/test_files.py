@@ -38,10 +38,10 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     target = tmp_path / "weights.bin"
-    with pytest.raises(CsalganError, match=r"weights\.bin: no space is left on the disk"):
-        with atomic_file(target) as temporary:
-            temporary.write_bytes(b"half")
-            raise OSError(errno.ENOSPC, "No space left on device")
+    full = pytest.raises(CsalganError, match=r"weights\.bin: no space is left on the disk")
+    with full, atomic_file(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.errors import CsalganError
-from csalgan.prediction import resize_map
+from csalgan.prediction import Predictor, resize_map
 from csalgan.training import train
 
 
@@ -18,7 +18,8 @@ def dataset(embedded):
 @pytest.fixture(scope="module")
 def predictor(dataset, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "total"
-    return train(load_profile("smoke"), dataset, "total", folder, progress=False).predictor()
+    run = train(load_profile("smoke"), dataset, "total", folder, progress=False)
+    return Predictor.of_run(run)
 
 
 def test_maps_have_the_size_and_range_of_the_contract(predictor, dataset):

@@ -66,6 +66,7 @@ def evaluate(
     from csalgan.baselines import BASELINES, CEILING
     from csalgan.data import make_split
     from csalgan.files import write_text
+    from csalgan.prediction import Predictor
 
     dataset = _dataset(data)
     run = _run(predictions)
@@ -81,7 +82,7 @@ def evaluate(
         print(_explained(dataset, parts, run, predictions, explain, seed))
         return
     folder = None if run else evaluation.open_folder(predictions, dataset, records)
-    maps = run.predictor().predict_records(dataset, records) if run else folder.predictions()
+    maps = Predictor.of_run(run).predict_records(dataset, records) if run else folder.predictions()
     evaluator = evaluation.Evaluator(
         dataset,
         parts,
@@ -189,6 +190,7 @@ def _run(folder: Path):
 
 def _explained(dataset, parts, run, folder: Path, record: str, seed: int) -> str:
     from csalgan import evaluation
+    from csalgan.prediction import Predictor
 
     rows = dataset.records[dataset.records["record"] == record]
     if rows.empty:
@@ -197,7 +199,7 @@ def _explained(dataset, parts, run, folder: Path, record: str, seed: int) -> str
             f"{dataset.records['record'].iloc[0]}."
         )
     if run:
-        prediction = next(run.predictor().predict_records(dataset, rows))[1]
+        prediction = next(Predictor.of_run(run).predict_records(dataset, rows))[1]
     else:
         found = evaluation.open_folder(folder, dataset, rows)
         prediction = evaluation.read_map(found.files[record])

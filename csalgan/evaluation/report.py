@@ -42,7 +42,7 @@ def score_models(job: "Job", evaluator: Evaluator, *, progress: bool = False) ->
     tables = []
     for subset in job.profile.training.subsets:
         rows = rows_of(job, subset)
-        maps = job.run(subset).predictor().predict_records(job.dataset, rows, progress=progress)
+        maps = job.predictor(subset).predict_records(job.dataset, rows, progress=progress)
         tables.append(evaluator(maps, rows, model=OURS).assign(subset=subset))
     return pd.concat(tables, ignore_index=True)
 
@@ -90,7 +90,7 @@ def best_and_worst(
     chosen = pd.concat([ranked.head(each), ranked.iloc[each:].tail(each)])
     value_of = dict(zip(chosen["record"], chosen["value"], strict=True))
     rows = job.dataset.records.set_index("record", drop=False).loc[list(value_of)]
-    maps = job.run(subset).predictor().predict_records(job.dataset, rows)
+    maps = job.predictor(subset).predict_records(job.dataset, rows)
     return [
         {
             "image": job.dataset.image(record),

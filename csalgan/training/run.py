@@ -109,12 +109,6 @@ class Run:
             raise CsalganError(f"{path}: not this run's weights; train it again.") from error
         return generator.eval()
 
-    def predictor(self, which: str = "best"):
-        """A :class:`csalgan.prediction.Predictor` with these weights and their text encoder."""
-        from csalgan.prediction import Predictor
-
-        return Predictor.of_run(self, which)
-
 
 def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
     """Everything that decides a run's result: the content of ``run.json`` before the first epoch.
