@@ -46,4 +46,4 @@ lock:            ## renew requirements.lock from pyproject.toml (needs uv)
 	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -o requirements.lock
 
 clean:           ## remove what the suite made (never the data you brought)
-	rm -rf $(VENV) data/cache data/synthetic .pytest_cache .ruff_cache
+	rm -rf $(VENV) data/cache data/synthetic-* .pytest_cache .ruff_cache

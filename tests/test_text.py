@@ -168,15 +168,26 @@ def test_clip_weights_that_are_wrong_are_named(clip, tmp_path):
         ClipEncoder(tmp_path / "absent.pt")
 
 
-def test_missing_clip_weights_name_the_three_ways(monkeypatch, tmp_path):
+@pytest.mark.parametrize("answers", [True, False])
+def test_missing_clip_weights_name_the_three_ways(monkeypatch, tmp_path, answers):
     import huggingface_hub
 
-    def unreachable(*_, **__):
+    asked = []
+
+    def unreachable(*_, local_files_only=False, **__):
+        asked.append(local_files_only)
         raise OSError("no network")
 
+    def reach(_):
+        if not answers:
+            raise OSError("no network")
+
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
+    monkeypatch.setattr("csalgan.text.clip._reach", reach)
     with pytest.raises(CsalganError, match=r"\(1\).*\(2\).*\(3\) give a file with --clip-weights"):
         get_encoder("clip")
+    # Without a network the hub's client, which retries for long, is not even asked.
+    assert asked == ([True, False] if answers else [True])
 
 
 def test_clip_weights_come_from_the_hubs_cache(clip, monkeypatch):

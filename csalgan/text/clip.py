@@ -1,6 +1,7 @@
 """CLIP's text embedding (Radford et al., 2021) through open_clip."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -98,21 +99,32 @@ def _find(weights: Path | None) -> Path:
                 "(.safetensors, or a state dict saved by torch)."
             )
         return path
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.constants import HF_HUB_CACHE
+    import huggingface_hub
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_CACHE
 
     try:
-        return Path(hf_hub_download(_REPOSITORY, _FILE, local_files_only=True))
+        return Path(huggingface_hub.hf_hub_download(_REPOSITORY, _FILE, local_files_only=True))
     except (OSError, ValueError):  # huggingface_hub's "not in the cache" is one of these
         pass
     try:
-        return Path(hf_hub_download(_REPOSITORY, _FILE, etag_timeout=5))
+        # The hub's client retries for half a minute; without a network that is known at once.
+        _reach(ENDPOINT)
+        return Path(huggingface_hub.hf_hub_download(_REPOSITORY, _FILE))
     except Exception as error:  # no network, a proxy's refusal, a hub's error: all the same here
         raise CsalganError(
             f"text encoder clip: no weights in the hub's cache ({HF_HUB_CACHE}) and the hub was "
             f"not reached; (1) let this machine reach the hub once, (2) copy {_REPOSITORY} into "
             "that cache, or (3) give a file with --clip-weights FILE (or text.encoder=minilm)."
         ) from error
+
+
+def _reach(address: str) -> None:
+    """Return when a server answers there, with whatever status; raise OSError when none does."""
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    with suppress(HTTPError):  # a refusal is an answer all the same
+        urlopen(Request(address, method="HEAD"), timeout=10).close()
 
 
 def _read(path: Path) -> dict:
