@@ -1,5 +1,6 @@
 """Text encoders: one protocol, cached on disk, never changed silently."""
 
+import sqlite3
 import subprocess
 import sys
 
@@ -106,6 +107,40 @@ def test_a_broken_cache_is_made_again():
     assert np.array_equal(Cached(Counting()).encode(SENTENCES), vectors)
 
 
+def test_a_busy_cache_is_left_alone(monkeypatch):
+    monkeypatch.setattr("csalgan.text.cache._WAIT", 0.05)
+    cached = Cached(Counting())
+    vectors = cached.encode(SENTENCES)
+    other = sqlite3.connect(cached.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.warns(UserWarning, match="not used.*locked"):
+        assert np.array_equal(cached.encode(SENTENCES), vectors)
+    other.execute("COMMIT")
+    other.close()
+    later = Counting()
+    Cached(later).encode(SENTENCES)
+    assert later.asked == []  # nothing that was kept is lost
+
+
+def test_a_cache_out_of_reach_costs_time_only(tmp_path):
+    folder = tmp_path / "home" / "data"
+    folder.mkdir(parents=True)
+    (folder / "cache").write_text("a file where the folder should be")
+    with pytest.warns(UserWarning, match="not used"):
+        vectors = get_encoder("hashing").encode(SENTENCES)
+    assert np.array_equal(vectors, HashingEncoder().encode(SENTENCES))
+
+
+def test_half_a_character_is_named_and_the_cache_kept():
+    cached = Cached(Counting())
+    cached.encode(SENTENCES)
+    with pytest.raises(CsalganError, match="character 5 is not valid Unicode"):
+        cached.encode(["bad \ud800"])
+    later = Counting()
+    Cached(later).encode(SENTENCES)
+    assert later.asked == []
+
+
 def test_processes_share_the_cache(tmp_path):
     code = (
         "from csalgan.text import get_encoder\n"
@@ -126,7 +161,7 @@ def test_an_unknown_encoder_lists_the_known_ones():
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """The real architecture with random weights, whole in one file, its text tower in another."""
+    """The real text tower with random weights in two formats, and what open_clip gives."""
     import open_clip
 
     torch.manual_seed(3)
@@ -141,10 +176,11 @@ def clip(tmp_path_factory):
 
 
 @pytest.mark.parametrize("file", ["tower.pt", "tower.safetensors"])
-def test_clip_gives_what_open_clip_gives(clip, file):
+def test_clip_gives_what_open_clip_gives(clip, file, caplog):
     folder, expected = clip
     encoder = get_encoder("clip", clip_weights=folder / file)
     np.testing.assert_allclose(encoder.encode(SENTENCES), expected, atol=1e-5)
+    assert "randomly" not in caplog.text  # the weights were loaded: no word of random ones
     assert np.linalg.norm(expected[1]) > 0  # free viewing is a sentence like any other
     tokens = encoder.encode_tokens(["a dog", ""])
     assert tokens.tokens == [["a", "dog"], []]
@@ -166,6 +202,14 @@ def test_clip_weights_that_are_wrong_are_named(clip, tmp_path):
             get_encoder("clip", clip_weights=tmp_path / name).encode(["a"])
     with pytest.raises(CsalganError, match=r"absent\.pt: no such file"):
         ClipEncoder(tmp_path / "absent.pt")
+
+
+def test_clip_takes_a_whole_models_weights(clip, tmp_path):
+    folder, expected = clip
+    state = torch.load(folder / "tower.pt", weights_only=True)
+    torch.save({"state_dict": state | {"visual.proj": torch.zeros(2)}}, tmp_path / "whole.pt")
+    encoder = get_encoder("clip", clip_weights=tmp_path / "whole.pt", cache=False)
+    np.testing.assert_allclose(encoder.encode(SENTENCES), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("answers", [True, False])

@@ -114,7 +114,7 @@ def receptive_field(layers: list[Layer]) -> pd.DataFrame:
 @themed
 def draw_generator(layers: list[Layer], title: str = "Generator") -> Figure:
     """The generator: image branch, text branch, fusion, decoder (Figure 4)."""
-    fig = figure(13, 4.6)
+    fig = figure(10.8, 4.6)
     ax = _canvas(fig, f"{title}: {_total(layers):,} parameters")
     text = next(layer for layer in layers if layer.shape_in[-2:] == (2, 2))
     path = [layer for layer in layers if layer is not text]
@@ -132,13 +132,13 @@ def draw_generator(layers: list[Layer], title: str = "Generator") -> Figure:
 @themed
 def draw_discriminator(layers: list[Layer], title: str = "Discriminator") -> Figure:
     """The discriminator: a map to one probability (Figure 5)."""
-    fig = figure(10, 4.2)
+    fig = figure(7.4, 4.2)
     ax = _canvas(fig, f"{title}: {_total(layers):,} parameters")
     x, _ = _draw_path(ax, layers)
     ax.text(
         x + 0.15, 0, "sigmoid:\nprobability that the\nmap was measured", va="center", fontsize=8
     )
-    _finish(ax, x + 1.6)
+    _finish(ax, x + 1.3)
     return fig
 
 
@@ -154,6 +154,15 @@ def _shown(layers: list[Layer]) -> list[Layer]:
     return [layer for layer in layers if layer.kind in ("Conv2d", "Linear")]
 
 
+def followers(layers: list[Layer], layer: Layer) -> list[Layer]:
+    """What comes between a convolution or linear layer and the next: norm, activation, pool.
+
+    Their parameters are counted in its box, so that the boxes add up to the title.
+    """
+    after = layers[layers.index(layer) + 1 :]
+    return list(takewhile(lambda part: part.kind not in ("Conv2d", "Linear"), after))
+
+
 def _draw_path(ax: Axes, layers: list[Layer]) -> tuple[float, list[tuple[float, float]]]:
     """Boxes from left to right; gives the right edge and each box's (centre x, height)."""
     shown = _shown(layers)
@@ -163,14 +172,14 @@ def _draw_path(ax: Axes, layers: list[Layer]) -> tuple[float, list[tuple[float, 
     places, before = [], first
     for layer in shown:
         x = _step(ax, x, before, layer)
-        follow = [
-            _FOLLOWERS.get(part.kind, part.kind)
-            for part in takewhile(lambda p: p not in shown, layers[layers.index(layer) + 1 :])
-        ]
+        parts = followers(layers, layer)
+        # A pool is written on the arrow it belongs to.
+        follow = [_FOLLOWERS.get(part.kind, part.kind) for part in parts if "Pool" not in part.kind]
+        count = layer.parameters + sum(part.parameters for part in parts)
         colour = _COLOURS["linear" if layer.kind == "Linear" else "convolution"]
         left = x
         note = "\n".join([layer.name, *follow])
-        x = _box(ax, x, layer.shape_out, largest, colour, note, f"{layer.parameters:,}")
+        x = _box(ax, x, layer.shape_out, largest, colour, note, f"{count:,}")
         places.append(((left + x) / 2, _height(layer.shape_out, largest)))
         before = layer.shape_out
     return x, places
@@ -181,7 +190,6 @@ _FOLLOWERS = {
     "ReLU": "ReLU",
     "LeakyReLU": "LeakyReLU 0.2",
     "Sigmoid": "sigmoid",
-    "MaxPool2d": "max-pool 2 × 2",
 }
 
 
@@ -194,7 +202,8 @@ def _step(ax: Axes, x: float, before: tuple[int, ...], layer: Layer) -> float:
         colour = _COLOURS["max-pool" if pooled else "upsample"]
         gap = 1.15
     elif len(layer.shape_in) == 1:
-        label, colour, gap = f"pool, flatten\n{layer.shape_in[0]:,}", _COLOURS["max-pool"], 1.5
+        label, gap = f"max-pool 2 × 2,\nflatten to\n{layer.shape_in[0]:,}", 1.6
+        colour = _COLOURS["max-pool"]
     if label:
         ax.text(x + gap / 2 + 0.1, 0.12, label, color=colour, ha="center", va="bottom", fontsize=8)
     arrow = FancyArrowPatch(
@@ -228,17 +237,17 @@ def _draw_text_branch(ax: Axes, text: Layer, fused: tuple[float, float]) -> None
         )
     ax.add_patch(
         FancyArrowPatch(
-            (x + 0.28, top - 0.1),
-            (x - 0.55, height / 2 + 0.28),
+            (x + 0.22, top),
+            (x + 0.12, height / 2 + 0.32),
             arrowstyle="-|>",
             mutation_scale=9,
             color=_COLOURS["text"],
-            connectionstyle="arc3,rad=-0.35",
+            connectionstyle="arc3,rad=-0.75",
         )
     )
     ax.text(
-        x + 0.42,
-        height / 2 + 0.75,
+        x + 0.95,
+        top - 0.35,
         "copied to every place,\nconcatenated",
         fontsize=7.5,
         color=_COLOURS["text"],

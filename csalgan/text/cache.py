@@ -3,13 +3,14 @@
 import sqlite3
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from csalgan import paths
+from csalgan.errors import CsalganError
 from csalgan.text.base import TextEncoder, TokenEmbeddings
 
 _WAIT = 30.0  # seconds one process waits for another's write
@@ -19,8 +20,8 @@ class Cached:
     """A text encoder whose sentence embeddings are kept in one SQLite file.
 
     The file is named by encoder and weights, so other weights never meet; SQLite lets several
-    processes share it. A file that cannot be read is set aside with a warning. Token embeddings
-    are not kept.
+    processes share it. A damaged file is made again, with a warning; one that is only busy or
+    out of reach is left alone. Token embeddings are not kept.
     """
 
     def __init__(self, encoder: TextEncoder):
@@ -39,8 +40,20 @@ class Cached:
         return paths.cache_dir() / "text" / f"{self.name}-{self.fingerprint[:12]}.sqlite"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 ``(N, dim)``; only sentences that are new are encoded."""
+        """float32 ``(N, dim)``; only sentences that are new are encoded.
+
+        Raises:
+            CsalganError: a sentence is not valid Unicode (half of a surrogate pair).
+        """
         unique = list(dict.fromkeys(texts))
+        for text in unique:
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise CsalganError(
+                    f"sentence {text!r}: character {error.start + 1} is not valid Unicode; "
+                    "correct the sentence."
+                ) from error
         known = self._read(unique)
         new = [text for text in unique if text not in known]
         if new:
@@ -67,9 +80,12 @@ class Cached:
                         if len(vector) == self.dim:
                             found[text] = vector
                 return found
-        except (sqlite3.Error, OSError, TypeError, ValueError) as error:
-            self._set_aside(error)
-            return {}
+        except (sqlite3.OperationalError, OSError) as error:
+            # Busy or out of reach, not damaged: another process may be using this very file.
+            warnings.warn(f"{self.path}: not used ({error})", stacklevel=3)
+        except (sqlite3.Error, TypeError, ValueError) as error:
+            self._remove(error)
+        return {}
 
     def _write(self, texts: list[str], vectors: np.ndarray) -> None:
         rows = [(t, np.float32(v).tobytes()) for t, v in zip(texts, vectors, strict=True)]
@@ -92,6 +108,7 @@ class Cached:
         finally:
             database.close()
 
-    def _set_aside(self, error: Exception) -> None:
-        warnings.warn(f"{self.path}: not readable, made again ({error})", stacklevel=4)
-        self.path.unlink(missing_ok=True)
+    def _remove(self, error: Exception) -> None:
+        warnings.warn(f"{self.path}: damaged, made again ({error})", stacklevel=4)
+        with suppress(OSError):  # what cannot be removed cannot be written either: that warns
+            self.path.unlink()

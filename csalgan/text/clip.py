@@ -74,7 +74,8 @@ class ClipEncoder:
         import torch
 
         state = _read(self._path)
-        model = open_clip.create_model(MODEL, pretrained=None)
+        # Not create_model: without its own weights it warns that the model is random.
+        model = open_clip.CLIP(**open_clip.get_model_config(MODEL))
         model.visual = torch.nn.Identity()  # only the text tower stays in memory
         wanted = model.state_dict()
         missing = [k for k, v in wanted.items() if k not in state or state[k].shape != v.shape]
@@ -100,7 +101,7 @@ def _find(weights: Path | None) -> Path:
             )
         return path
     import huggingface_hub
-    from huggingface_hub.constants import ENDPOINT, HF_HUB_CACHE
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_CACHE, HF_HUB_OFFLINE
 
     try:
         return Path(huggingface_hub.hf_hub_download(_REPOSITORY, _FILE, local_files_only=True))
@@ -108,7 +109,8 @@ def _find(weights: Path | None) -> Path:
         pass
     try:
         # The hub's client retries for half a minute; without a network that is known at once.
-        _reach(ENDPOINT)
+        if not HF_HUB_OFFLINE:  # the client then refuses at once, and nothing is asked
+            _reach(ENDPOINT)
         return Path(huggingface_hub.hf_hub_download(_REPOSITORY, _FILE))
     except Exception as error:  # no network, a proxy's refusal, a hub's error: all the same here
         raise CsalganError(
