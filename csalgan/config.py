@@ -24,6 +24,14 @@ class _Section(BaseModel):
     # strict: a quoted "3" is not a number, so that a slip in a YAML file is seen where it is made.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, values: Any) -> Any:
+        """YAML has lists only."""
+        if isinstance(values, dict):
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return values
+
 
 class DataConfig(_Section):
     """What the model sees."""
@@ -67,14 +75,6 @@ class TrainingConfig(_Section):
     subsets: tuple[Subset, ...] = SUBSETS
     """The models of a report, in the order of Table I."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _lists_are_tuples(cls, values: Any) -> Any:
-        """YAML has lists only."""
-        if isinstance(values, dict):
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return values
-
     @model_validator(mode="after")
     def _some_loss(self) -> "TrainingConfig":
         if self.content_weight == 0 and self.adversarial_weight == 0:
@@ -93,13 +93,6 @@ class EvaluationConfig(_Section):
     """The first one is the headline; all of them get a Table I."""
     bootstrap: Annotated[int, Field(ge=10, le=100000)] = 1000
     """Resamples of the images for the 95 % intervals."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lists_are_tuples(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return values
 
 
 class Profile(_Section):

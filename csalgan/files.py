@@ -10,24 +10,30 @@ from pathlib import Path
 
 from csalgan.errors import CsalganError
 
+_SENTENCES = {
+    (errno.ENOSPC, errno.EDQUOT): (
+        "no space is left on the disk; free some space or choose another folder, nothing "
+        "half-written was kept."
+    ),
+    (errno.EACCES, errno.EPERM, errno.EROFS): (
+        "this place cannot be written to; choose another folder or change its permissions."
+    ),
+    (errno.ENOTDIR, errno.EEXIST): (
+        "a file stands where a folder is needed; move it or choose another folder."
+    ),
+}
 
-def _explained(error: OSError, target: Path) -> CsalganError | OSError:
+
+@contextmanager
+def _explaining(target: Path) -> Iterator[None]:
     """One sentence for the write errors a user meets; any other error stays what it is."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return CsalganError(
-            f"{target}: no space is left on the disk; free some space or choose another folder, "
-            "nothing half-written was kept."
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return CsalganError(
-            f"{target}: this place cannot be written to; choose another folder or change its "
-            "permissions."
-        )
-    if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return CsalganError(
-            f"{target}: a file stands where a folder is needed; move it or choose another folder."
-        )
-    return error
+    try:
+        yield
+    except OSError as error:
+        for numbers, sentence in _SENTENCES.items():
+            if error.errno in numbers:
+                raise CsalganError(f"{target}: {sentence}") from error
+        raise
 
 
 @contextmanager
@@ -44,20 +50,16 @@ def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
     target = Path(target)
     temporary = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
-        )
-        os.close(handle)
-        temporary = Path(name)
-        os.chmod(temporary, 0o666 & ~_umask())
-        yield temporary
-        os.replace(temporary, target)
-    except OSError as error:
-        explained = _explained(error, target)
-        if explained is error:
-            raise
-        raise explained from error
+        with _explaining(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(
+                dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+            )
+            os.close(handle)
+            temporary = Path(name)
+            os.chmod(temporary, 0o666 & ~_umask())
+            yield temporary
+            os.replace(temporary, target)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -75,22 +77,18 @@ def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
     target = Path(target)
     temporary = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        os.chmod(temporary, 0o777 & ~_umask())
-        yield temporary
-        if target.exists():
-            old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
-            os.replace(target, old / "old")
-            os.replace(temporary, target)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(temporary, target)
-    except OSError as error:
-        explained = _explained(error, target)
-        if explained is error:
-            raise
-        raise explained from error
+        with _explaining(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+            os.chmod(temporary, 0o777 & ~_umask())
+            yield temporary
+            if target.exists():
+                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
+                os.replace(target, old / "old")
+                os.replace(temporary, target)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                os.replace(temporary, target)
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

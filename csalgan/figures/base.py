@@ -104,6 +104,21 @@ _RC = {
 }
 
 
+def condition_label(condition: str) -> str:
+    """What a reader sees for a condition; any other word stays itself."""
+    return CONDITION_LABELS.get(condition, condition)
+
+
+def condition_colour(condition: str) -> str:
+    """The colour of a condition's marks."""
+    return CONDITION_COLOURS.get(condition, INK)
+
+
+def condition_ink(condition: str) -> str:
+    """The colour of a condition's name in print, dark enough to read."""
+    return CONDITION_INKS.get(condition, INK)
+
+
 class Figure(matplotlib.figure.Figure):
     """A matplotlib figure that a notebook shows without pyplot."""
 

@@ -10,8 +10,6 @@ from matplotlib.ticker import MaxNLocator
 from csalgan.data.records import CONDITIONS
 from csalgan.figures.base import (
     ACCENTS,
-    CONDITION_COLOURS,
-    CONDITION_INKS,
     CONDITION_LABELS,
     CONDITION_MARKERS,
     INK,
@@ -19,6 +17,9 @@ from csalgan.figures.base import (
     Figure,
     bare,
     colour_map,
+    condition_colour,
+    condition_ink,
+    condition_label,
     figure,
     overlay,
     show_change,
@@ -47,8 +48,10 @@ def condition_samples(dataset, image_id: str) -> Figure:
     for column, row in zip(axes.T, rows.itertuples(), strict=True):
         image, saliency = dataset.image(row.record), dataset.map(row.record)
         show_image(column[0], image)
-        column[0].set_title(_headline(row), color=_ink(row.condition), fontsize=9.5)
-        show_fixations(column[0], dataset.fixations(row.record), colour=_colour(row.condition))
+        column[0].set_title(_headline(row), color=condition_ink(row.condition), fontsize=9.5)
+        show_fixations(
+            column[0], dataset.fixations(row.record), colour=condition_colour(row.condition)
+        )
         show_map(column[1], saliency)
         overlay(column[2], image, saliency)
     for ax, label in zip(axes[:, 0], ("fixations", "map", "overlay"), strict=True):
@@ -72,7 +75,7 @@ def contact_sheet(dataset, image_ids: Sequence[str]) -> Figure:
                 show_map(ax, dataset.map(members.record[condition]))
     axes[0, 0].set_title("image")
     for ax, condition in zip(axes[0, 1:], CONDITIONS, strict=True):
-        ax.set_title(CONDITION_LABELS[condition], color=_ink(condition), weight="bold")
+        ax.set_title(CONDITION_LABELS[condition], color=condition_ink(condition), weight="bold")
     return fig
 
 
@@ -94,7 +97,7 @@ def count_bars(counts: pd.DataFrame, split: pd.DataFrame) -> Figure:
     left.legend(loc="lower right")
     base = np.zeros(len(split))
     for condition in CONDITIONS:
-        colour = _colour(condition)
+        colour = condition_colour(condition)
         right.barh(
             split.part, split[condition], left=base, color=colour, height=0.66,
             label=CONDITION_LABELS[condition],
@@ -128,7 +131,9 @@ def mean_map_panels(mean_maps: Mapping[str, np.ndarray]) -> Figure:
         ax.clabel(lines, fmt="%d×", fontsize=7)
         ax.axhline(0.5, color="white", lw=0.4, alpha=0.6)
         ax.axvline(0.5, color="white", lw=0.4, alpha=0.6)
-        ax.set_title(CONDITION_LABELS.get(name, "all records"), color=_ink(name), weight="bold")
+        ax.set_title(
+            CONDITION_LABELS.get(name, "all records"), color=condition_ink(name), weight="bold"
+        )
     fig.colorbar(picture, ax=axes, shrink=0.82, pad=0.01, label="attention (1 = spread evenly)")
     return fig
 
@@ -142,7 +147,12 @@ def center_bias_figure(profiles: pd.DataFrame, bias: pd.DataFrame) -> Figure:
         ax.axhline(1, color=MUTED, lw=0.8, ls=":")
         ax.axvline(0.5, color=MUTED, lw=0.8, ls=":")
         for condition, rows in profiles[profiles.axis == axis].groupby("condition", sort=False):
-            ax.plot(rows.place, rows.density, color=_colour(condition), label=_label(condition))
+            ax.plot(
+                rows.place,
+                rows.density,
+                color=condition_colour(condition),
+                label=condition_label(condition),
+            )
         ax.set(
             xlim=(0, 1),
             ylim=(0, None),
@@ -159,8 +169,8 @@ def center_bias_figure(profiles: pd.DataFrame, bias: pd.DataFrame) -> Figure:
             x["mean"], y["mean"],
             xerr=[[x["mean"] - x.low], [x.high - x["mean"]]],
             yerr=[[y["mean"] - y.low], [y.high - y["mean"]]],
-            color=_colour(condition), marker=CONDITION_MARKERS[condition], capsize=2, lw=1.2,
-            label=_label(condition),
+            color=condition_colour(condition), label=condition_label(condition),
+            marker=CONDITION_MARKERS[condition], capsize=2, lw=1.2,
         )  # fmt: skip
     ends = np.array([min(spread.get_xlim()[0], spread.get_ylim()[0]) - 0.005,
                      max(spread.get_xlim()[1], spread.get_ylim()[1]) + 0.005])  # fmt: skip
@@ -187,7 +197,7 @@ def statistic_curves(statistics: pd.DataFrame) -> Figure:
             if len(values):
                 ax.step(
                     values, np.arange(1, len(values) + 1) / len(values), where="post",
-                    color=_colour(condition), label=_label(condition),
+                    color=condition_colour(condition), label=condition_label(condition),
                 )  # fmt: skip
         ax.axhline(0.5, color=MUTED, lw=0.8, ls=":")
         ax.set(xlabel=label, ylim=(0, 1))
@@ -207,9 +217,9 @@ def sentence_figure(lengths: pd.DataFrame, common: pd.DataFrame) -> Figure:
         values = lengths.loc[lengths.condition == condition, "words"]
         share = np.bincount(values, minlength=longest + 1) / len(values)
         left.plot(
-            np.arange(longest + 1), share, color=_colour(condition), ms=3.5,
+            np.arange(longest + 1), share, color=condition_colour(condition), ms=3.5,
             marker=CONDITION_MARKERS[condition],
-            label=f"{_label(condition)} (median {values.median():g})",
+            label=f"{condition_label(condition)} (median {values.median():g})",
         )  # fmt: skip
     left.set(title="length", xlabel="words in the sentence", ylabel="share of sentences")
     left.set(xlim=(0, None), ylim=(0, None))
@@ -221,7 +231,7 @@ def sentence_figure(lengths: pd.DataFrame, common: pd.DataFrame) -> Figure:
     for condition in present:
         right.plot(
             table[condition], y, ls="none", marker=CONDITION_MARKERS[condition], ms=6,
-            color=_colour(condition), label=_label(condition),
+            color=condition_colour(condition), label=condition_label(condition),
         )  # fmt: skip
     right.hlines(y, table.min(axis=1), table.max(axis=1), color=MUTED, lw=0.8, zorder=0)
     right.set(title="commonest content words", xlabel="share of sentences with the word")
@@ -263,7 +273,7 @@ def _matrix(ax: Axes, table: pd.DataFrame, title: str) -> None:
     ax.imshow(mean, cmap=cmap, vmin=low, vmax=np.nanmax(mean))
     ax.grid(False)
     ax.spines[:].set_visible(False)
-    labels = [_label(c) for c in order]
+    labels = [condition_label(c) for c in order]
     ax.set_xticks(range(len(order)), labels, rotation=20, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(order)), labels)
     ax.tick_params(length=0)
@@ -300,9 +310,10 @@ def change_panels(dataset, image_id: str, changes: Mapping[str, np.ndarray]) -> 
         picture = show_change(ax, signed, limit=limit)
         picture.set_extent((0, width, height, 0))
         ax.set_title(
-            f"{_label(condition)}\n{wrapped(rows.text[condition], 34)}", color=_ink(condition),
+            f"{condition_label(condition)}\n{wrapped(rows.text[condition], 34)}",
+            color=condition_ink(condition),
             fontsize=8.5,
-        )  # fmt: skip
+        )
     fig.colorbar(picture, ax=axes, shrink=0.75, pad=0.01, extend="both",
                  label="change of attention\n(1 = even attention)")  # fmt: skip
     return fig
@@ -310,19 +321,7 @@ def change_panels(dataset, image_id: str, changes: Mapping[str, np.ndarray]) -> 
 
 def _headline(row) -> str:
     text = wrapped(row.text, 34) if row.text else "(looked freely)"
-    return f"{_label(row.condition)}\n{text}"
-
-
-def _label(condition: str) -> str:
-    return CONDITION_LABELS.get(condition, condition)
-
-
-def _colour(condition: str) -> str:
-    return CONDITION_COLOURS.get(condition, INK)
-
-
-def _ink(condition: str) -> str:
-    return CONDITION_INKS.get(condition, INK)
+    return f"{condition_label(row.condition)}\n{text}"
 
 
 def _row_label(ax: Axes, text: str) -> None:

@@ -12,13 +12,15 @@ from csalgan.exploration import correlation
 from csalgan.figures.base import (
     ACCENTS,
     CONDITION_COLOURS,
-    CONDITION_INKS,
     CONDITION_LABELS,
     CONDITION_MARKERS,
     INK,
     MUTED,
     Figure,
     bare,
+    condition_colour,
+    condition_ink,
+    condition_label,
     figure,
     show_change,
     show_fixations,
@@ -52,8 +54,10 @@ def conditions_figure(
     for column, (condition, row) in zip(axes.T, rows.iterrows(), strict=True):
         measured = dataset.map(row.record)
         show_image(column[0], dataset.image(row.record))
-        show_fixations(column[0], dataset.fixations(row.record), colour=_colour(condition))
-        column[0].set_title(_sentence(condition, row.text), color=_ink(condition), fontsize=9.5)
+        show_fixations(column[0], dataset.fixations(row.record), colour=condition_colour(condition))
+        column[0].set_title(
+            _sentence(condition, row.text), color=condition_ink(condition), fontsize=9.5
+        )
         show_map(column[1], measured)
         show_map(column[2], predictions[row.record])
         cc = correlation(predictions[row.record], measured)
@@ -82,7 +86,7 @@ def pair_figure(
     """
     rows = _members(dataset, image_id)
     width, shape = 3.0, rows.height.iloc[0] / rows.width.iloc[0]
-    title = f"Without and with a {_label(condition)} sentence ({model})"
+    title = f"Without and with a {condition_label(condition)} sentence ({model})"
     fig = figure(3 * width + 1.2, 3 * width * shape + 1.2, title=title)
     axes = fig.subplots(3, 3)
     found = {}
@@ -90,10 +94,10 @@ def pair_figure(
         row = rows.loc[name]
         found[name] = (dataset.map(row.record), predictions[row.record])
         show_image(line[0], dataset.image(row.record))
-        show_fixations(line[0], dataset.fixations(row.record), colour=_colour(name))
+        show_fixations(line[0], dataset.fixations(row.record), colour=condition_colour(name))
         show_map(line[1], found[name][0])
         show_map(line[2], found[name][1])
-        line[0].set_ylabel(_sentence(name, row.text, 26), color=_ink(name), fontsize=9)
+        line[0].set_ylabel(_sentence(name, row.text, 26), color=condition_ink(name), fontsize=9)
     moved = [
         density(told, 128) - density(untold, 128)
         for told, untold in zip(found[condition], found[reference], strict=True)
@@ -176,9 +180,9 @@ def condition_forest(
             dy = 0.22 * (k - (len(present) - 1) / 2)
             handle = _whiskers(
                 ax, chosen, [variants.index(v) + dy for v in chosen.variant],
-                _colour(condition), CONDITION_MARKERS[condition],
+                condition_colour(condition), CONDITION_MARKERS[condition],
             )  # fmt: skip
-            handle.set_label(_label(condition))
+            handle.set_label(condition_label(condition))
         ax.set(title=_metric_title(metric), ylim=(len(variants) - 0.5, -0.5))
         ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
         ax.grid(False, axis="y")
@@ -204,12 +208,21 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
                 continue
             rows = rows.sort_values("strength")
             ax.fill_between(
-                rows.strength, rows.low, rows.high, color=_colour(condition), alpha=0.14, lw=0
+                rows.strength,
+                rows.low,
+                rows.high,
+                color=condition_colour(condition),
+                alpha=0.14,
+                lw=0,
             )
             ax.plot(
-                rows.strength, rows["mean"], color=_colour(condition), label=_label(condition),
-                marker=CONDITION_MARKERS[condition], ms=4,
-            )  # fmt: skip
+                rows.strength,
+                rows["mean"],
+                color=condition_colour(condition),
+                label=condition_label(condition),
+                marker=CONDITION_MARKERS[condition],
+                ms=4,
+            )
         ax.axvline(1, color=MUTED, lw=0.8, ls=":")
         ax.set(xlabel="sentence strength (0 none, 1 as read)", title=_metric_title(metric))
     axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.3)
@@ -237,7 +250,7 @@ def change_examples(
         predicted, measured = moves[record]
         show_image(line[0], dataset.image(record))
         line[0].set_ylabel(_sentence(row.condition, row.text, 26), fontsize=8,
-                           color=_ink(row.condition))  # fmt: skip
+                           color=condition_ink(row.condition))  # fmt: skip
         limit = float(np.percentile(np.abs(measured), 99.5)) or 1.0
         for ax, change in ((line[1], measured), (line[2], predicted)):
             picture = show_change(ax, change, limit=limit)
@@ -266,7 +279,7 @@ def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     for k, condition in enumerate(order):
         dots = table if condition == "all" else table[table.condition == condition]
         agree.scatter(dots.correlation, k + rng.uniform(-0.3, 0.3, len(dots)), s=8, alpha=0.35,
-                      color=_colour(condition), linewidths=0)  # fmt: skip
+                      color=condition_colour(condition), linewidths=0)  # fmt: skip
     handles = {}
     for ax, measure, dy, colour, marker, label in (
         (agree, "control", 0.14, _CONTROL, "s", "control: another image's change"),
@@ -312,7 +325,7 @@ def _members(dataset, image_id: str) -> pd.DataFrame:
 
 
 def _sentence(condition: str, text: str, width: int = 32) -> str:
-    return f"{_label(condition)}\n{wrapped(text, width) if text else '(looked freely)'}"
+    return f"{condition_label(condition)}\n{wrapped(text, width) if text else '(looked freely)'}"
 
 
 def _note(ax, text: str) -> None:
@@ -321,15 +334,3 @@ def _note(ax, text: str) -> None:
 
 def _number(value: float) -> str:
     return "undefined (nothing moved)" if np.isnan(value) else f"{value:.2f}"
-
-
-def _label(condition: str) -> str:
-    return CONDITION_LABELS.get(condition, condition)
-
-
-def _ink(condition: str) -> str:
-    return CONDITION_INKS.get(condition, INK)
-
-
-def _colour(condition: str) -> str:
-    return CONDITION_COLOURS.get(condition, INK)
