@@ -11,7 +11,6 @@ from csalgan.evaluation.statistics import LESS_IS_BETTER
 from csalgan.exploration import correlation
 from csalgan.figures.base import (
     ACCENTS,
-    CONDITION_COLOURS,
     CONDITION_LABELS,
     CONDITION_MARKERS,
     INK,
