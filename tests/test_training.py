@@ -1,5 +1,6 @@
 """The adversarial game: its losses, its two steps, and runs that resume to the same bits."""
 
+import errno
 import json
 import math
 
@@ -256,6 +257,25 @@ def test_a_loss_that_is_not_a_number_stops_with_one_sentence(dataset, tmp_path, 
     with pytest.raises(CsalganError, match="the generator loss is nan at epoch 1, step 1"):
         train(profile(), dataset, "sal", tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / "last.safetensors").exists()
+
+
+def test_a_full_disk_stops_with_one_sentence_and_keeps_the_last_epoch(
+    dataset, tmp_path, monkeypatch
+):
+    run = train(profile(), dataset, "sal", tmp_path / "run", progress=False)
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(training_loop, "save_file", full)
+    with pytest.raises(CsalganError, match="no space is left on the disk"):
+        train(profile("training.epochs=2"), dataset, "sal", run.folder, resume=True, progress=False)
+    # run.json and history.csv are written again on resuming, to the same content but the epochs.
+    after = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    assert after.keys() == before.keys()
+    for name in ("best.safetensors", "last.safetensors", "state.pt", "history.csv"):
+        assert after[name] == before[name]
 
 
 def test_a_broken_run_is_one_sentence(dataset, tmp_path):
