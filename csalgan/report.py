@@ -14,6 +14,7 @@ import pandas as pd
 
 from csalgan import figures
 from csalgan.files import write_text
+from csalgan.metrics import profile_info
 
 if TYPE_CHECKING:
     from csalgan.job import Job
@@ -50,7 +51,11 @@ def write(job: "Job", steps: list[str], seconds: dict[str, float]) -> Path:
         manifest=manifest,
         provenance=job.provenance.line(),
         synthetic=job.dataset.synthetic,
-        table_one=[_table(path) for path in sorted(job.tables.glob("04_table_one*.csv"))],
+        table_one=[
+            _table_one(job.tables / f"04_table_one_{name}.csv", name)
+            for name in job.profile.evaluation.metric_profiles
+            if (job.tables / f"04_table_one_{name}.csv").is_file()
+        ],
         sections=_sections(job, steps, manifest),
     )
     index = job.out / "index.html"
@@ -145,6 +150,28 @@ def _title(notebook: Path) -> str:
 
 def _inline(picture: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
+def _table_one(path: Path, profile: str) -> dict[str, Any]:
+    """Table I as it is read: means with their intervals, one block a metric."""
+    table = pd.read_csv(path)
+    columns = [c for c in table if f"{c}_low" in table]
+    rows = []
+    for number, row in table.iterrows():
+        cells = []
+        for column in columns:
+            low, high = row[f"{column}_low"], row[f"{column}_high"]
+            mean = "–" if pd.isna(row[column]) else f"{row[column]:.3f}"
+            cells.append((mean, "" if pd.isna(low) else f"[{low:.2f}, {high:.2f}]"))
+        first = number == 0 or row["metric"] != table["metric"].iloc[number - 1]
+        rows.append({"metric": row["metric"] if first else "", "row": row["row"], "cells": cells})
+    return {
+        "profile": profile,
+        "about": profile_info(profile).title,
+        "link": f"tables/{path.name}",
+        "columns": columns,
+        "rows": rows,
+    }
 
 
 def _table(path: Path) -> dict[str, Any]:
