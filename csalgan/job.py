@@ -101,7 +101,7 @@ class Job:
     def split(self) -> Split:
         """Train, validation and test records."""
         return make_split(
-            self.dataset.records, rule=self.profile.data.split, seed=self.profile.seed
+            self.dataset.records, rule=self.profile.data.split, seed=self.profile.split_seed
         )
 
     @cached_property

@@ -13,10 +13,17 @@ from tqdm import tqdm
 from csalgan.data import Dataset
 from csalgan.data.prepared import square
 from csalgan.errors import CsalganError
-from csalgan.models.paper import PaperGenerator
+from csalgan.models import CompactGenerator
+from csalgan.models.build import Generator
+from csalgan.models.compact import ImageFeatures
 from csalgan.provenance import Provenance
 from csalgan.text import TextEncoder, get_encoder
+from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
+from csalgan.training.game import precision_of
+
+#: What a generator keeps of images.
+Features = Tensor | ImageFeatures
 
 
 @dataclass
@@ -33,7 +40,7 @@ class Predictor:
     """
 
     name: str
-    generator: PaperGenerator
+    generator: Generator
     encoder: TextEncoder
     size: int
     provenance: Provenance
@@ -57,7 +64,7 @@ class Predictor:
             )
         generator = run.generator(which).to(memory_format=torch.channels_last)
         return cls(
-            name=f"paper model, {run.subset}",
+            name=f"{run.profile.model.kind} model, {run.subset}",
             generator=generator,
             encoder=encoder,
             size=run.profile.data.size,
@@ -86,17 +93,50 @@ class Predictor:
             raise CsalganError(
                 f"{len(images)} images and {len(texts)} sentences: give one sentence an image."
             )
-        features = self.text_features(texts, strength)
         maps: list[np.ndarray] = []
         for start in range(0, len(images), self.batch_size):
-            chunk = images[start : start + self.batch_size]
-            small = torch.from_numpy(np.stack([_square(image, self.size) for image in chunk]))
-            predicted = self._forward(small, features[start : start + self.batch_size])
-            maps += [
-                resize_map(one, image.shape[:2])
-                for one, image in zip(predicted, chunk, strict=True)
-            ]
+            part = slice(start, start + self.batch_size)
+            shapes = [image.shape[:2] for image in images[part]]
+            features = self.encode_images(images[part])
+            maps += self.read(features, texts[part], shapes, strength=strength)
         return maps
+
+    @torch.inference_mode()
+    def encode_images(self, images: Sequence[np.ndarray]) -> Features:
+        """What the generator keeps of images, to be read with any number of sentences.
+
+        Raises:
+            CsalganError: an image is not uint8 RGB.
+        """
+        small = torch.from_numpy(np.stack([_square(image, self.size) for image in images]))
+        image = small.permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, 3) → (B, 3, S, S)
+        with self._autocast():
+            return self.generator.encode_image(image)
+
+    @torch.inference_mode()
+    def read(
+        self,
+        features: Features,
+        texts: Sequence[str],
+        shapes: Sequence[tuple[int, int]],
+        *,
+        strength: float = 1.0,
+    ) -> list[np.ndarray]:
+        """Saliency maps of encoded images, one sentence an image (see :meth:`predict`).
+
+        Args:
+            features: of :meth:`encode_images`; those of one image serve any number of sentences.
+            shapes: (height, width) of each map.
+        """
+        n, of = len(texts), len(features if isinstance(features, Tensor) else features[0])
+        if of == 1 and n > 1:
+            features = _repeat(features, n)
+        elif of != n:
+            raise CsalganError(f"{of} images and {n} sentences: give one sentence an image.")
+        with self._autocast():
+            predicted = self.generator.read(features, self.text_features(texts, strength))
+        maps = predicted[:, 0].float().numpy()
+        return [resize_map(one, shape) for one, shape in zip(maps, shapes, strict=True)]
 
     def predict_records(
         self,
@@ -131,16 +171,29 @@ class Predictor:
             bar.update(len(images))
         bar.close()
 
-    def text_features(self, texts: Sequence[str], strength: float = 1.0) -> Tensor:
-        """``(N, D)`` text features at a sentence strength (see :meth:`predict`)."""
+    def text_features(self, texts: Sequence[str], strength: float = 1.0) -> Tensor | Sentences:
+        """What the generator reads of N sentences at a strength (see :meth:`predict`)."""
+        if isinstance(self.generator, CompactGenerator):
+            return read_sentences(self.encoder, texts, strength)
         vectors = embed(self.encoder, [*texts, ""], self.cast_to_int)
         empty = vectors[-1]
         return torch.from_numpy(empty + np.float32(strength) * (vectors[:-1] - empty))
 
-    @torch.inference_mode()
-    def _forward(self, small: Tensor, text: Tensor) -> np.ndarray:
-        image = small.permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, 3) → (B, 3, S, S)
-        return self.generator(image, text)[:, 0].numpy()
+    def _autocast(self) -> torch.autocast:
+        # The paper's generator keeps the float32 its tables were made with.
+        fast = isinstance(self.generator, CompactGenerator)
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast and _bfloat16())
+
+
+def _bfloat16() -> bool:
+    return precision_of("auto", torch.device("cpu")) == "bfloat16"
+
+
+def _repeat(features: Features, n: int) -> Features:
+    """The features of one image, n times over (without copying them)."""
+    if isinstance(features, Tensor):
+        return features.expand(n, *features.shape[1:])
+    return type(features)(*(_repeat(part, n) for part in features))
 
 
 def resize_map(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -37,13 +37,21 @@ def profile(*overrides):
     return load_profile("smoke", list(overrides))
 
 
+class EightNumbers:
+    """A text encoder as far as the paper's generator asks."""
+
+    dim = 8
+
+
 def game_and_batch(*overrides):
-    game = Game(profile("training.precision=float32", *overrides), text_dim=8)
+    game = Game(profile("training.precision=float32", *overrides), EightNumbers())
     generator = torch.Generator().manual_seed(1)
     batch = Batch(
         image=torch.rand(3, 3, 32, 32, generator=generator),
         text=torch.randn(3, 8, generator=generator),
-        target=torch.rand(3, 1, 32, 32, generator=generator),
+        measured=losses.Measured(
+            torch.rand(3, 1, 32, 32, generator=generator), torch.ones(3, 1, 32, 32), torch.arange(3)
+        ),
     )
     return game, batch
 

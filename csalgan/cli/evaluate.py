@@ -71,7 +71,7 @@ def evaluate(
     dataset = _dataset(data)
     run = _run(predictions)
     rule = run.profile.data.split if run else "image"
-    seed = (run.profile.seed if run else 0) if seed is None else seed
+    seed = (run.profile.split_seed if run else 0) if seed is None else seed
     parts = make_split(dataset.records, rule=rule, seed=seed)
     records = dataset.subset(subset)
     records = records if split == "all" else parts.of(split, records)

@@ -72,6 +72,11 @@ class Prepared:
 
         return _unpack(self.folder / "maps.bin", self._map_offsets, from_zlib)
 
+    @cached_property
+    def fixation_masks(self) -> np.ndarray:
+        """uint8 ``(n_records, size, size)``, :meth:`fixation_mask` of every record."""
+        return np.stack([self.fixation_mask(row) for row in range(len(self.records))])
+
     def fixations(self, row: int) -> np.ndarray:
         """int32 ``(N, 2)`` native (y, x) of the record in row ``row``."""
         start, stop = self._fixation_offsets[row : row + 2]

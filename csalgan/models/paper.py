@@ -74,6 +74,23 @@ class PaperGenerator(nn.Module):
         large = F.interpolate(fused, scale_factor=2, mode="bilinear", align_corners=True)
         return self.sigmoid(self.conv_scratch(large))
 
+    def read(self, features: Tensor, text: Tensor, size: int | None = None) -> Tensor:
+        """Equations (2) to (4): features of images and a sentence for each → maps.
+
+        ``size`` must be the images' side; the paper's maps have no other.
+        """
+        if text.shape[-1] != self.text_dim:
+            raise CsalganError(
+                f"text embedding of {text.shape[-1]} numbers: this generator was built for "
+                f"{self.text_dim}; use the text encoder it was trained with."
+            )
+        if size not in (None, 2 * features.shape[-1]):
+            raise CsalganError(
+                f"maps of {size} pixels: the paper's model makes them as large as its images, "
+                f"{2 * features.shape[-1]} pixels; resize them afterwards."
+            )
+        return self.decode(self.fuse(features, self.encode_text(text)))
+
     def forward(self, image: Tensor, text: Tensor) -> Tensor:
         """Predict saliency maps.
 
@@ -92,12 +109,7 @@ class PaperGenerator(nn.Module):
                 f"image of {image.shape[-2]} × {image.shape[-1]}: the paper's model halves and "
                 "doubles the sides, so both must be even."
             )
-        if text.shape[-1] != self.text_dim:
-            raise CsalganError(
-                f"text embedding of {text.shape[-1]} numbers: this generator was built for "
-                f"{self.text_dim}; use the text encoder it was trained with."
-            )
-        return self.decode(self.fuse(self.encode_image(image), self.encode_text(text)))
+        return self.read(self.encode_image(image), text)
 
 
 class PaperDiscriminator(nn.Module):
@@ -124,8 +136,11 @@ class PaperDiscriminator(nn.Module):
         )
         self.decide = nn.Linear(128 * (size // 2) ** 2, 1)
 
-    def logits(self, saliency_map: Tensor) -> Tensor:
-        """``(B, 1, size, size)`` → ``(B, 1)`` before the sigmoid, for a stable cross-entropy."""
+    def logits(self, saliency_map: Tensor, image: Tensor | None = None) -> Tensor:
+        """``(B, 1, size, size)`` → ``(B, 1)`` before the sigmoid, for a stable cross-entropy.
+
+        ``image`` is not looked at: the paper's discriminator sees the map alone.
+        """
         return self.decide(self.features(saliency_map).flatten(1))  # (B, 128, S/2, S/2) → (B, ·)
 
     def forward(self, saliency_map: Tensor) -> Tensor:

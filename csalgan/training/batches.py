@@ -1,13 +1,23 @@
 """Prepared records, handed out in batches on the device."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
+from csalgan.config import AugmentConfig
 from csalgan.data import Prepared
+from csalgan.losses import Measured
 from csalgan.text import TextEncoder
+from csalgan.text.sentences import Sentences
+from csalgan.training import augment
 from csalgan.training.game import Batch
+
+#: What a network reads for all records of a dataset.
+Texts = np.ndarray | Sentences
 
 
 class Batches:
@@ -16,40 +26,88 @@ class Batches:
     Args:
         prepared: packed arrays.
         rows: row numbers of ``prepared.records``.
-        text: ``(n_records, D)`` embeddings of all of ``prepared.records``.
+        text: ``(n_records, D)`` embeddings, or the sentences, of all of ``prepared.records``.
+        size: records or images a batch.
+        by: what ``size`` counts. With ``images`` a batch holds each image once, and all of
+            ``rows`` that belong to it.
+        map_size: side of the measured maps; they are averaged down to it.
+        changes: of the records handed out by :meth:`shuffled`.
     """
 
-    def __init__(self, prepared: Prepared, rows: np.ndarray, text: np.ndarray, size: int, device):
+    def __init__(
+        self,
+        prepared: Prepared,
+        rows: np.ndarray,
+        text: Texts,
+        size: int,
+        device,
+        *,
+        by: str = "records",
+        map_size: int | None = None,
+        changes: AugmentConfig | None = None,
+    ):
         self.prepared, self.rows, self.text = prepared, rows, text
         self.size, self.device = size, device
+        self.map_size = map_size or prepared.size
+        self.changes = changes or AugmentConfig()
+        if by == "images":
+            images = prepared.image_index[rows]
+            self._units = [rows[images == image] for image in np.unique(images)]
+        else:
+            self._units = list(rows[:, None])
+        sentences = prepared.records["text"]
+        self._may_mirror = ~sentences.map(augment.names_a_side).to_numpy(bool)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.rows) / self.size)
+        return math.ceil(len(self._units) / self.size)
 
-    def shuffled(self, seed: int, epoch: int):
-        """Batches in the order that belongs to this seed and epoch."""
-        return self._in_order(np.random.default_rng([seed, epoch]).permutation(self.rows))
+    def shuffled(self, seed: int, epoch: int) -> Iterator[Batch]:
+        """Batches in the order, and with the changes, that belong to this seed and epoch."""
+        random = np.random.default_rng([seed, epoch])
+        order = random.permutation(len(self._units))
+        yield from self._in_order([self._units[unit] for unit in order], random)
 
-    def __iter__(self):
-        return self._in_order(self.rows)
+    def __iter__(self) -> Iterator[Batch]:
+        yield from self._in_order(self._units, None)
 
-    def rows_of(self, index: int) -> np.ndarray:
-        """Rows of the ``index``-th unshuffled batch."""
-        return self.rows[index * self.size : (index + 1) * self.size]
+    def _in_order(self, units: list[np.ndarray], random) -> Iterator[Batch]:
+        for start in range(0, len(units), self.size):
+            yield self._batch(units[start : start + self.size], random)
 
-    def _in_order(self, rows: np.ndarray):
-        for start in range(0, len(rows), self.size):
-            yield self._batch(rows[start : start + self.size])
-
-    def _batch(self, rows: np.ndarray) -> Batch:
-        image = torch.from_numpy(self.prepared.images[self.prepared.image_index[rows]])
-        target = torch.from_numpy(self.prepared.maps[rows])
+    def _batch(self, units: list[np.ndarray], random: np.random.Generator | None) -> Batch:
+        rows = np.concatenate(units)
+        image_of = np.repeat(np.arange(len(units)), [len(unit) for unit in units])
+        which = self.prepared.image_index[[unit[0] for unit in units]]
+        image = torch.from_numpy(self.prepared.images[which]).to(self.device)
         # (B, S, S, 3) → (B, 3, S, S) keeps the bytes in place: that layout is channels_last.
-        return Batch(
-            image=image.to(self.device).permute(0, 3, 1, 2).float().div_(255),
-            text=torch.from_numpy(self.text[rows]).to(self.device),
-            target=target.to(self.device).unsqueeze(1).float().div_(255),
+        image = image.permute(0, 3, 1, 2).float().div_(255)
+        measured = torch.stack(
+            [
+                torch.from_numpy(self.prepared.maps[rows]).to(self.device).float().div_(255),
+                torch.from_numpy(self.prepared.fixation_masks[rows]).to(self.device).float(),
+            ],
+            dim=1,
         )
+        if self.map_size != self.prepared.size:
+            measured = F.interpolate(measured, size=self.map_size, mode="area")
+        text = self._texts(rows)
+        if random is not None:
+            may = np.array([self._may_mirror[unit].all() for unit in units])
+            view = augment.views(len(units), may, self.changes, random)
+            image = augment.look(image, view, image.shape[-1], padding="reflection")
+            image = augment.recolour(image, self.changes, random)
+            image = image.contiguous(memory_format=torch.channels_last)
+            view = None if view is None else view[torch.from_numpy(image_of)]
+            measured = augment.look(measured, view, self.map_size)
+            if isinstance(text, Sentences):
+                text = augment.paraphrase(text, self.changes, random)
+        of = torch.from_numpy(image_of).to(self.device)
+        return Batch(image, text.to(self.device), Measured(measured[:, :1], measured[:, 1:], of))
+
+    def _texts(self, rows: np.ndarray) -> Tensor | Sentences:
+        if isinstance(self.text, Sentences):
+            return self.text.rows(torch.from_numpy(rows))
+        return torch.from_numpy(self.text[rows])
 
 
 def embed(encoder: TextEncoder, texts: list[str], cast_to_int: bool) -> np.ndarray:

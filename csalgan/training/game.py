@@ -1,35 +1,44 @@
 """The two players and the two steps of their game."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from csalgan.config import Profile
 from csalgan.errors import CsalganError
-from csalgan.losses import content_loss, discriminator_loss, fooling_loss
-from csalgan.models.paper import PaperDiscriminator, PaperGenerator, initialise
+from csalgan.losses import Measured, content_loss, discriminator_loss, fooling_loss
+from csalgan.models.build import new_players, parameter_groups
+from csalgan.text import TextEncoder
+from csalgan.text.sentences import Sentences
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of one step, on the device.
+    """Tensors of one step, on the device: B images, R records of them.
 
-    ``image`` (B, 3, S, S) float RGB in [0, 1]; ``text`` (B, D) float; ``target`` (B, 1, S, S)
-    measured map in [0, 1].
+    ``image`` (B, 3, S, S) float RGB in [0, 1]; ``text`` (R, D) float, or R sentences;
+    ``measured`` what is known of the R records.
     """
 
     image: Tensor
-    text: Tensor
-    target: Tensor
+    text: Tensor | Sentences
+    measured: Measured
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.measured.image)
 
 
 def discriminator_step(game: "Game", batch: Batch, prediction: Tensor) -> Tensor:
     """One step of D on measured maps and on predictions it may not change (``detach``)."""
+    image = batch.image[batch.measured.image]
     with game.autocast():
-        real = game.discriminator.logits(batch.target)
-        fake = game.discriminator.logits(prediction.detach())
+        real = game.discriminator.logits(batch.measured.saliency_map, image)
+        fake = game.discriminator.logits(prediction.detach(), image)
     loss = discriminator_loss(real, fake)
     game.discriminator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -38,38 +47,59 @@ def discriminator_step(game: "Game", batch: Batch, prediction: Tensor) -> Tensor
 
 
 def generator_step(game: "Game", batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of G: ``α·BCE(map, prediction) + BCE(D(prediction), 1)``; D is held still."""
-    content = content_loss(prediction, batch.target)
+    """One step of G: ``α·content + BCE(D(prediction), 1)``; D is held still."""
+    content = content_loss(prediction, batch.measured, game.losses)
     loss = game.content_weight * content
     if game.adversarial_weight:
         game.discriminator.requires_grad_(False)  # no gradients are wasted on D's weights here
         with game.autocast():
-            fake = game.discriminator.logits(prediction)
+            fake = game.discriminator.logits(prediction, batch.image[batch.measured.image])
         game.discriminator.requires_grad_(True)
         loss = loss + game.adversarial_weight * fooling_loss(fake)
     game.generator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
+    if game.clip:
+        torch.nn.utils.clip_grad_norm_(game.generator.parameters(), game.clip)
     game.generator_optimiser.step()
+    if game.averaged is not None:
+        game.averaged.update_parameters(game.generator)
     return loss.detach(), content.detach()
 
 
 class Game:
     """Both networks, both optimisers, the weights of the losses and the arithmetic they use."""
 
-    def __init__(self, profile: Profile, text_dim: int):
+    def __init__(self, profile: Profile, encoder: TextEncoder):
         config = profile.training
+        self.profile = profile
         self.device = device_of(config.device)
         self.precision = precision_of(config.precision, self.device)
+        self.losses = config.losses
         self.content_weight = config.content_weight
         self.adversarial_weight = config.adversarial_weight
-        self.generator = PaperGenerator(text_dim)
-        self.discriminator = PaperDiscriminator(profile.data.size)
-        initialise(self.generator, profile.seed)
-        initialise(self.discriminator, profile.seed + 1)
+        compact = profile.model.kind == "compact"
+        #: Side of the maps that losses and the discriminator see. The compact decoder works at
+        #: an eighth of the image's side, so a quarter loses nothing.
+        self.map_size = profile.data.size // 4 if compact else profile.data.size
+        self.clip = 1.0 if compact else 0.0
+        self.generator, self.discriminator = new_players(profile, encoder)
         for network in (self.generator, self.discriminator):
             network.to(self.device, memory_format=torch.channels_last)
-        self.generator_optimiser = _adam(self.generator, profile)
-        self.discriminator_optimiser = _adam(self.discriminator, profile)
+        self.averaged = None
+        if config.average:
+            self.averaged = AveragedModel(self.generator, avg_fn=_running(config.average))
+        optimiser = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
+        options = {"weight_decay": config.weight_decay, "betas": config.betas, "fused": True}
+        self.generator_optimiser = optimiser(parameter_groups(self.generator, profile), **options)
+        self.discriminator_optimiser = optimiser(
+            self.discriminator.parameters(), lr=config.learning_rate, **options
+        )
+        self._rates = [group["lr"] for group in self.generator_optimiser.param_groups]
+
+    @property
+    def best_generator(self) -> torch.nn.Module:
+        """The generator that is validated and saved: the average's where there is one."""
+        return self.generator if self.averaged is None else self.averaged.module
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside the networks where the profile or the hardware says so."""
@@ -78,18 +108,43 @@ class Game:
         )
 
     def predict(self, batch: Batch) -> Tensor:
-        """``(B, 1, S, S)`` float32 prediction in [0, 1]."""
-        with self.autocast():
-            return self.generator(batch.image, batch.text).float()
+        """``(R, 1, s, s)`` float32 prediction in [0, 1], s the side of the measured maps."""
+        return self._predict(self.generator, batch, batch.measured.saliency_map.shape[-1])
+
+    def predict_best(self, batch: Batch) -> Tensor:
+        """The same from :attr:`best_generator`."""
+        return self._predict(self.best_generator, batch, batch.measured.saliency_map.shape[-1])
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Training mode; random layers drawn from seed and epoch alone, so that runs resume."""
+        self.generator.train()
+        self.discriminator.train()
+        torch.manual_seed(hash((self.profile.seed, epoch)) % 2**31)
+        config = self.profile.training
+        if self.profile.model.kind == "compact" and self.profile.model.image_weights != "none":
+            for stage in self.generator.encoder.stages()[config.frozen_stages :]:
+                stage.requires_grad_(epoch > config.frozen_epochs)
+
+    def set_rates(self, progress: float) -> None:
+        """Learning rates of the generator at ``progress`` epochs after the start."""
+        config = self.profile.training
+        if config.schedule == "cosine":
+            warm = min(1.0, (progress + 0.02))
+            share = warm * (0.01 + 0.99 * math.cos(math.pi / 2 * progress / config.epochs) ** 2)
+            for group, rate in zip(self.generator_optimiser.param_groups, self._rates, strict=True):
+                group["lr"] = rate * share
 
     def state(self) -> dict[str, Any]:
         """Everything a later process needs to go on."""
-        return {
+        state = {
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
         }
+        if self.averaged is not None:
+            state["averaged"] = self.averaged.state_dict()
+        return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from :meth:`state`."""
@@ -97,13 +152,25 @@ class Game:
         self.discriminator.load_state_dict(state["discriminator"])
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])
         self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+
+    def _predict(self, generator: torch.nn.Module, batch: Batch, size: int) -> Tensor:
+        with self.autocast():
+            features = generator.encode_image(batch.image)
+            if len(batch) != len(batch.image):
+                features = type(features)(*(part[batch.measured.image] for part in features))
+            return generator.read(features, batch.text, size).float()
 
 
-def _adam(network: torch.nn.Module, profile: Profile) -> torch.optim.Adam:
-    config = profile.training
-    return torch.optim.Adam(
-        network.parameters(), lr=config.learning_rate, betas=config.betas, fused=True
-    )
+def _running(decay: float):
+    """A running average whose memory grows with it: the first weights are soon forgotten."""
+
+    def average(averaged: Tensor, current: Tensor, number: Tensor) -> Tensor:
+        share = torch.clamp((1 + number) / (10 + number), max=decay)
+        return torch.lerp(current, averaged, share.to(averaged.dtype))
+
+    return average
 
 
 def device_of(name: str) -> torch.device:

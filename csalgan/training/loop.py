@@ -15,18 +15,17 @@ of the records in an epoch depends on the seed and the epoch alone.
 """
 
 import json
-import math
 import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from csalgan.config import Profile
@@ -37,9 +36,18 @@ from csalgan.files import atomic_file, write_text
 from csalgan.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.metrics import batched
 from csalgan.text import get_encoder
+from csalgan.text.sentences import read_sentences
 from csalgan.training.batches import Batches, embed
 from csalgan.training.game import Game, discriminator_step, generator_step
-from csalgan.training.run import HISTORY_COLUMNS, Run, describe, part_rows, same_settings
+from csalgan.training.run import (
+    HISTORY_COLUMNS,
+    Run,
+    best_epoch,
+    describe,
+    finished,
+    part_rows,
+    same_settings,
+)
 
 
 def train(
@@ -69,17 +77,30 @@ def train(
     if subset not in SUBSETS:
         raise CsalganError(f"--subset {subset}: no such subset; use one of {', '.join(SUBSETS)}.")
     encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
-    split = make_split(dataset.records, rule=profile.data.split, seed=profile.seed)
+    split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
     info = describe(profile, dataset, subset)
     state = _state_to_resume(out, info, resume)
 
     prepared = prepare(dataset, profile.data.size)
-    text = embed(encoder, dataset.records["text"].tolist(), profile.text.cast_to_int)
-    game = Game(profile, encoder.dim)
-    size = profile.training.batch_size
-    batches = Batches(prepared, rows["train"], text, size, game.device)
-    validation = Batches(prepared, rows["val"], text, size, game.device)
+    sentences = dataset.records["text"].tolist()
+    if profile.model.kind == "compact":
+        text = read_sentences(encoder, sentences)
+    else:
+        text = embed(encoder, sentences, profile.text.cast_to_int)
+    game = Game(profile, encoder)
+    size, by = profile.training.batch_size, profile.training.batches
+    batches = Batches(
+        prepared,
+        rows["train"],
+        text,
+        size,
+        game.device,
+        by=by,
+        map_size=game.map_size,
+        changes=profile.training.augment,
+    )
+    validation = Batches(prepared, rows["val"], text, size, game.device, by=by)
     history: list[dict[str, float]] = []
     seconds: list[float] = []
     if state is not None:
@@ -87,7 +108,8 @@ def train(
         history, seconds = state["history"], state["seconds"]
         _write_tables(out, info, history, seconds)
 
-    for epoch in range(len(history) + 1, profile.training.epochs + 1):
+    while not finished(profile, [row["val_cc"] for row in history]):
+        epoch = len(history) + 1
         began = time.perf_counter()
         bar = tqdm(
             batches.shuffled(profile.seed, epoch),
@@ -129,10 +151,10 @@ def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str,
 
 
 def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
-    game.generator.train()
-    game.discriminator.train()
+    game.begin_epoch(epoch)
     sums, count = torch.zeros(3), 0
     for step, batch in enumerate(batches, start=1):
+        game.set_rates(epoch - 1 + (step - 1) / batches.total)
         prediction = game.predict(batch)
         d_loss = torch.zeros(())
         if game.adversarial_weight:
@@ -146,8 +168,8 @@ def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
                 f"training: the {name} loss is {losses[names.index(name)]:.3g} at epoch {epoch}, "
                 f"step {step}; lower training.learning_rate or use training.precision=float32."
             )
-        sums += losses * len(batch.text)
-        count += len(batch.text)
+        sums += losses * len(batch)
+        count += len(batch)
     return dict(
         zip(("generator", "discriminator", "content"), (sums / count).tolist(), strict=True)
     )
@@ -156,32 +178,38 @@ def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
 @torch.inference_mode()
 def _validate(game: Game, batches: Batches) -> dict[str, float]:
     """Losses, CC and NSS over the validation records, at the model's size."""
-    game.generator.eval()
+    game.best_generator.eval()
     game.discriminator.eval()
     totals: dict[str, list[Tensor]] = {name: [] for name in HISTORY_COLUMNS[4:]}
-    for index, batch in enumerate(batches):
-        prediction = game.predict(batch)
-        with game.autocast():
-            real = game.discriminator.logits(batch.target)
-            fake = game.discriminator.logits(prediction)
-        n = len(batch.text)
-        content = content_loss(prediction, batch.target)
-        generator = game.content_weight * content + game.adversarial_weight * fooling_loss(fake)
-        rows = batches.rows_of(index)
-        masks = np.stack([batches.prepared.fixation_mask(row) for row in rows])
-        masks = torch.from_numpy(masks).unsqueeze(1).to(game.device)
+    for batch in batches:
+        prediction = game.predict_best(batch)
+        n, measured = len(batch), batch.measured
+        content = content_loss(prediction, measured, game.losses)
+        generator, discriminator = game.content_weight * content, torch.zeros(())
+        if game.adversarial_weight:
+            small, image = game.map_size, batch.image[measured.image]
+            with game.autocast():
+                real = game.discriminator.logits(_shrink(measured.saliency_map, small), image)
+                fake = game.discriminator.logits(_shrink(prediction, small), image)
+            generator = generator + game.adversarial_weight * fooling_loss(fake)
+            discriminator = discriminator_loss(real, fake)
         totals["val_content"].append(content.expand(n).cpu())
         totals["val_generator"].append(generator.expand(n).cpu())
-        totals["val_discriminator"].append(discriminator_loss(real, fake).expand(n).cpu())
-        totals["val_cc"].append(batched.cc(prediction, batch.target).reshape(n).cpu())
-        totals["val_nss"].append(batched.nss(prediction, masks).reshape(n).cpu())
+        totals["val_discriminator"].append(discriminator.expand(n).cpu())
+        totals["val_cc"].append(batched.cc(prediction, measured.saliency_map).reshape(n).cpu())
+        totals["val_nss"].append(batched.nss(prediction, measured.fixations).reshape(n).cpu())
     return {name: float(torch.cat(values).double().mean()) for name, values in totals.items()}
 
 
+def _shrink(maps: Tensor, size: int) -> Tensor:
+    """``(R, 1, S, S)`` averaged down to the size the discriminator was trained at."""
+    return maps if maps.shape[-1] == size else F.interpolate(maps, size=size, mode="area")
+
+
 def _save_epoch(out, game, info, history, seconds) -> None:
-    weights = {k: v.contiguous().cpu() for k, v in game.generator.state_dict().items()}
+    weights = {k: v.contiguous().cpu() for k, v in game.best_generator.state_dict().items()}
     names = ["last"]
-    if _best_epoch(history) == len(history):
+    if best_epoch([row["val_cc"] for row in history]) == len(history):
         names.append("best")
     for name in names:
         with atomic_file(out / f"{name}.safetensors") as temporary:
@@ -200,14 +228,11 @@ def _save_epoch(out, game, info, history, seconds) -> None:
 def _write_tables(out, info, history, seconds) -> None:
     table = pd.DataFrame(history, columns=list(HISTORY_COLUMNS))
     write_text(out / "history.csv", table.to_csv(index=False, float_format="%.9g"))
-    results = {"best_epoch": _best_epoch(history), "seconds_per_epoch": seconds}
+    results = {
+        "best_epoch": best_epoch([row["val_cc"] for row in history]),
+        "seconds_per_epoch": seconds,
+    }
     write_text(out / "run.json", json.dumps({**info, **results}, indent=1) + "\n")
-
-
-def _best_epoch(history: list[dict[str, float]]) -> int:
-    """The epoch with the highest validation CC (the first of equals; an undefined CC is lowest)."""
-    values = [-math.inf if math.isnan(row["val_cc"]) else row["val_cc"] for row in history]
-    return int(np.argmax(values)) + 1
 
 
 def _line(subset: str, epochs: int, row: dict[str, float], seconds: float) -> str:

@@ -1,6 +1,7 @@
 """A training run on disk: what it was trained with, and how to open it again."""
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from csalgan import provenance
 from csalgan.config import Profile, profile_from
 from csalgan.data import Dataset, Split, make_split
 from csalgan.errors import CsalganError
-from csalgan.models.paper import PaperGenerator
+from csalgan.models.build import Generator, empty_generator
 from csalgan.text import get_encoder
 from csalgan.training.game import device_of, precision_of
 
@@ -96,13 +97,13 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether every epoch of the profile has been trained."""
-        return len(self.history) >= self.profile.training.epochs
+        """Whether every epoch of the profile has been trained, or training stopped early."""
+        return finished(self.profile, self.history["val_cc"].tolist())
 
-    def generator(self, which: str = "best") -> PaperGenerator:
+    def generator(self, which: str = "best") -> Generator:
         """The trained generator in evaluation mode, on the CPU; ``which``: ``best`` or ``last``."""
         path = self.folder / f"{which}.safetensors"
-        generator = PaperGenerator(self.info["text_dim"])
+        generator = empty_generator(self.profile, self.info["text_dim"])
         try:
             generator.load_state_dict(load_file(path))
         except Exception as error:  # safetensors and torch raise several kinds for a bad file
@@ -117,7 +118,7 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
         CsalganError: unknown subset, no records in a part, or missing text encoder weights.
     """
     encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
-    split = make_split(dataset.records, rule=profile.data.split, seed=profile.seed)
+    split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
     device = device_of(profile.training.device)
     receipt = provenance.Provenance(
@@ -142,6 +143,19 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
     }
 
 
+def best_epoch(val_cc: list[float]) -> int:
+    """The epoch with the highest validation CC (the first of equals; an undefined CC is lowest)."""
+    return int(np.argmax([-math.inf if math.isnan(value) else value for value in val_cc])) + 1
+
+
+def finished(profile: Profile, val_cc: list[float]) -> bool:
+    """Whether an epoch more is not wanted: all are trained, or patience has run out."""
+    if len(val_cc) >= profile.training.epochs:
+        return True
+    patience = profile.training.patience
+    return bool(patience and val_cc and len(val_cc) - best_epoch(val_cc) >= patience)
+
+
 def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
     """None when two runs would be the same up to their length, else the first difference."""
     for key in ("subset", "text_fingerprint", "code", "device", "precision"):
@@ -149,11 +163,15 @@ def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
             return f"{key} {other.get(key)} is now {info[key]}"
     if info["provenance"]["fingerprint"] != other["provenance"]["fingerprint"]:
         return "it was trained on other data"
-    mine, theirs = _flat(info["profile"]), _flat(other["profile"])
+    # An older run's profile gets the defaults of settings that came later.
+    before = profile_from(other["profile"], "the earlier run").as_dict()
+    mine, theirs = _flat(info["profile"]), _flat(before)
     for key in sorted(mine.keys() | theirs.keys()):
         # How long to train, how to score and what to call it do not change an epoch's result.
-        if key in ("name", "description", "training.epochs", "training.subsets"):
+        if key in ("name", "description", "training.patience", "training.subsets"):
             continue
+        if key == "training.epochs" and mine["training.schedule"] == "constant":
+            continue  # a cosine's rates depend on its length
         if not key.startswith("evaluation.") and mine.get(key) != theirs.get(key):
             return f"{key} {theirs.get(key)} is now {mine.get(key)}"
     return None

