@@ -137,8 +137,8 @@ class CompactGenerator(nn.Module):
                 f"{self.text_dim}; use the text encoder it was trained with."
             )
         logits = self._logits(features, text)
-        size = size or _STRIDE * logits.shape[-1]
-        logits = F.interpolate(logits, size=size, mode="bicubic", align_corners=False)
+        shape = (size, size) if size else [_STRIDE * side for side in logits.shape[-2:]]
+        logits = F.interpolate(logits, size=shape, mode="bicubic", align_corners=False)
         return (logits - logits.amax((2, 3), keepdim=True)).exp()
 
     def forward(self, image: Tensor, text: Sentences) -> Tensor:
