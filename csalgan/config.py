@@ -177,6 +177,11 @@ class Profile(_Section):
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
+    def of_seed(self, seed: int) -> "Profile":
+        """The same with another seed, on the same split."""
+        data = self.data.model_copy(update={"split_seed": self.split_seed})
+        return self.model_copy(update={"seed": seed, "data": data})
+
     @property
     def split_seed(self) -> int:
         """Seed of the split into training, validation and test images."""

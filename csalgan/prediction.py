@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from csalgan import weights
+from csalgan.config import profile_from
 from csalgan.data import Dataset
 from csalgan.data.prepared import square
 from csalgan.errors import CsalganError
@@ -70,6 +72,34 @@ class Predictor:
             size=run.profile.data.size,
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
+        )
+
+    @classmethod
+    def shipped(cls, name: str = "compact-minilm") -> "Predictor":
+        """The predictor of weights that come with the package, or of a packed file.
+
+        Args:
+            name: of :func:`csalgan.weights.shipped`, or a path.
+
+        Raises:
+            CsalganError: no such weights, or the text encoder's are not those they were
+                trained with.
+        """
+        generator, about = weights.load(name)
+        profile = profile_from(about["profile"], str(name))
+        encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
+        if encoder.fingerprint != about["text_fingerprint"]:
+            raise CsalganError(
+                f"{name}: trained with other {encoder.name} weights "
+                f"({about['text_fingerprint'][:12]}, now {encoder.fingerprint[:12]}); "
+                "install the version that requirements.lock pins."
+            )
+        return cls(
+            name=f"compact model, {encoder.name}",
+            generator=generator.to(memory_format=torch.channels_last),
+            encoder=encoder,
+            size=profile.data.size,
+            provenance=Provenance(**about["provenance"]),
         )
 
     def predict(
