@@ -171,6 +171,8 @@ class Profile(_Section):
     name: str
     description: str
     seed: Annotated[int, Field(ge=0)] = 0
+    beside: str | None = None
+    """Another profile, whose model (trained on ``total``) stands beside this one's in a report."""
     data: DataConfig = DataConfig()
     text: TextConfig = TextConfig()
     model: ModelConfig = ModelConfig()
