@@ -4,6 +4,7 @@ The names a notebook needs are imported on first use, so that ``import csalgan``
 
     dataset = csalgan.open_dataset("data/sjtu-tis")
     job = csalgan.open_job(profile="demo")
+    saliency = csalgan.predict("photo.jpg", "A dog on the sofa")
 """
 
 from importlib import import_module
@@ -16,6 +17,7 @@ _LAZY = {
     "open_job": "csalgan.job",
     "load_profile": "csalgan.config",
     "get_encoder": "csalgan.text",
+    "predict": "csalgan.prediction",
     "CsalganError": "csalgan.errors",
 }
 

@@ -171,11 +171,18 @@ class Profile(_Section):
     name: str
     description: str
     seed: Annotated[int, Field(ge=0)] = 0
+    beside: str | None = None
+    """Another profile, whose model (trained on ``total``) stands beside this one's in a report."""
     data: DataConfig = DataConfig()
     text: TextConfig = TextConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    def of_seed(self, seed: int) -> "Profile":
+        """The same with another seed, on the same split."""
+        data = self.data.model_copy(update={"split_seed": self.split_seed})
+        return self.model_copy(update={"seed": seed, "data": data})
 
     @property
     def split_seed(self) -> int:

@@ -29,7 +29,7 @@ from csalgan.errors import CsalganError
 from csalgan.files import write_text
 from csalgan.prediction import Predictor
 from csalgan.text import TextEncoder, get_encoder
-from csalgan.training import Run, describe, same_settings, train
+from csalgan.training import Run, describe, finished, same_settings, train
 
 #: The image of the paper's Figures 10 to 12.
 PAPER_EXAMPLE = "000000021571"
@@ -150,21 +150,37 @@ class Job:
         """
         if subset not in SUBSETS:
             raise CsalganError(f"subset {subset}: use one of {', '.join(SUBSETS)}.")
-        folder = self.out / "runs" / subset
+        return self._run(self.profile, subset, self.out / "runs" / subset, progress)
+
+    def companion(self, *, progress: bool = True) -> Predictor | None:
+        """The model of the profile named by ``beside``, on the same split; None without one.
+
+        Trained on ``total`` in ``runs/beside`` when there is none yet (see :meth:`run`).
+        """
+        if self.profile.beside is None:
+            return None
+        other = load_profile(self.profile.beside)
+        data = other.data.model_copy(
+            update={"split": self.profile.data.split, "split_seed": self.profile.split_seed}
+        )
+        other = other.model_copy(update={"seed": self.profile.seed, "data": data})
+        return Predictor.of_run(self._run(other, "total", self.out / "runs" / "beside", progress))
+
+    def _run(self, profile: Profile, subset: str, folder: Path, progress: bool) -> Run:
         if folder.exists():
-            wanted = describe(self.profile, self.dataset, subset)
+            wanted = describe(profile, self.dataset, subset)
             try:
                 run = Run.load(folder)
                 usable = same_settings(wanted, run.info) is None
-                usable = usable and len(run.history) <= self.profile.training.epochs
-                if usable and len(run.history) == self.profile.training.epochs:
+                usable = usable and len(run.history) <= profile.training.epochs
+                if usable and finished(profile, run.history["val_cc"].tolist()):
                     return run
             except CsalganError:
                 usable = False
             if not usable:
                 shutil.rmtree(folder)
         return train(
-            self.profile, self.dataset, subset, folder, resume=folder.exists(), progress=progress
+            profile, self.dataset, subset, folder, resume=folder.exists(), progress=progress
         )
 
     def predictor(self, subset: str) -> Predictor:

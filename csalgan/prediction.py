@@ -2,20 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from csalgan import weights
+from csalgan.config import profile_from
 from csalgan.data import Dataset
 from csalgan.data.prepared import square
 from csalgan.errors import CsalganError
 from csalgan.models import CompactGenerator
 from csalgan.models.build import Generator
 from csalgan.models.compact import ImageFeatures
+from csalgan.photographs import read_photograph
 from csalgan.provenance import Provenance
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
@@ -37,6 +42,7 @@ class Predictor:
         size: side of the square the generator sees, pixels.
         provenance: of the run the weights come from.
         cast_to_int: cut text embeddings to integers, as the published code did.
+        split_seed: of the split whose training images the generator has seen.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Predictor:
     size: int
     provenance: Provenance
     cast_to_int: bool = False
+    split_seed: int = 0
     batch_size: int = 16
 
     @classmethod
@@ -70,6 +77,36 @@ class Predictor:
             size=run.profile.data.size,
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
+            split_seed=run.profile.split_seed,
+        )
+
+    @classmethod
+    def shipped(cls, name: str = "compact-minilm") -> "Predictor":
+        """The predictor of weights that come with the package, or of a packed file.
+
+        Args:
+            name: of :func:`csalgan.weights.shipped`, or a path.
+
+        Raises:
+            CsalganError: no such weights, or the text encoder's are not those they were
+                trained with.
+        """
+        generator, about = weights.load(name)
+        profile = profile_from(about["profile"], str(name))
+        encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
+        if encoder.fingerprint != about["text_fingerprint"]:
+            raise CsalganError(
+                f"{name}: trained with other {encoder.name} weights "
+                f"({about['text_fingerprint'][:12]}, now {encoder.fingerprint[:12]}); "
+                "install the version that requirements.lock pins."
+            )
+        return cls(
+            name=f"compact model, {encoder.name}",
+            generator=generator.to(memory_format=torch.channels_last),
+            encoder=encoder,
+            size=profile.data.size,
+            provenance=Provenance(**about["provenance"]),
+            split_seed=profile.split_seed,
         )
 
     def predict(
@@ -183,6 +220,41 @@ class Predictor:
         # The paper's generator keeps the float32 its tables were made with.
         fast = isinstance(self.generator, CompactGenerator)
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast and _bfloat16())
+
+
+def predict(
+    image, text: str | Sequence[str] = "", *, weights: str = "compact-minilm", strength: float = 1.0
+) -> np.ndarray | list[np.ndarray]:
+    """Where people look in a photograph after reading a sentence, in one line.
+
+    Args:
+        image: a path, a PIL image, or a uint8 ``(H, W, 3)`` RGB array.
+        text: a sentence, ``""`` for free viewing, or several sentences.
+        weights: name of weights in the package, or a packed file; loaded once.
+        strength: how much the sentence counts (see :meth:`Predictor.predict`).
+
+    Returns:
+        float32 ``(H, W)`` in [0, 1], the highest place near 1; a list for several sentences.
+
+    Raises:
+        CsalganError: not a picture, or no such weights.
+    """
+    if isinstance(image, Image.Image):
+        image = np.asarray(image.convert("RGB"))
+    elif not isinstance(image, np.ndarray):
+        image = read_photograph(image)
+    predictor = _shipped(weights)
+    texts = [text] if isinstance(text, str) else list(text)
+    if not texts:
+        return []
+    shapes = [image.shape[:2]] * len(texts)
+    maps = predictor.read(predictor.encode_images([image]), texts, shapes, strength=strength)
+    return maps[0] if isinstance(text, str) else maps
+
+
+@lru_cache(maxsize=2)
+def _shipped(name: str) -> Predictor:
+    return Predictor.shipped(name)
 
 
 def _bfloat16() -> bool:

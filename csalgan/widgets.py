@@ -7,7 +7,6 @@ Three layers, each usable without the next: functions from a state to pixels (:f
 
 import html
 import io
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from hashlib import sha256
 
 import ipywidgets as w
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.errors import CsalganError
@@ -24,15 +23,12 @@ from csalgan.figures import MAPS, blend, figure, overlay, show_change, themed
 from csalgan.figures.base import CONDITION_LABELS, unit, wrapped
 from csalgan.metrics import score
 from csalgan.metrics.negatives import NegativePool
+from csalgan.photographs import read_photograph
 
-#: A larger photograph is refused before it is decoded (a phone's 12 to 24 megapixels pass).
-MAX_PIXELS = 40_000_000
 #: Longest side of what is shown, and of an uploaded photograph once it is read, pixels.
 VIEW_SIDE, UPLOAD_SIDE = 640, 1024
 #: Scores shown when there is gaze to compare with, and which way is better.
 SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑", "kl": "↓"}
-
-_FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 # --- from a state to pixels -------------------------------------------------------------------
@@ -54,41 +50,16 @@ class Picture:
 def read_upload(content: bytes, name: str) -> Picture:
     """Decode a photograph that somebody brought.
 
-    It is turned upright by its EXIF note, laid on white where it is transparent, and made smaller
-    when a side is longer than :data:`UPLOAD_SIDE`. Its size is read from its header first, so a
-    small file that unpacks to a huge picture costs nothing.
+    As :func:`csalgan.photographs.read_photograph` does, no side longer than :data:`UPLOAD_SIDE`.
 
     Args:
         content: the bytes of a JPEG, PNG or WebP file.
         name: the file's name, for the message.
 
     Raises:
-        CsalganError: not such a picture, damaged, or more than :data:`MAX_PIXELS` pixels.
+        CsalganError: not such a picture, damaged, or too large.
     """
-    too_large = (
-        f"{name}: has more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller and upload "
-        "it again."
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise CsalganError(too_large)
-                picture.draft("RGB", (UPLOAD_SIDE, UPLOAD_SIDE))  # JPEG: decode small at once
-                picture.thumbnail((UPLOAD_SIDE, UPLOAD_SIDE))
-                upright = ImageOps.exif_transpose(picture)
-                if upright.has_transparency_data:
-                    upright = upright.convert("RGBA")
-                    ground = Image.new("RGBA", upright.size, "white")
-                    upright = Image.alpha_composite(ground, upright)
-                image = np.asarray(upright.convert("RGB"))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise CsalganError(too_large) from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise CsalganError(
-            f"{name}: is not a picture that can be read; upload a JPEG, PNG or WebP file."
-        ) from error
+    image = read_photograph(io.BytesIO(content), name, side=UPLOAD_SIDE)
     return Picture(f"upload {sha256(content).hexdigest()}", image)
 
 

@@ -79,5 +79,5 @@ def test_a_bad_profile_file_is_named(tmp_path, text, named):
 
 
 def test_an_unknown_profile_lists_the_known_ones():
-    with pytest.raises(CsalganError, match="use one of best, demo"):
+    with pytest.raises(CsalganError, match="use one of best, demo, demo-compact"):
         load_profile("papr")

@@ -37,21 +37,43 @@ def train(
     data: Annotated[
         str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
     ] = "",
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, help="Train so many seeds, in --out/seed-0 …, on one split."),
+    ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
     """Train one model adversarially; history and checkpoints go to --out."""
+    import pandas as pd
+
     from csalgan.data.check import require_clean
     from csalgan.job import open_job
     from csalgan.training import train as train_model
 
     job = open_job(profile, data, str(out), overrides_of(changes, clip_weights))
     require_clean(job.dataset)
-    run = train_model(job.profile, job.dataset, subset, job.out, resume=resume)
-    best = run.history.loc[run.history["val_cc"].idxmax()] if len(run.history) else None
-    print(f"{run.folder}: {len(run.history)} epochs on {job.dataset.name}, text {job.encoder.name}")
-    print(
-        f"best epoch {best['epoch']:.0f}: validation CC {best['val_cc']:.3f}, "
-        f"NSS {best['val_nss']:.3f} (at {job.profile.data.size} px)"
-    )
+    jobs = [(job.profile, job.out)]
+    if seeds > 1:
+        jobs = [(job.profile.of_seed(seed), job.out / f"seed-{seed}") for seed in range(seeds)]
+    found = []
+    for wanted, folder in jobs:
+        run = train_model(wanted, job.dataset, subset, folder, resume=resume)
+        best = run.history.loc[run.history["val_cc"].idxmax()]
+        found.append(best[["val_cc", "val_nss"]])
+        print(
+            f"{run.folder}: {len(run.history)} epochs on {job.dataset.name}, "
+            f"text {job.encoder.name}"
+        )
+        print(
+            f"best epoch {best['epoch']:.0f}: validation CC {best['val_cc']:.3f}, "
+            f"NSS {best['val_nss']:.3f} (at {job.profile.data.size} px)"
+        )
+    if seeds > 1:
+        table = pd.DataFrame(found)
+        mean, spread = table.mean(), table.std(ddof=1)
+        print(
+            f"{seeds} seeds: validation CC {mean['val_cc']:.3f} ± {spread['val_cc']:.3f}, "
+            f"NSS {mean['val_nss']:.3f} ± {spread['val_nss']:.3f} (mean ± SD)"
+        )

@@ -8,11 +8,13 @@ from csalgan.evaluation.report import (
     evaluator_of,
     rows_of,
     score_baselines,
+    score_companion,
     score_models,
 )
 from csalgan.evaluation.scoring import COLUMNS, Evaluator, Truth, evaluate, with_subsets
 from csalgan.evaluation.statistics import compare, interval, one_model, summarise
 from csalgan.evaluation.tables import (
+    COMPACT,
     METRIC_LABELS,
     PAPER_TABLE_I,
     TABLE_METRICS,
@@ -23,6 +25,7 @@ from csalgan.evaluation.tables import (
 
 __all__ = [
     "COLUMNS",
+    "COMPACT",
     "METRIC_LABELS",
     "OURS",
     "PAPER_TABLE_I",
@@ -43,6 +46,7 @@ __all__ = [
     "row_label",
     "rows_of",
     "score_baselines",
+    "score_companion",
     "score_models",
     "summarise",
     "table_one",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from csalgan.baselines import BASELINES, CEILING
 from csalgan.evaluation.scoring import Evaluator
-from csalgan.evaluation.tables import OURS
+from csalgan.evaluation.tables import COMPACT, OURS
 
 if TYPE_CHECKING:
     from csalgan.job import Job
@@ -45,6 +45,29 @@ def score_models(job: "Job", evaluator: Evaluator, *, progress: bool = False) ->
         maps = job.predictor(subset).predict_records(job.dataset, rows, progress=progress)
         tables.append(evaluator(maps, rows, model=OURS).assign(subset=subset))
     return pd.concat(tables, ignore_index=True)
+
+
+def score_companion(job: "Job", evaluator: Evaluator) -> list[pd.DataFrame]:
+    """The model beside the report's own (:meth:`csalgan.job.Job.companion`) on each subset.
+
+    Returns:
+        One table of tidy scores with a ``subset`` column, ``model`` is :data:`COMPACT`; none
+        where the profile names no such model.
+    """
+    predictor = job.companion()
+    if predictor is None:
+        return []
+    parts = {subset: rows_of(job, subset) for subset in job.profile.training.subsets}
+    every = pd.concat(list(parts.values())).drop_duplicates("record")
+    receipt, evaluator.provenance = evaluator.provenance, predictor.provenance
+    scores = evaluator(predictor.predict_records(job.dataset, every), every, model=COMPACT)
+    evaluator.provenance = receipt
+    return [
+        pd.concat(
+            scores[scores["record"].isin(rows["record"])].assign(subset=subset)
+            for subset, rows in parts.items()
+        )
+    ]
 
 
 def score_baselines(job: "Job", evaluator: Evaluator) -> pd.DataFrame:

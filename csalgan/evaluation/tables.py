@@ -38,6 +38,8 @@ METRIC_LABELS = {
 }
 #: The ``model`` column of the models a report trains; the encoder has its own column.
 OURS = "ours"
+COMPACT = "compact"
+COMPACT_LABEL = "ours: the compact model, one for all"
 OURS_LABEL = "ours: the paper's model, trained here"
 PAPER_ROW = "paper, as printed"
 #: The paper's four rows first.
@@ -90,7 +92,7 @@ def table_one(
 
 def row_label(model: str) -> str:
     """What tables and figures call a model or baseline."""
-    known = BASELINES | {CEILING: CEILING_LABEL, OURS: OURS_LABEL}
+    known = BASELINES | {CEILING: CEILING_LABEL, OURS: OURS_LABEL, COMPACT: COMPACT_LABEL}
     return known.get(model, model)
 
 

@@ -168,7 +168,7 @@ def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
     mine, theirs = _flat(info["profile"]), _flat(before)
     for key in sorted(mine.keys() | theirs.keys()):
         # How long to train, how to score and what to call it do not change an epoch's result.
-        if key in ("name", "description", "training.patience", "training.subsets"):
+        if key in ("name", "description", "beside", "training.patience", "training.subsets"):
             continue
         if key == "training.epochs" and mine["training.schedule"] == "constant":
             continue  # a cosine's rates depend on its length

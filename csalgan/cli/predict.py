@@ -1,0 +1,234 @@
+"""``csalgan predict``: anybody's photographs and sentences, or a whole dataset."""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from csalgan.data.records import SUBSETS
+from csalgan.errors import CsalganError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from csalgan.prediction import Predictor
+
+_PARTS = ("all", "train", "val", "test")
+_BATCH = 16
+
+
+class Photograph(NamedTuple):
+    """One photograph to predict: what to call its files, where it is, what is read with it."""
+
+    name: str
+    path: Path
+    sentences: tuple[str, ...]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(predict)
+
+
+def predict(
+    out: Annotated[Path, typer.Option("--out", help="Folder for maps, overlays and the list.")],
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Photographs, or folders of them.")
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text", "-t", help='A sentence; repeatable. "" (and none at all) is free viewing.'
+        ),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="Instead of photographs: a dataset, with its own sentences.")
+    ] = "",
+    part: Annotated[str, typer.Option(help="Of --data: all, train, val or test.")] = "all",
+    subset: Annotated[str, typer.Option(help="Of --data: total, general, sal or non_sal.")] = (
+        "total"
+    ),
+    run: Annotated[
+        Path | None, typer.Option(help="A training run, instead of the package's weights.")
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Name of the package's weights, or a packed file.")
+    ] = "compact-minilm",
+    strength: Annotated[
+        float, typer.Option(help="How much the sentence counts: 0 free viewing, 1 as it is.")
+    ] = 1.0,
+    npy: Annotated[bool, typer.Option("--npy", help="Also write float32 arrays.")] = False,
+    overlays: Annotated[bool, typer.Option(help="Also write overlays.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder in use.")] = False,
+) -> None:
+    """Predict saliency maps: 16-bit PNG at the photograph's size, overlays, contact sheets."""
+    sentences = tuple(text or [""])
+    if bool(images) == bool(data):
+        raise CsalganError(
+            "give photographs or folders of them, or --data with a dataset (one of the two): "
+            'csalgan predict photo.jpg --text "A dog" --out maps'
+        )
+    if data and text:
+        raise CsalganError("--text: a dataset brings its own sentences; leave --text out.")
+    if part not in _PARTS:
+        raise CsalganError(f"--part {part}: use one of {', '.join(_PARTS)}.")
+    if subset not in SUBSETS:
+        raise CsalganError(f"--subset {subset}: use one of {', '.join(SUBSETS)}.")
+    if any(sentence and not sentence.strip() for sentence in sentences):
+        raise CsalganError('--text: a sentence of blanks; write one, or "" for free viewing.')
+    if out.exists() and not out.is_dir():
+        raise CsalganError(f"{out}: a file stands there; choose another folder.")
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
+
+    from csalgan.prediction import Predictor
+    from csalgan.training import Run
+
+    work = [] if data else _photographs(images or [], sentences)
+    predictor = Predictor.of_run(Run.load(run)) if run else Predictor.shipped(weights)
+    if data:
+        work = _records(data, part, subset, predictor)
+    rows = _predict_all(work, predictor, out, strength, npy=npy, overlays=overlays)
+
+    import pandas as pd
+
+    from csalgan.files import write_text
+
+    table = pd.DataFrame(rows).assign(model=predictor.name, **predictor.provenance.as_dict())
+    write_text(out / "predictions.csv", table.to_csv(index=False))
+    print(f"{len(table)} maps of {len(work)} photographs: {out / 'maps'}")
+    print(f"{predictor.name} · {predictor.provenance.line()}")
+
+
+def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photograph]:
+    """The photographs named, and those in the folders named, each under a name of its own."""
+    from csalgan.photographs import SUFFIXES
+
+    found: list[tuple[Path, Path]] = []  # (file, the folder its name is relative to)
+    for path in given:
+        if path.is_dir():
+            files = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
+            if not files:
+                raise CsalganError(f"{path}: holds no photograph ({', '.join(SUFFIXES)}).")
+            found += [(file, path) for file in files]
+        elif path.is_file():
+            found.append((path, path.parent))
+        else:
+            raise CsalganError(f"{path}: no such file or folder; check the path.")
+    names = [file.relative_to(top).with_suffix("").as_posix() for file, top in found]
+    for k, (file, top) in enumerate(found):
+        if names.count(names[k]) > 1:  # a.jpg and a.png
+            names[k] = file.relative_to(top).as_posix()
+    for k, (file, _) in enumerate(found):
+        if names.index(names[k]) != k:
+            other = found[names.index(names[k])][0]
+            raise CsalganError(
+                f"{file}: has the same name as {other}; give the folder that holds both."
+            )
+    return [Photograph(name, file, sentences) for name, (file, _) in zip(names, found, strict=True)]
+
+
+def _records(data: str, part: str, subset: str, predictor: "Predictor") -> list[Photograph]:
+    """The records of a dataset as photographs that are read with one sentence each."""
+    from csalgan.data import make_split, open_dataset
+
+    dataset = open_dataset(data)
+    records = dataset.subset(subset)
+    if part != "all":
+        split = make_split(dataset.records, rule="image", seed=predictor.split_seed)
+        records = split.of(part, records)
+    return [
+        Photograph(row.record, Path(row.image_path), (row.text,))
+        for row in records.itertuples(index=False)
+    ]
+
+
+def _predict_all(
+    work: list[Photograph],
+    predictor: "Predictor",
+    out: Path,
+    strength: float,
+    *,
+    npy: bool,
+    overlays: bool,
+) -> list[dict]:
+    """Predict batch by batch, while threads read the next photographs and write the last maps."""
+    from tqdm import tqdm
+
+    rows: list[dict] = []
+    with (
+        ThreadPoolExecutor(2) as pool,
+        tqdm(total=len(work), unit="photo", disable=not sys.stderr.isatty()) as bar,
+    ):
+        writing = []
+        for photographs, pictures in _batches(work, pool):
+            for photograph, picture, maps in _maps(photographs, pictures, predictor, strength):
+                job = (photograph, picture, maps, predictor.provenance.line(), out)
+                writing.append(pool.submit(_write, *job, npy=npy, overlays=overlays))
+            while len(writing) > 2 * _BATCH:  # what is in memory at once
+                rows += writing.pop(0).result()
+                bar.update()
+        for each in writing:
+            rows += each.result()
+            bar.update()
+    return rows
+
+
+def _batches(work: list[Photograph], pool) -> Iterator[tuple[list[Photograph], list["np.ndarray"]]]:
+    from csalgan.photographs import read_photograph
+
+    parts = [work[start : start + _BATCH] for start in range(0, len(work), _BATCH)]
+    ahead = [pool.submit(read_photograph, each.path) for each in (parts[0] if parts else [])]
+    for k, part in enumerate(parts):
+        waiting, ahead = ahead, []
+        if k + 1 < len(parts):
+            ahead = [pool.submit(read_photograph, each.path) for each in parts[k + 1]]
+        yield part, [each.result() for each in waiting]
+
+
+def _maps(
+    photographs: list[Photograph],
+    pictures: list["np.ndarray"],
+    predictor: "Predictor",
+    strength: float,
+) -> Iterator[tuple[Photograph, "np.ndarray", list["np.ndarray"]]]:
+    """Each photograph is encoded once for all its sentences."""
+    features = predictor.encode_images(pictures)
+    shapes = [picture.shape[:2] for picture in pictures]
+    columns = zip(*(photograph.sentences for photograph in photographs), strict=True)
+    read = [predictor.read(features, texts, shapes, strength=strength) for texts in columns]
+    for photograph, picture, *maps in zip(photographs, pictures, *read, strict=True):
+        yield photograph, picture, maps
+
+
+def _write(
+    photograph: Photograph,
+    picture: "np.ndarray",
+    maps: list["np.ndarray"],
+    line: str,
+    out: Path,
+    *,
+    npy: bool,
+    overlays: bool,
+) -> list[dict]:
+    from csalgan import output
+
+    rows = []
+    for k, (sentence, saliency) in enumerate(zip(photograph.sentences, maps, strict=True), 1):
+        name = photograph.name if len(maps) == 1 else f"{photograph.name}-{k}"
+        path = output.save_map(out / "maps" / f"{name}.png", saliency)
+        if npy:
+            output.save_array(out / "arrays" / f"{name}.npy", saliency)
+        if overlays:
+            output.save_overlay(out / "overlays" / f"{name}.jpg", picture, saliency)
+        height, width = saliency.shape
+        size = {"height": height, "width": width}
+        place = path.relative_to(out).as_posix()
+        rows.append({"photograph": str(photograph.path), "text": sentence, "map": place, **size})
+    if len(maps) > 1:
+        sheet = output.contact_sheet(picture, maps, photograph.sentences, line)
+        output.save_sheet(out / "sheets" / f"{photograph.name}.png", sheet)
+    return rows

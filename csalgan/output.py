@@ -1,0 +1,99 @@
+"""What predictions look like on disk: maps, overlays, contact sheets."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from csalgan.errors import CsalganError
+from csalgan.figures.base import blend
+from csalgan.files import atomic_file
+
+_CELL, _GAP, _FOOT = 420, 12, 26  # pixels of a contact sheet
+
+
+def save_map(path: Path, saliency: np.ndarray) -> Path:
+    """Write a map ``(H, W)`` in [0, 1] as a 16-bit grey PNG, 65535 where it is 1."""
+    grey = np.rint(np.clip(saliency, 0, 1) * 65535).astype(np.uint16)
+    with atomic_file(path) as temporary:
+        # Low bits of a smooth map hardly pack: the fastest level is as good as any.
+        Image.fromarray(grey).save(temporary, compress_level=1)
+    return path
+
+
+def save_array(path: Path, saliency: np.ndarray) -> Path:
+    """Write a map as it is: float32 ``.npy``."""
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, saliency.astype(np.float32))
+    return path
+
+
+def save_overlay(path: Path, image: np.ndarray, saliency: np.ndarray) -> Path:
+    """Write the map laid over its photograph, a JPEG of the photograph's size."""
+    with atomic_file(path) as temporary:
+        Image.fromarray(blend(image, saliency)).save(temporary, quality=90)
+    return path
+
+
+def contact_sheet(
+    image: np.ndarray, maps: Sequence[np.ndarray], sentences: Sequence[str], line: str
+) -> Image.Image:
+    """One row of pictures: the photograph, then an overlay for each sentence.
+
+    Args:
+        maps: one (H, W) map a sentence.
+        sentences: what each map was predicted with, ``""`` for free viewing.
+        line: where it came from; stands at the foot.
+    """
+    if len(maps) != len(sentences):
+        raise CsalganError(f"{len(maps)} maps and {len(sentences)} sentences: give one a map.")
+    height = max(round(_CELL * image.shape[0] / image.shape[1]), 1)
+    titles = ["the photograph", *[f"“{text}”" if text else "free viewing" for text in sentences]]
+    wrapped = [_wrap(title, _font(15), _CELL) for title in titles]
+    head = _GAP + 20 * max(map(len, wrapped))
+    size = (_GAP + (_CELL + _GAP) * len(titles), head + height + _FOOT)
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    pictures = [image, *(blend(image, saliency) for saliency in maps)]
+    for k, (picture, lines) in enumerate(zip(pictures, wrapped, strict=True)):
+        x = _GAP + (_CELL + _GAP) * k
+        for row, text in enumerate(lines):
+            draw.text((x, _GAP // 2 + 20 * row), text, fill="#222222", font=_font(15))
+        small = Image.fromarray(picture).resize((_CELL, height), Image.Resampling.LANCZOS)
+        sheet.paste(small, (x, head))
+    draw.text((_GAP, head + height + 6), line, fill="#777777", font=_font(11))
+    return sheet
+
+
+def save_sheet(path: Path, sheet: Image.Image) -> Path:
+    """Write a contact sheet as PNG."""
+    with atomic_file(path) as temporary:
+        sheet.save(temporary)
+    return path
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Matplotlib's own font: always there, and with letters of many languages."""
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(path), size)
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int = 3) -> list[str]:
+    """Break a title into lines that fit; a longer one ends in …"""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    lines = [line for line in lines if line]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
+    while lines and font.getlength(lines[-1]) > width:  # one word longer than the line
+        lines[-1] = lines[-1].removesuffix(" …")[:-1].rstrip("…") + "…"
+    return lines

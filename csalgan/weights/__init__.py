@@ -1,0 +1,121 @@
+"""The trained weights that come with the package, and how a run becomes such a file.
+
+One safetensors file holds the generator in half precision and, as its metadata, everything needed
+to build it and to say where it came from. ``README.md`` beside it is the model card.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from csalgan.config import profile_from
+from csalgan.data import Dataset, make_split
+from csalgan.errors import CsalganError
+from csalgan.files import atomic_file
+from csalgan.models.build import Generator, empty_generator
+from csalgan.training import Run
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def shipped() -> list[str]:
+    """Names of the weights in the package; ``compact-minilm`` was trained with MiniLM."""
+    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+
+
+def load(name_or_path: str | Path) -> tuple[Generator, dict[str, Any]]:
+    """A generator in evaluation mode (float32, on the CPU), and what is known of it.
+
+    Args:
+        name_or_path: a name of :func:`shipped`, or the path of a file that :func:`pack` wrote.
+
+    Returns:
+        The generator, and its ``profile``, ``provenance``, ``text_fingerprint``, ``text_dim``,
+        ``split`` and ``validation`` as plain values.
+
+    Raises:
+        CsalganError: no such weights, or the file is not of this kind.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".safetensors":
+        path = FOLDER / f"{name_or_path}.safetensors"
+    if not path.is_file():
+        known = ", ".join(shipped()) or "none"
+        raise CsalganError(
+            f"{name_or_path}: no such weights; the package has {known}. Train your own with "
+            "`csalgan train --profile best` and give its folder with --run."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads(file.metadata()["csalgan"])
+            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+        profile = profile_from(about["profile"], str(path))
+        generator = empty_generator(profile, about["text_dim"])
+        generator.load_state_dict(state)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise CsalganError(
+            f"{path}: not weights that csalgan packed; give a file of `make weights`."
+        ) from error
+    if not all(torch.isfinite(value).all() for value in state.values()):
+        raise CsalganError(f"{path}: holds numbers that are not finite; pack the run again.")
+    return generator.eval(), about
+
+
+def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
+    """Write a run's best generator in half precision, with everything known of it.
+
+    The images it was trained on are recorded by the rule and seed that drew them, by the
+    dataset's fingerprint, and by a digest of their sorted ids.
+
+    Returns:
+        What :func:`load` returns beside the generator.
+
+    Raises:
+        CsalganError: the dataset is not the one the run was trained on.
+    """
+    if dataset.fingerprint[:12] != run.provenance.fingerprint:
+        raise CsalganError(
+            f"{dataset.root}: not the data that {run.folder} was trained on; give that with --data."
+        )
+    profile = run.profile
+    split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
+    ids = np.unique(split.of("train", dataset.records)["image_id"].to_numpy(str))
+    best = run.history.loc[run.history["val_cc"].idxmax()]
+    about = {
+        "profile": profile.as_dict(),
+        "provenance": run.provenance.as_dict(),
+        "text_dim": run.info["text_dim"],
+        "text_fingerprint": run.info["text_fingerprint"],
+        "split": {
+            "rule": split.rule,
+            "seed": split.seed,
+            "training_images": len(ids),
+            "training_images_sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        },
+        "validation": {"cc": float(best["val_cc"]), "nss": float(best["val_nss"])},
+    }
+    state = run.generator().state_dict()
+    half = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in state.items()
+    }
+    with atomic_file(Path(path)) as temporary:
+        save_file(half, temporary, metadata={"csalgan": json.dumps(about)})
+    return about
+
+
+def main() -> None:
+    """``python -m csalgan.weights RUN DATA NAME``: put a run's weights into the package."""
+    from csalgan.data import open_dataset
+
+    run, data, name = sys.argv[1:]
+    path = FOLDER / f"{name}.safetensors"
+    about = pack(Run.load(run), open_dataset(data), path)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, validation {about['validation']}")

