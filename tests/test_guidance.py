@@ -341,17 +341,17 @@ def test_models_are_compared_on_the_same_records(dataset, told):
 def test_encoders_are_trained_alike_and_the_missing_named(embedded, tmp_path):
     job = open_job("smoke", str(embedded), str(tmp_path / "report"), ["text.clip_weights=no.pt"])
     names = ["none", "hashing", "clip"]
-    trained, skipped = guidance.train_encoders(job, names, epochs=1)
+    trained, skipped = guidance.train_encoders(job, names, profile="smoke")
     assert list(trained) == ["none", "hashing"]
     assert "no.pt: no such file" in skipped["clip"]
     for name, predictor in trained.items():
         assert predictor.encoder.name == predictor.provenance.encoder == name
     runs = {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")}
     assert len(runs) == 2
-    guidance.train_encoders(job, names, epochs=1)
+    guidance.train_encoders(job, names, profile="smoke")
     assert {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")} == runs
     with pytest.raises(CsalganError, match="text encoder bert: text.encoder='bert'"):
-        guidance.train_encoders(job, ["bert"])
+        guidance.train_encoders(job, ["bert"], profile="smoke")
 
     test = job.split.of("test", job.dataset.records)
     told = test[test.condition != "none"]

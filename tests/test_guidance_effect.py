@@ -43,20 +43,6 @@ def oracle(dataset, pull: float = 1.0):
     return ask
 
 
-def measured(dataset):
-    """Every simulated observer's gaze as the prediction: the truth with noise."""
-    records = dataset.records
-    free = records[records.condition == "none"].set_index("image_id").record
-
-    def ask(rows, texts=None, *, strength=1.0):
-        for record, image_id, text in zip(
-            rows.record, rows.image_id, texts or rows.text, strict=True
-        ):
-            yield record, dataset.map(record if text else free[image_id])
-
-    return ask
-
-
 def recovered(ask, dataset, told, texts=None):
     table = guidance.text_effect(ask, dataset, told, SIZE, texts)
     return table, guidance.summarise_effect(table, draws=200).set_index("condition")
@@ -116,7 +102,7 @@ def test_moving_far_to_the_wrong_place_recovers_nothing(dataset, told):
 
 
 def test_simulated_observers_recover_the_pull_within_their_noise(dataset, told):
-    table, effect = recovered(measured(dataset), dataset, told)
+    table, effect = recovered(guidance.measured(dataset), dataset, told)
     assert effect.covers_truth["all"]
     assert 0 < effect.high["all"] - effect.low["all"] < 0.2
     assert table.correlation.mean() > 0.7

@@ -232,7 +232,11 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
 
 @themed
 def change_examples(
-    dataset, records: Sequence[str], moves: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    dataset,
+    records: Sequence[str],
+    moves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    title: str = "Where attention moved",
 ) -> Figure:
     """Image, measured change and predicted change, one row per record.
 
@@ -243,9 +247,7 @@ def change_examples(
     rows = dataset.records.set_index("record").loc[list(records)]
     width = 2.7
     heights = [width * h / w for h, w in zip(rows.height, rows.width, strict=True)]
-    fig = figure(
-        3 * width + 1.0, sum(heights) + 0.3 * len(rows) + 0.9, title="Where attention moved"
-    )
+    fig = figure(3 * width + 1.0, sum(heights) + 0.3 * len(rows) + 0.9, title=title)
     axes = fig.subplots(len(rows), 3, squeeze=False, height_ratios=heights)
     for line, (record, row) in zip(axes, rows.iterrows(), strict=True):
         predicted, measured = moves[record]
@@ -264,7 +266,12 @@ def change_examples(
 
 
 @themed
-def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+def change_agreement(
+    table: pd.DataFrame,
+    summary: pd.DataFrame,
+    *,
+    title: str = "Does the model move attention where people do?",
+) -> Figure:
     """How well predicted and measured changes agree, beside strangers' changes; and how much moved.
 
     Args:
@@ -272,9 +279,7 @@ def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         summary: its means with intervals (:func:`csalgan.guidance.summarise_changes`).
     """
     order = [c for c in (*CONDITIONS, "all") if (summary.condition == c).any()]
-    fig = figure(
-        9.2, 0.5 * len(order) + 2.0, title="Does the model move attention where people do?"
-    )
+    fig = figure(9.2, 0.5 * len(order) + 2.0, title=title)
     agree, share = fig.subplots(1, 2, sharey=True)
     rng = np.random.default_rng(0)  # spreads the dots, nothing else
     for k, condition in enumerate(order):

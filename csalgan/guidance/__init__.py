@@ -20,7 +20,7 @@ from csalgan.guidance.changes import (
 )
 from csalgan.guidance.effect import expected_map, summarise_effect, text_effect
 from csalgan.guidance.encoders import compare_encoders, train_encoders
-from csalgan.guidance.reading import Ask, Reader
+from csalgan.guidance.reading import Ask, Reader, measured
 from csalgan.guidance.scores import (
     Score,
     human_scores,
@@ -57,6 +57,7 @@ __all__ = [
     "density",
     "expected_map",
     "human_scores",
+    "measured",
     "paired_differences",
     "predicted_changes",
     "readable",

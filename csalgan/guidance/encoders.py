@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from csalgan.config import profile_from
+from csalgan.config import load_profile, profile_from
 from csalgan.errors import CsalganError
 from csalgan.exploration import over_images
 from csalgan.guidance.changes import changes, compare_changes, summarise_changes
@@ -18,36 +18,39 @@ from csalgan.text import get_encoder
 
 
 def train_encoders(
-    job: Job, names: Sequence[str], *, epochs: int = 0, subset: str = "total"
+    job: Job, names: Sequence[str], *, profile: str = "demo-compact", epochs: int = 0
 ) -> tuple[dict[str, Predictor], dict[str, str]]:
-    """Train the report's model once with each text encoder, all else equal.
+    """Train one model on the report's data once with each text encoder, all else equal.
 
     The runs stand in ``runs/encoders/`` of the report and are found again.
 
     Args:
         names: from :data:`csalgan.text.ENCODERS`.
-        epochs: of each; 0 is as many as the profile says.
-        subset: what they are trained on.
+        profile: of the model; a small one, because it is trained as often as there are encoders.
+        epochs: of each; 0 is as many as that profile says.
 
     Returns:
         Encoder → predictor, and encoder → why it was left out (its weights are not here).
 
     Raises:
-        CsalganError: an unknown encoder.
+        CsalganError: an unknown encoder or profile.
     """
     trained, skipped = {}, {}
     for name in names:
-        values = job.profile.as_dict()
-        values["text"] |= {"encoder": name}
-        values["training"] |= {"epochs": epochs or job.profile.training.epochs}
-        profile = profile_from(values, f"text encoder {name}")  # an unknown one is refused here
+        values = load_profile(profile).as_dict()
+        values["seed"] = job.profile.seed
+        split = {"split": job.profile.data.split, "split_seed": job.profile.split_seed}
+        values["data"] |= split
+        values["text"] |= {"encoder": name, "clip_weights": job.profile.text.clip_weights}
+        values["training"] |= {"epochs": epochs or values["training"]["epochs"]}
+        chosen = profile_from(values, f"text encoder {name}")  # an unknown one is refused here
         try:
-            get_encoder(name, clip_weights=profile.text.clip_weights)
+            get_encoder(name, clip_weights=chosen.text.clip_weights)
         except CsalganError as missing:
             skipped[name] = str(missing)
             continue
-        own = replace(job, profile=profile, out=job.out / "runs" / "encoders" / name)
-        trained[name] = own.predictor(subset)
+        own = replace(job, profile=chosen, out=job.out / "runs" / "encoders" / name)
+        trained[name] = own.predictor("total")
     return trained, skipped
 
 

@@ -89,6 +89,25 @@ class Reader:
         return self._seen[image_id]
 
 
+def measured(dataset: Dataset) -> Ask:
+    """People as a model: the measured map of a record, or of free viewing for an empty sentence.
+
+    What it gives where a sentence is not the record's own, and at other strengths than 1, is the
+    same: nobody was asked.
+    """
+    free = dataset.records[dataset.records["condition"] == "none"].set_index("image_id")["record"]
+
+    def ask(
+        records: pd.DataFrame, texts: Sequence[str | None] | None = None, *, strength: float = 1.0
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        given = records["text"] if texts is None else texts
+        rows = zip(records["record"], records["image_id"], given, strict=True)
+        for record, image_id, text in rows:
+            yield record, dataset.map(record if text else free[image_id])
+
+    return ask
+
+
 class _NoText:
     """Zeros for every sentence and no words: what a model gets when its text input is cut off."""
 
