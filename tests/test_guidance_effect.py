@@ -53,7 +53,7 @@ def test_the_true_density_recovers_the_true_pull(dataset, told):
     assert table.record.tolist() == told.record.tolist()
     for condition, kappa in KAPPA.items():
         row = effect.loc[condition]
-        assert row.true == kappa
+        assert row.true == pytest.approx(kappa)
         # Maps are cast to float32 on the way.
         assert (row["mean"], row.low, row.high) == pytest.approx((kappa,) * 3, abs=1e-5)
     assert effect.true["all"] == pytest.approx(told.condition.map(KAPPA).mean())
@@ -64,7 +64,8 @@ def test_the_true_density_recovers_the_true_pull(dataset, told):
 
 def test_half_an_effect_is_half(dataset, told):
     table, effect = recovered(oracle(dataset, pull=0.5), dataset, told)
-    assert effect["mean"].to_numpy() == pytest.approx(effect.true.to_numpy() / 2, abs=1e-5)
+    # Each map is made to have mean 1 after it was resized, so half-way is not quite linear.
+    assert effect["mean"].to_numpy() == pytest.approx(effect.true.to_numpy() / 2, rel=0.01)
     assert not effect.covers_truth.any()
     assert effect.excludes_zero.all()
     _, other_way = recovered(oracle(dataset, pull=-0.5), dataset, told)
@@ -89,7 +90,8 @@ def test_moving_far_to_the_wrong_place_recovers_nothing(dataset, told):
     truth = dataset.truth
     salient = told[told.condition == "salient"]
 
-    def ask(rows, texts, *, strength=1.0):
+    def ask(rows, texts=None, *, strength=1.0):
+        texts = texts or rows.text
         for record, image_id, text in zip(rows.record, rows.image_id, texts, strict=True):
             objects = component_densities(truth, image_id)["objects"]
             named = truth["images"][image_id]["records"][record]["named"]

@@ -29,13 +29,14 @@ _ROUNDING = 1e-6  # maps are float32
 
 
 def expected_map(truth: dict, record: str) -> np.ndarray:
-    """The map that infinitely many simulated observers would leave: float64 (H, W) ≥ 0.
+    """The map that infinitely many simulated observers would leave: float64 (H, W), sum 1.
 
     It is :func:`csalgan.data.synthetic.true_density`, blurred as the dataset's maps are.
     """
     exact = true_density(truth, record)
     sigma = truth["gaze_model"]["map_sigma"] * max(exact.shape)
-    return gaussian_filter(exact, sigma, mode="constant")
+    blurred = gaussian_filter(exact, sigma, mode="constant")
+    return blurred / blurred.sum()  # a little is lost at the border
 
 
 def text_effect(
