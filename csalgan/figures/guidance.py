@@ -400,7 +400,7 @@ def known_effect(effects: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
     for row in first.itertuples():
         place = order.index(row.condition)
         handles["true effect"] = ax.vlines(
-            row.true, place - 0.42, place + 0.42, color=ACCENTS[1], lw=2.2, zorder=0
+            row.true, place - 0.42, place + 0.42, color=ACCENTS[3], lw=2.2, zorder=0
         )
     ax.axvline(0, color=INK, lw=0.9)
     ax.set_yticks(range(len(order)), [CONDITION_LABELS.get(c, c) for c in order])
