@@ -33,14 +33,14 @@ class Variant(NamedTuple):
 #: The model of the profile first: it alone is trained with several seeds.
 VARIANTS: dict[str, Variant] = {
     "compact": Variant("compact", {}),
+    "without": Variant("compact without text", {"model": {"fusion": "none"}}),
+    "none": Variant("compact, encoder none", {"text": {"encoder": "none"}}),
+    "hashing": Variant("compact, hashing", {"text": {"encoder": "hashing"}}),
     "sentence": Variant("compact, sentence only", {"model": {"fusion": "sentence"}}),
-    "words": Variant("compact, words only", {"model": {"fusion": "words"}}),
     "cold": Variant("compact, no class names", {"model": {"semantic_start": False}}),
     "unpaired": Variant("compact, no change term", {"losses": {"change": 0.0}}),
     "game": Variant("compact, with the game", {"training": {"adversarial_weight": 0.05}}),
-    "hashing": Variant("compact, hashing", {"text": {"encoder": "hashing"}}),
-    "none": Variant("compact, encoder none", {"text": {"encoder": "none"}}),
-    "without": Variant("compact without text", {"model": {"fusion": "none"}}),
+    "words": Variant("compact, words only", {"model": {"fusion": "words"}}),
 }
 PAPER = "paper's model"
 METRICS = ("cc", "nss", "sauc", "auc", "sim", "kl")

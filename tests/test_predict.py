@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 import csalgan
@@ -181,6 +182,23 @@ def test_one_line_in_python(packed, photographs):
     assert prediction._shipped.cache_info().currsize == 1
     with pytest.raises(CsalganError, match="is not a picture"):
         csalgan.predict(photographs / "notes.txt", weights=str(packed))
+
+
+def test_several_views_are_averaged_as_densities(run):
+    image = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
+    predictor = Predictor.of_run(run)
+    alone = []
+    for side in (64, 96):
+        predictor.sizes = (side,)
+        features = predictor.encode_images([image])
+        view = features[0]
+        text = predictor.text_features(["a red ball"])
+        with torch.inference_mode(), predictor._autocast():
+            alone.append(predictor.generator.read(view, text, 96)[0, 0].float().numpy())
+    predictor.sizes = (64, 96)
+    both = predictor.predict([image], ["a red ball"])[0]
+    mean = sum(one / one.sum() for one in alone)
+    assert np.allclose(both, mean / mean.max(), atol=1e-3)
 
 
 def test_a_turned_photograph_is_predicted_upright(packed, tmp_path):
