@@ -52,7 +52,8 @@ def main() -> None:
         with torch.inference_mode():
             theirs = 4 / fastest(lambda: paper(batch, text))
         print(
-            f"{'paper, 256 px':27} model alone {theirs:6.1f} /s; the last line is {alone / theirs:.0f} times as fast"
+            f"{'paper, 256 px':27} model alone {theirs:6.1f} /s: the line above is "
+            f"{alone / theirs:.0f} times as fast"
         )
     one = fastest(lambda: csalgan.predict(images[0], SENTENCE))
     print(f"csalgan.predict, one photograph after loading: {one * 1e3:.0f} ms")
