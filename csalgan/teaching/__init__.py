@@ -7,6 +7,6 @@ the modules ``lessons``, one a notebook, and their solutions apart, in ``solutio
 
 from csalgan.teaching.checking import Result, check, exercises
 from csalgan.teaching.display import agree, code_of
-from csalgan.teaching.measures import leakage, same_order
+from csalgan.teaching.measures import leakage, listening, same_order
 
-__all__ = ["Result", "agree", "check", "code_of", "exercises", "leakage", "same_order"]
+__all__ = ["Result", "agree", "check", "code_of", "exercises", "leakage", "listening", "same_order"]

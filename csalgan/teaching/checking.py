@@ -65,14 +65,17 @@ class Result:
 
     def _repr_html_(self) -> str:
         mark, word, colour = _MARKS[self.right]
+        # In a notebook an unanswered question stands right above.
+        message = _UNANSWERED if self.right is None else self.message
         # Ink and paper of its own, so that it can be read in a dark theme too.
         return (
             f'<div style="border-left: 4px solid {colour}; background: #f6f7f9; color: #1d2126; '
             f'padding: .5em .8em; max-width: 46em"><strong>{mark} {self.exercise} {word}</strong>'
-            f"<br>{escape(self.message)}</div>"
+            f"<br>{escape(message)}</div>"
         )
 
 
+_UNANSWERED = "Put your answer in place of None and run the cell again."
 _MARKS = {
     True: ("✓", "right", "#00795a"),
     False: ("✗", "not yet", "#c6460b"),
