@@ -612,6 +612,53 @@ def test_remembering_images_pays_only_where_the_split_leaks(job):
     assert gain["published"] > gain["over records"] > 0
 
 
+class Listener:
+    """Predicts from the sentence by a rule: ``(dataset, row, text) → map``."""
+
+    def __init__(self, rule):
+        self.rule = rule
+
+    def predict_records(self, dataset, records, *, texts):
+        for row, text in zip(records.itertuples(), texts, strict=True):
+            yield row.record, self.rule(dataset, row, text)
+
+
+def deaf(dataset, row, text):
+    return np.ones((row.height, row.width))
+
+
+def startled(dataset, row, text):
+    """Looks to the left as soon as anybody speaks."""
+    saliency = np.ones((row.height, row.width))
+    if text:
+        saliency[:, : row.width // 2] = 3
+    return saliency
+
+
+def perfect(dataset, row, text):
+    free = dataset.records.query("condition == 'none'").set_index("image_id").record
+    return dataset.map(row.record if text == row.text else free[row.image_id])
+
+
+def test_listening_tells_deaf_startled_and_listening_models_apart(job):
+    records = job.split.of("test", job.dataset.records)
+    deaf_, startled_, perfect_ = (
+        teaching.listening(Listener(rule), job, records).set_index("sentence")
+        for rule in (deaf, startled, perfect)
+    )
+    people = perfect_.loc["people, own sentence"]
+    assert people.agreement == pytest.approx(1)
+    assert 0.05 < people.moved < 0.95
+    models = ["own sentence", "another image's", "no meaning"]
+    assert (deaf_.moved[models] == 0).all()
+    assert deaf_.agreement[models].isna().all()
+    assert startled_.moved["own sentence"] == pytest.approx(0.25)  # 3:1 instead of 2:2
+    assert startled_.moved[models].nunique() == 1
+    assert perfect_.moved["own sentence"] == pytest.approx(people.moved, rel=0.05)
+    assert perfect_.agreement["own sentence"] > 0.98
+    assert perfect_.moved["no meaning"] == 0
+
+
 def test_the_figures_of_misconceptions_say_what_was_measured(job):
     table = teaching.leakage(job, seeds=2)
     fig = show.leakage(table)
