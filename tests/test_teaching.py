@@ -21,6 +21,7 @@ from csalgan.job import open_job
 from csalgan.metrics import paper, tuebingen
 from csalgan.models import PaperDiscriminator
 from csalgan.teaching import display
+from csalgan.training import HISTORY_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = {one.id: one for one in teaching.exercises()}
@@ -29,10 +30,15 @@ NOTEBOOKS = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("0
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
-    """A small job with one trained run of a few epochs."""
-    out = tmp_path_factory.mktemp("teaching") / "report"
-    job = open_job("smoke", out=str(out), overrides=["training.epochs=4"])
-    job.run("total", progress=False)
+    """A small job with one run, whose history tells every mistake of exercise 03-1 apart."""
+    job = open_job("smoke", out=str(tmp_path_factory.mktemp("teaching") / "report"))
+    folder = job.run("total", progress=False).folder
+    history = pd.DataFrame(0.5, index=range(7), columns=HISTORY_COLUMNS)
+    history["epoch"] = range(1, 8)
+    history["discriminator"] = [1.20, 1.38, 1.00, 0.70, 0.40, 0.90, 1.10]
+    history["val_discriminator"] = [1.10, 1.20, 1.39, 0.90, 0.60, 1.00, 0.80]
+    history["val_cc"] = [0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.50]
+    history.to_csv(folder / "history.csv", index=False)
     return job
 
 
@@ -92,10 +98,6 @@ def moved(job, largest):
 def mean_map_ccs(job):
     average = exploration.mean_maps(job.prepared)["all"]
     return average, np.array([exploration.correlation(average, m) for m in job.prepared.maps])
-
-
-def history(job):
-    return job.run("total").history
 
 
 def disc_logits(d, s, p):
@@ -198,12 +200,13 @@ WRONG = {
         (lambda job: lambda layers: stride_first(layers), "spreads the .outputs"),
     ],
     "03-1": [
-        (lambda job: history(job).discriminator.argmin(), r"counted from 0|no epoch 0|further"),
-        (
-            lambda job: history(job).epoch[history(job).discriminator.argmin()],
-            "with the .smallest. loss",
-        ),
-        (lambda job: 99, "no epoch 99: the history has 1 to 4"),
+        (lambda job: 1, "counted from 0"),
+        (lambda job: 3, "for val_discriminator"),
+        (lambda job: 4, "compared with ln 2"),
+        (lambda job: 5, "with the .smallest. loss"),
+        (lambda job: 6, "best val_cc"),
+        (lambda job: 7, "Epoch 7 is further from 1.386"),
+        (lambda job: 99, "no epoch 99: the history has 1 to 7"),
         (lambda job: "the second", "to be a number"),
     ],
     "03-2": [
@@ -431,7 +434,7 @@ def test_typical_wrong_answers_are_told_what_is_wrong(exercise, job):
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_nothing_a_student_types_breaks_a_check(exercise, job):
     odd = ["", "hello", [], {}, (), object(), float("nan"), -1e9, True, b"x", [[1], [2, 3]]]
-    odd += [np.zeros((2, 2)), torch.zeros(3), pd.DataFrame({"a": [1]}), print, lambda: 1, int]
+    odd += [np.zeros((2, 2)), torch.zeros(3), pd.DataFrame({"a": [1, 2]}), print, lambda: 1, int]
     odd += [lambda *a: a, lambda *a: "text", lambda *a: [[1], [2, 3]], lambda *a: np.nan, 1 + 2j]
     for answer in odd:
         result = teaching.check(exercise, answer, job)
@@ -574,7 +577,10 @@ def test_code_is_shown_as_it_stands_without_its_docstring():
     assert text.startswith("def nss(prediction, fixations) -> float:")
     assert '"""' not in text
     assert "deviation = np.sqrt" in text
-    assert display.source_of(lambda x: x)  # nothing to leave out
+
+
+def test_code_without_a_docstring_is_shown_whole():
+    assert display.source_of(zs) == "def zs(p):\n    return (p - p.mean()) / p.std()"
 
 
 def test_agreement_is_said_and_disagreement_shouted():

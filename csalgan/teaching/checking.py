@@ -204,7 +204,8 @@ def one_number(answer: Any, right: float, mistakes: Mistakes = (), *, tolerance:
         raise Wrong("That is the answer in per cent; give the share, between 0 and 1.")
     if _close(value, -right, tolerance):
         raise Wrong("The size is right, the sign is not.")
-    raise Wrong(f"{value:.6g} is too {'large' if value > right else 'small'}.")
+    side = "large" if value > right else "small"
+    raise Wrong(f"{value:.6g} is too {side}, and none of the usual mistakes gives it.")
 
 
 def one_word(answer: Any, allowed: Sequence[str], what: str) -> str:
@@ -270,7 +271,8 @@ def called(answer: Any, probe: tuple) -> Any:
     except Wrong:
         raise
     except Exception as error:  # whatever a student's code may raise
-        raise Wrong(f"Your function stopped with {type(error).__name__}: {error}") from None
+        said = f"{type(error).__name__}: {error}".rstrip(". ")
+        raise Wrong(f"Your function stopped with {said}.") from None
     if value is None:
         raise Wrong("Your function gives nothing back; end it with return.")
     return _plain(value)
