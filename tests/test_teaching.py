@@ -658,7 +658,7 @@ def test_listening_tells_deaf_startled_and_listening_models_apart(job):
     models = ["own sentence", "another image's", "no meaning"]
     assert (deaf_.moved[models] == 0).all()
     assert deaf_.agreement[models].isna().all()
-    assert startled_.moved["own sentence"] == pytest.approx(0.25)  # 3:1 instead of 2:2
+    assert startled_.moved["own sentence"] == pytest.approx(0.25, abs=0.01)  # 3:1, blurred edge
     assert startled_.moved[models].nunique() == 1
     assert perfect_.moved["own sentence"] == pytest.approx(people.moved, rel=0.05)
     assert perfect_.agreement["own sentence"] > 0.98
