@@ -130,7 +130,9 @@ def score_all(trained: Sequence[Trained], dataset: Dataset, part: str = "test") 
         maps = predictor.predict_records(dataset, rows, progress=True)
         both = [
             evaluator(maps, rows, model=one.label).assign(variant="true"),
-            guidance.score_variants(predictor, dataset, sentences, evaluator),
+            guidance.score_variants(
+                guidance.Reader(predictor, dataset), dataset, sentences, evaluator
+            ),
         ]
         tables.append(pd.concat(both).assign(model=one.label, run=f"{one.variant}-{one.seed}"))
     evaluator.provenance = None

@@ -10,7 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from csalgan import guidance
 from csalgan.data import open_dataset, prepare
 from csalgan.errors import CsalganError
+from csalgan.exploration import over_images
 from csalgan.figures import guidance as draw
+from csalgan.job import open_job
 
 
 def drawn(fig):
@@ -27,17 +29,19 @@ class Oracle:
 
     def __init__(self, dataset, listens=True):
         self.listens = listens
+        self.map_of = dataset.map
         records = dataset.records
         self.of_text = dict(zip(zip(records.image_id, records.text, strict=True), records.record,
                                 strict=True))  # fmt: skip
         self.free = records[records.condition == "none"].set_index("image_id").record
 
-    def predict_records(self, dataset, records, *, texts=None, strength=1.0, progress=False):
+    def __call__(self, records, texts=None, *, strength=1.0):
         texts = list(records.text) if texts is None else texts
         for record, image_id, text in zip(records.record, records.image_id, texts, strict=True):
             free = self.free[image_id]
             told = self.of_text.get((image_id, text), free) if self.listens else free
-            mix = strength * dataset.map(told) + (1 - strength) * dataset.map(free).astype(float)
+            untold = self.map_of(free).astype(float)
+            mix = strength * self.map_of(told) + (1 - strength) * untold
             yield record, np.maximum(mix, 0).astype(np.float32)
 
 
@@ -93,6 +97,7 @@ def test_variants_say_what_they_promise(dataset, variants, told):
     assert set(table.index) == set(told.record)  # free viewing has no sentence to vary
     assert (table["true"] == text[table.index]).all()
     assert (table["absent"] == "").all()
+    assert (table["no_text"] == "").all()
     for record, mixed in table["shuffled"].items():
         assert Counter(mixed.split()) == Counter(text[record].split())
         assert mixed != text[record]
@@ -131,7 +136,33 @@ def test_a_sentence_of_one_word_cannot_be_shuffled():
         {"record": ["1_3"], "image_id": ["1"], "condition": ["salient"], "text": ["dog dog"]}
     )
     table = guidance.sentence_variants(records)
-    assert table.variant.tolist() == ["true", "absent"]
+    assert table.variant.tolist() == ["true", "absent", "no_text"]
+
+
+def test_content_words_are_what_the_list_of_function_words_leaves(variants):
+    records = pd.DataFrame(
+        {
+            "record": ["1_3", "2_3", "3_3"],
+            "image_id": ["1", "2", "3"],
+            "condition": ["salient"] * 3,
+            "text": ["A man, behind the RED bus, waves at us.", "It is on it.", "Green apples"],
+        }
+    )
+    table = guidance.sentence_variants(records, ["content"])
+    assert table.text.tolist() == ["man red bus waves"]  # nothing left; nothing to take away
+    kept = variants[variants.variant == "content"]
+    assert len(kept) == variants.record.nunique()
+    assert not set(" ".join(kept.text).split()) & guidance.FUNCTION_WORDS
+
+
+def test_a_sentence_without_each_of_its_words():
+    assert guidance.without_each_word("A red, big bus") == [
+        ("a", "red, big bus"),
+        ("red", "A big bus"),
+        ("big", "A red, bus"),
+        ("bus", "A red, big"),
+    ]
+    assert guidance.without_each_word("Bus") == [("bus", "")]
 
 
 def test_mistakes_are_named(dataset):
@@ -149,7 +180,7 @@ def test_a_model_that_does_not_listen_shows_no_effect(dataset, variants):
         Oracle(dataset, listens=False), dataset, variants, correlate(dataset)
     )
     table = guidance.paired_differences(deaf, draws=50)
-    assert set(table.variant) == {"swapped", "other_image", "shuffled", "absent"}
+    assert set(table.variant) == set(guidance.VARIANTS) - {"true"}
     assert (table[["mean", "low", "high"]] == 0).all(axis=None)
     assert not table.excludes_zero.any()
 
@@ -195,9 +226,7 @@ def test_pairs_are_formed_within_a_record():
 
 
 def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants, scores):
-    table = guidance.score_strengths(
-        Oracle(dataset), dataset, told, (0, 0.5, 1), correlate(dataset)
-    )
+    table = guidance.score_strengths(Oracle(dataset), told, (0, 0.5, 1), correlate(dataset))
     key = ["record", "metric"]
     for strength, variant in ((0, "absent"), (1, "true")):
         swept = table[table.strength == strength].set_index(key).value
@@ -205,7 +234,7 @@ def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants,
         assert np.allclose(swept, asked[swept.index])
     assert set(table.strength) == {0.0, 0.5, 1.0}
     known = {0.5: table[table.strength == 0.5].assign(value=7.0)}
-    reused = guidance.score_strengths(None, dataset, told, (0.5,), None, known=known)
+    reused = guidance.score_strengths(None, told, (0.5,), None, known=known)
     assert (reused.value == 7).all()
     assert (reused.strength == 0.5).all()
 
@@ -247,6 +276,98 @@ def test_an_oracle_moves_attention_where_people_did(dataset, told):
     drawn(draw.change_agreement(still, nothing))
 
 
+# --- words ------------------------------------------------------------------------------------
+
+
+def corner_of_bus(records, texts=None, *, strength=1.0):
+    """Looks at one corner when there is a bus in the sentence, and evenly otherwise."""
+    for record, text in zip(records.record, texts or records.text, strict=True):
+        even = np.ones((8, 8))
+        if "bus" in (text or ""):
+            even[:2, :2] += 15
+        yield record, even
+
+
+@pytest.fixture(scope="module")
+def buses():
+    return pd.DataFrame(
+        {
+            "record": ["1_3", "2_2"],
+            "image_id": ["1", "2"],
+            "condition": ["salient", "non_salient"],
+            "text": ["The red bus, over there.", "A dog."],
+        }
+    )
+
+
+def test_a_word_pulls_attention_to_its_place(buses):
+    pulls = guidance.word_pulls(corner_of_bus, buses.head(1), 8)
+    assert [pull.word for pull in pulls] == ["the", "red", "bus", "over", "there"]
+    assert [pull.is_content for pull in pulls] == [False, True, True, False, False]
+    for pull in pulls:
+        assert pull.change.any() == (pull.word == "bus")
+    bus = pulls[2].change
+    assert (bus[:2, :2] > 0).all()
+    assert (bus[2:] < 0).all()
+    assert bus.sum() == pytest.approx(0, abs=1e-9)
+    shares = guidance.word_shares(corner_of_bus, buses, 8)
+    assert shares.groupby("record").word.size().to_dict() == {"1_3": 5, "2_2": 2}
+    # 4 of 64 places rise from 1 to 16: the corner holds 64 of 124 instead of 4 of 64.
+    assert shares.set_index("word").share["bus"] == pytest.approx(64 / 124 - 4 / 64)
+    summary = guidance.summarise_words(shares, draws=50).set_index(["condition", "measure"])["mean"]
+    assert summary["salient", "content"] == pytest.approx((64 / 124 - 4 / 64) / 2)
+    assert summary["salient", "function"] == 0
+    assert summary["all", "content - function"] == pytest.approx((64 / 124 - 4 / 64) / 4)
+
+
+# --- models and encoders ----------------------------------------------------------------------
+
+
+def test_models_are_compared_on_the_same_records(dataset, told):
+    models = {"total": Oracle(dataset), "sal": Oracle(dataset, listens=False)}
+    scores = guidance.score_models(models, dataset.records, correlate(dataset))
+    assert set(scores.trained_on) == {"total", "sal"}
+    per_model = scores[scores.metric == "cc"].groupby("trained_on").record.agg(list)
+    assert per_model["total"] == per_model["sal"] == dataset.records.record.tolist()
+    gap = guidance.paired_differences(scores, by="trained_on", reference="total", draws=50)
+    assert set(gap.trained_on) == {"sal"}
+    cc = gap[gap.metric == "cc"].set_index("condition")
+    assert cc.loc["none", "mean"] == 0  # both know free viewing
+    assert cc.loc["salient", "high"] < 0
+    summary = over_images(scores, ["trained_on", "metric", "condition"], draws=50)
+    drawn(draw.trained_on_matrix(summary, metrics=["cc"], title="t"))
+
+
+def test_encoders_are_trained_alike_and_the_missing_named(embedded, tmp_path):
+    job = open_job("smoke", str(embedded), str(tmp_path / "report"), ["text.clip_weights=no.pt"])
+    names = ["none", "hashing", "clip"]
+    trained, skipped = guidance.train_encoders(job, names, profile="smoke")
+    assert list(trained) == ["none", "hashing"]
+    assert "no.pt: no such file" in skipped["clip"]
+    for name, predictor in trained.items():
+        assert predictor.encoder.name == predictor.provenance.encoder == name
+    runs = {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")}
+    assert len(runs) == 2
+    guidance.train_encoders(job, names, profile="smoke")
+    assert {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")} == runs
+    with pytest.raises(CsalganError, match="text encoder bert: text.encoder='bert'"):
+        guidance.train_encoders(job, ["bert"], profile="smoke")
+
+    test = job.split.of("test", job.dataset.records)
+    told = test[test.condition != "none"]
+    chosen = guidance.sentence_variants(told, ["true", "absent"])
+    score = correlate(job.dataset)
+    table = guidance.compare_encoders(trained, job, told, chosen, score, draws=50)
+    cell = table.set_index(["encoder", "measure"])["mean"]
+    measures = ["cc", "absent", "correlation - control", "recovered"]
+    assert [m for e, m in cell.index if e == "none"] == measures
+    assert cell["none", "absent"] == cell["none", "recovered"] == 0
+    assert np.isnan(cell["none", "correlation - control"])
+    assert cell["hashing", "recovered"] != 0
+    titles = {m: m for m in measures}
+    drawn(draw.encoder_forest(table, titles, title="t"))
+
+
 # --- figures ----------------------------------------------------------------------------------
 
 
@@ -254,10 +375,10 @@ def test_guidance_figures(dataset, told, variants, scores):
     four = told[told.n_records == 4]
     members = dataset.records[dataset.records.image_id == four.image_id.iloc[0]]
     oracle = Oracle(dataset)
-    maps = dict(oracle.predict_records(dataset, members))
+    maps = dict(oracle(members))
     drawn(draw.conditions_figure(dataset, members.image_id.iloc[0], maps, model="m"))
     drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", maps, model="m"))
-    deaf = dict(Oracle(dataset, listens=False).predict_records(dataset, members))
+    deaf = dict(Oracle(dataset, listens=False)(members))
     fig = draw.pair_figure(dataset, members.image_id.iloc[0], "salient", deaf, model="m")
     drawn(fig)
     people = guidance.human_scores(dataset, variants, correlate(dataset))
@@ -265,11 +386,27 @@ def test_guidance_figures(dataset, told, variants, scores):
     yardstick = guidance.paired_differences(people, draws=50)
     drawn(draw.forest(difference, yardstick, title="t"))
     drawn(draw.condition_forest(difference, metrics=["cc"], title="t"))
-    swept = guidance.score_strengths(oracle, dataset, told, (0, 1, 2), correlate(dataset))
-    summary = guidance.over_images(swept, ["strength", "metric", "condition"], draws=50)
+    swept = guidance.score_strengths(oracle, told, (0, 1, 2), correlate(dataset))
+    summary = over_images(swept, ["strength", "metric", "condition"], draws=50)
     drawn(draw.strength_curves(summary, title="t"))
     prepared = prepare(dataset, 32)
     moves = {r: (p, m) for r, p, m in guidance.changes(oracle, dataset, prepared, told)}
     drawn(draw.change_examples(dataset, list(four.record[:2]), moves))
     table = guidance.compare_changes(moves, told)
     drawn(draw.change_agreement(table, guidance.summarise_changes(table, draws=50)))
+
+
+def test_figures_of_words_and_of_the_known_effect(dataset, told):
+    oracle, rows = Oracle(dataset), told.head(4)
+    pulls = guidance.word_pulls(oracle, rows.head(1), 32)
+    drawn(draw.word_figure(dataset, rows.record[0], pulls, model="m"))
+    shares = guidance.word_shares(oracle, rows, 32)
+    drawn(draw.word_kinds(guidance.summarise_words(shares, draws=50), title="t"))
+    effect = guidance.summarise_effect(guidance.text_effect(oracle, dataset, told, 32), draws=50)
+    fig = draw.known_effect({"model": effect, "observers": effect}, title="t")
+    drawn(fig)
+    assert [text.get_text() for text in fig.axes[0].get_legend().get_texts()] == [
+        "model",
+        "observers",
+        "true effect",
+    ]

@@ -8,6 +8,7 @@ import pandas as pd
 from csalgan.data.records import CONDITIONS
 from csalgan.evaluation import METRIC_LABELS
 from csalgan.evaluation.statistics import LESS_IS_BETTER
+from csalgan.evaluation.tables import SUBSET_LABELS
 from csalgan.exploration import correlation
 from csalgan.figures.base import (
     ACCENTS,
@@ -17,6 +18,7 @@ from csalgan.figures.base import (
     MUTED,
     Figure,
     bare,
+    colour_map,
     condition_colour,
     condition_ink,
     condition_label,
@@ -28,7 +30,7 @@ from csalgan.figures.base import (
     themed,
     wrapped,
 )
-from csalgan.guidance import VARIANTS, density
+from csalgan.guidance import VARIANTS, Pull, density, share_moved
 
 _MODEL, _PEOPLE, _CONTROL = ACCENTS[0], INK, "#A6ABB2"
 #: Metrics on the forest plot, in this order; the table has all of them.
@@ -106,7 +108,7 @@ def pair_figure(
         limit = float(np.percentile(np.abs(moved[0]), 99.5)) or 1.0
         picture = show_change(ax, change, limit=limit)
         picture.set_extent((0, int(rows.width.iloc[0]), int(rows.height.iloc[0]), 0))
-        ax.set_xlabel(f"{50 * np.abs(change).mean():.1f} % of attention moved", fontsize=8.5)
+        ax.set_xlabel(f"{share_moved(change):.1%} of attention moved", fontsize=8.5)
     for ax, title in zip(axes[0], ("image and fixations", "measured", "predicted"), strict=True):
         ax.set_title(title)
     _note(
@@ -230,7 +232,11 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
 
 @themed
 def change_examples(
-    dataset, records: Sequence[str], moves: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    dataset,
+    records: Sequence[str],
+    moves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    title: str = "Where attention moved",
 ) -> Figure:
     """Image, measured change and predicted change, one row per record.
 
@@ -241,9 +247,7 @@ def change_examples(
     rows = dataset.records.set_index("record").loc[list(records)]
     width = 2.7
     heights = [width * h / w for h, w in zip(rows.height, rows.width, strict=True)]
-    fig = figure(
-        3 * width + 1.0, sum(heights) + 0.3 * len(rows) + 0.9, title="Where attention moved"
-    )
+    fig = figure(3 * width + 1.0, sum(heights) + 0.3 * len(rows) + 0.9, title=title)
     axes = fig.subplots(len(rows), 3, squeeze=False, height_ratios=heights)
     for line, (record, row) in zip(axes, rows.iterrows(), strict=True):
         predicted, measured = moves[record]
@@ -262,7 +266,12 @@ def change_examples(
 
 
 @themed
-def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+def change_agreement(
+    table: pd.DataFrame,
+    summary: pd.DataFrame,
+    *,
+    title: str = "Does the model move attention where people do?",
+) -> Figure:
     """How well predicted and measured changes agree, beside strangers' changes; and how much moved.
 
     Args:
@@ -270,9 +279,7 @@ def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         summary: its means with intervals (:func:`csalgan.guidance.summarise_changes`).
     """
     order = [c for c in (*CONDITIONS, "all") if (summary.condition == c).any()]
-    fig = figure(
-        9.2, 0.5 * len(order) + 2.0, title="Does the model move attention where people do?"
-    )
+    fig = figure(9.2, 0.5 * len(order) + 2.0, title=title)
     agree, share = fig.subplots(1, 2, sharey=True)
     rng = np.random.default_rng(0)  # spreads the dots, nothing else
     for k, condition in enumerate(order):
@@ -302,6 +309,171 @@ def change_agreement(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         ax.grid(False, axis="y")
         ax.legend(found.values(), found.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.22),
                   ncols=2)  # fmt: skip
+    return fig
+
+
+@themed
+def word_figure(dataset, record: str, pulls: Sequence[Pull], *, model: str) -> Figure:
+    """Where each word of one sentence pulls attention: the picture, then a change map a word.
+
+    Args:
+        pulls: of every word, in reading order (:func:`csalgan.guidance.word_pulls`).
+        model: the model's name, for the title.
+    """
+    row = dataset.row(record)
+    columns = min(5, len(pulls) + 1)
+    lines = -(-(len(pulls) + 1) // columns)
+    width = 2.1
+    height = (width * row["height"] / row["width"] + 0.45) * lines + 0.9
+    fig = figure(width * columns + 1.0, height, title=f"Word by word ({model})")
+    axes = fig.subplots(lines, columns, squeeze=False).ravel()
+    show_image(axes[0], dataset.image(record))
+    axes[0].set_title(
+        _sentence(row["condition"], row["text"], 30),
+        color=condition_ink(row["condition"]),
+        fontsize=8,
+    )
+    limit = float(np.percentile(np.abs([pull.change for pull in pulls]), 99.9)) or 1.0
+    for ax, pull in zip(axes[1:], pulls, strict=False):
+        picture = show_change(ax, pull.change, limit=limit)
+        picture.set_extent((0, row["width"], row["height"], 0))
+        ink = INK if pull.is_content else MUTED
+        share = f"{share_moved(pull.change):.1%}"
+        ax.set_title(f"{pull.word}  {share}", color=ink, fontsize=9)
+    for ax in axes[len(pulls) + 1 :]:
+        ax.set_axis_off()
+    fig.colorbar(picture, ax=list(axes), shrink=0.8, pad=0.01, extend="both",
+                 label="attention because of the word\n(1 = even attention)")  # fmt: skip
+    return fig
+
+
+@themed
+def word_kinds(summary: pd.DataFrame, *, title: str) -> Figure:
+    """Attention that a content word holds and that a function word holds, per condition.
+
+    Args:
+        summary: what :func:`csalgan.guidance.summarise_words` gave.
+    """
+    order = [c for c in ("all", *CONDITIONS) if (summary.condition == c).any()]
+    fig = figure(8.6, 0.5 * len(order) + 1.7, title=title)
+    each, gap = fig.subplots(1, 2, sharey=True)
+    handles = {}
+    for measure, dy, colour, marker in (
+        ("content", -0.12, _MODEL, "o"),
+        ("function", 0.12, _CONTROL, "s"),
+    ):
+        rows = summary[summary.measure == measure]
+        places = [order.index(c) + dy for c in rows.condition]
+        handles[f"{measure} words"] = _whiskers(each, rows, places, colour, marker)
+    rows = summary[summary.measure == "content - function"]
+    _whiskers(gap, rows, [order.index(c) for c in rows.condition], _MODEL, "o")
+    for ax in (each, gap):
+        ax.axvline(0, color=INK, lw=0.9)
+        ax.grid(False, axis="y")
+        ax.set_xlabel("share of all attention (95 % intervals)")
+    each.set_yticks(range(len(order)), [CONDITION_LABELS.get(c, c) for c in order])
+    each.set(title="moves when one word is left out", ylim=(len(order) - 0.5, -0.5))
+    gap.set_title("content minus function, same sentence")
+    each.legend(handles.values(), handles.keys(), loc="upper center", ncols=2,
+                bbox_to_anchor=(0.5, -0.25))  # fmt: skip
+    return fig
+
+
+@themed
+def known_effect(effects: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+    """The true pull of a sentence, and what was recovered of it.
+
+    Args:
+        effects: whose they are → what :func:`csalgan.guidance.summarise_effect` gave; the first
+            is drawn as the model, the last as the yardstick.
+    """
+    first = next(iter(effects.values()))
+    order = [c for c in ("all", *CONDITIONS) if (first.condition == c).any()]
+    fig = figure(7.6, (0.22 * len(effects) + 0.3) * len(order) + 1.7, title=title)
+    ax = fig.subplots()
+    step = 0.7 / (len(effects) + 1)
+    styles = [*zip(ACCENTS, "osv^", strict=False)][: len(effects) - 1] + [(_PEOPLE, "D")]
+    handles = {}
+    for k, (who, table) in enumerate(effects.items()):
+        places = [order.index(c) + step * (k - (len(effects) - 1) / 2) for c in table.condition]
+        handles[who] = _whiskers(ax, table, places, *styles[k])
+    for row in first.itertuples():
+        place = order.index(row.condition)
+        handles["true effect"] = ax.vlines(
+            row.true, place - 0.42, place + 0.42, color=ACCENTS[1], lw=2.2, zorder=0
+        )
+    ax.axvline(0, color=INK, lw=0.9)
+    ax.set_yticks(range(len(order)), [CONDITION_LABELS.get(c, c) for c in order])
+    ax.set(xlabel="κ, the pull of the sentence (95 % intervals)", ylim=(len(order) - 0.5, -0.5))
+    ax.grid(False, axis="y")
+    ax.legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return fig
+
+
+@themed
+def trained_on_matrix(
+    summary: pd.DataFrame, *, metrics: Sequence[str] = ("cc", "nss"), title: str
+) -> Figure:
+    """Models trained on different subsets (rows), tested on each condition (columns).
+
+    Args:
+        summary: rows ``trained_on``, ``condition``, ``metric``, ``mean``, ``low``, ``high``.
+    """
+    metrics = [m for m in metrics if (summary.metric == m).any()]
+    rows = list(summary.trained_on.drop_duplicates())
+    columns = [c for c in (*CONDITIONS, "all") if (summary.condition == c).any()]
+    fig = figure(1.0 * len(columns) * len(metrics) + 1.9, 0.62 * len(rows) + 1.9, title=title)
+    axes = fig.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
+    for ax, metric in zip(axes, metrics, strict=True):
+        cells = summary[summary.metric == metric].set_index(["trained_on", "condition"])
+        mean = cells["mean"].unstack().loc[rows, columns].to_numpy()
+        low, high = np.nanmin(mean), np.nanmax(mean)
+        ax.imshow(mean, cmap=colour_map("viridis"), vmin=low, vmax=high, aspect="auto")
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+        ax.tick_params(length=0)
+        ax.set_xticks(range(len(columns)), [CONDITION_LABELS.get(c, c) for c in columns])
+        ax.set_yticks(range(len(rows)), [SUBSET_LABELS.get(name, name) for name in rows])
+        ax.set(title=_metric_title(metric), xlabel="tested on")
+        for i, name in enumerate(rows):
+            for j, condition in enumerate(columns):
+                cell = cells.loc[(name, condition)]
+                bright = (mean[i, j] - low) / ((high - low) or 1.0) > 0.6
+                ink = INK if bright else "white"
+                ax.text(j, i - 0.12, f"{cell['mean']:.2f}", ha="center", va="center", color=ink,
+                        weight="bold", fontsize=10)  # fmt: skip
+                ax.text(j, i + 0.25, f"{cell.low:.2f} – {cell.high:.2f}", ha="center",
+                        va="center", color=ink, fontsize=6.8)  # fmt: skip
+    axes[0].set_ylabel("trained on")
+    return fig
+
+
+@themed
+def encoder_forest(table: pd.DataFrame, measures: Mapping[str, str], *, title: str) -> Figure:
+    """Text encoders side by side, one panel a measure.
+
+    Args:
+        table: what :func:`csalgan.guidance.compare_encoders` gave.
+        measures: measure → the title of its panel; those not in the table are passed over.
+    """
+    shown = [m for m in measures if (table.measure == m).any()]
+    names = list(table.encoder.drop_duplicates())
+    fig = figure(2.5 * len(shown) + 1.2, 0.42 * len(names) + 1.6, title=title)
+    axes = fig.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for ax, measure in zip(axes, shown, strict=True):
+        rows = table[table.measure == measure]
+        _whiskers(ax, rows, [names.index(n) for n in rows.encoder], _MODEL, "o")
+        if rows["mean"].isna().all() or (rows.low.min() < 0 < rows.high.max()) or measure != "cc":
+            ax.axvline(0, color=INK, lw=0.9)
+        for k, name in enumerate(names):
+            if rows.loc[rows.encoder == name, "mean"].isna().all():
+                ax.text(0.5, k, "moved nothing", transform=ax.get_yaxis_transform(), ha="center",
+                        va="center", color=MUTED, fontsize=8)  # fmt: skip
+        ax.set(title=measures[measure], ylim=(len(names) - 0.5, -0.5))
+        ax.title.set_fontsize(9)
+        ax.set_yticks(range(len(names)), names)
+        ax.grid(False, axis="y")
+    fig.supxlabel("mean with 95 % interval over images", fontsize=9)
     return fig
 
 

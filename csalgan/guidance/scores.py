@@ -1,0 +1,141 @@
+"""What another sentence costs: scores of every variant, paired differences, people as yardstick."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from csalgan.evaluation import compare
+from csalgan.guidance.reading import Ask
+from csalgan.guidance.sentences import VARIANTS
+
+#: ``(pairs of record and map, rows of the dataset) → tidy scores``: an ``Evaluator``, say.
+Score = Callable[[Iterator[tuple[str, np.ndarray]], pd.DataFrame], pd.DataFrame]
+
+
+def score_variants(ask: Ask, dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
+    """Predict every record with every sentence and score it against the record's own gaze.
+
+    Args:
+        ask: the model: a :class:`csalgan.guidance.Reader`, say.
+        variants: what :func:`csalgan.guidance.sentence_variants` gave.
+        score: scores one set of predictions: a :class:`csalgan.evaluation.Evaluator`.
+
+    Returns:
+        The scores' columns and ``variant``.
+    """
+    tables = []
+    for name, group in variants.groupby("variant", sort=False):
+        rows = _rows(dataset, group.record)
+        texts = [None] * len(group) if VARIANTS[name].silent else group.text.tolist()
+        tables.append(score(ask(rows, texts), rows).assign(variant=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def score_strengths(
+    ask: Ask,
+    records: pd.DataFrame,
+    strengths: Sequence[float],
+    score: Score,
+    *,
+    known: Mapping[float, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Score records with their own sentence counted less or more (0 = absent, 1 = as it is).
+
+    Args:
+        known: strength → scores at hand, not computed again (0 and 1 are the variants ``absent``
+            and ``true``).
+
+    Returns:
+        The scores' columns and ``strength``.
+    """
+    tables = []
+    for strength in map(float, strengths):
+        table = (known or {}).get(strength)
+        if table is None:
+            table = score(ask(records, strength=strength), records)
+        tables.append(table.assign(strength=strength))
+    return pd.concat(tables, ignore_index=True)
+
+
+def score_models(models: Mapping[str, Ask], records: pd.DataFrame, score: Score) -> pd.DataFrame:
+    """Score several models on the same records, each with its own sentence.
+
+    Args:
+        models: what to call a model (the subset it was trained on, say) → the model.
+
+    Returns:
+        The scores' columns and ``trained_on``.
+    """
+    tables = [score(ask(records), records).assign(trained_on=name) for name, ask in models.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
+    """People as the model: the measured map after another sentence, scored like a prediction.
+
+    ``true`` uses the record's own map (the ceiling), ``swapped`` the map of the condition whose
+    sentence was lent, ``absent`` the map of free viewing. Other variants have no measured map.
+    """
+    free = dataset.records[dataset.records.condition == "none"].set_index("image_id").record
+    tables = []
+    for name in ("true", "swapped", "absent"):
+        group = variants[variants.variant == name]
+        if group.empty:
+            continue
+        lenders = group.lender if name != "absent" else free.loc[group.image_id]
+        maps = ((r, dataset.map(s)) for r, s in zip(group.record, lenders, strict=True))
+        tables.append(score(maps, _rows(dataset, group.record)).assign(variant=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def paired_differences(
+    scores: pd.DataFrame,
+    *,
+    by: str = "variant",
+    reference: str = "true",
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score with each variant minus score with the reference, record by record.
+
+    Args:
+        scores: tidy scores with a column ``variant`` (or ``by``), of :func:`score_variants` or
+            :func:`human_scores`.
+        by: the column that is compared (``trained_on`` for models, say).
+        reference: its value that is subtracted.
+        draws, seed: see :func:`csalgan.evaluation.compare`.
+
+    Returns:
+        ``variant`` (or ``by``) and the columns of :func:`csalgan.evaluation.compare`:
+        ``difference`` is called ``mean``, the two means it comes from ``score`` and
+        ``reference``; ``condition`` is ``all`` or one of the conditions. Records without the
+        variant are left out of its pairs.
+    """
+    base = scores[scores[by] == reference]
+    tables = [
+        compare(group, base, bootstrap=draws, seed=seed).assign(**{by: name})
+        for name, group in scores.groupby(by, sort=False)
+        if name != reference
+    ]
+    names = {"difference": "mean", "a": "score", "b": "reference"}
+    table = pd.concat(tables, ignore_index=True).drop(columns="better").rename(columns=names)
+    return table[[by, *table.columns.drop(by)]]
+
+
+def readable(table: pd.DataFrame, rows: str | list[str], columns: str) -> pd.DataFrame:
+    """Means with their intervals as text, ``-0.012 [-0.020, -0.004]``, one cell a group.
+
+    Args:
+        table: with ``mean``, ``low``, ``high`` and the columns named by the other two.
+    """
+    numbers = zip(table["mean"], table["low"], table["high"], strict=True)
+    cells = [f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" for mean, low, high in numbers]
+    return table.assign(cell=cells).pivot_table(
+        index=rows, columns=columns, values="cell", aggfunc="first", sort=False
+    )
+
+
+def _rows(dataset, names: Sequence[str]) -> pd.DataFrame:
+    """Rows of the dataset in the order of the names."""
+    return dataset.records.set_index("record", drop=False).loc[list(names)].reset_index(drop=True)
