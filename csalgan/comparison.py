@@ -221,9 +221,9 @@ def compare_models(
     part: str = "test",
 ) -> Path:
     """Train, score and write everything; the path of the Markdown table."""
-    published = None
-    if paper:
-        values = load_profile(paper).as_dict()
+    published = load_profile(paper) if paper else None
+    if published is not None and published.split_seed != profile.split_seed:
+        values = published.as_dict()
         values["data"]["split_seed"] = profile.split_seed
         published = profile_from(values, f"profile {paper}")
     trained = list(
