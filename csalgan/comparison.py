@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from csalgan import guidance
+from csalgan import figures, guidance
 from csalgan.baselines import BASELINES, CEILING, CEILING_LABEL
 from csalgan.config import Profile, load_profile, profile_from
 from csalgan.data import Dataset, make_split
 from csalgan.errors import CsalganError
 from csalgan.evaluation import Evaluator, compare, summarise
+from csalgan.figures.scores import side_by_side
 from csalgan.files import write_text
 from csalgan.prediction import Predictor
 from csalgan.provenance import Provenance
@@ -43,6 +44,15 @@ VARIANTS: dict[str, Variant] = {
     "words": Variant("compact, words only", {"model": {"fusion": "words"}}),
 }
 PAPER = "paper's model"
+#: What the compact model was built to reach on real gaze (``tuebingen``), drawn as lines.
+WANTED = {
+    "cc, all": 0.79,
+    "nss, all": 2.00,
+    "cc, salient": 0.78,
+    "cc, non_salient": 0.60,
+    "cc_lost, salient": 0.18,
+    "cc_lost, non_salient": 0.15,
+}
 METRICS = ("cc", "nss", "sauc", "auc", "sim", "kl")
 _CONDITIONS = ("none", "general", "salient", "non_salient")
 _EXCHANGED = ("salient", "non_salient")
@@ -202,9 +212,14 @@ def markdown(summary: pd.DataFrame, line: str, part: str = "test") -> str:
     return "\n".join([*lines, "", line, ""])
 
 
-def write(out: Path, scores: pd.DataFrame, summary: pd.DataFrame, line: str, part: str) -> Path:
-    """Write ``comparison.csv`` and ``comparison.md`` into ``out/tables``; returns the latter."""
-    tables = out / "tables"
+def write(
+    out: Path, scores: pd.DataFrame, summary: pd.DataFrame, receipt: Provenance, part: str
+) -> Path:
+    """Write the tables and the figure of a comparison; returns ``tables/comparison.md``."""
+    tables, line = out / "tables", receipt.line()
+    title = f"Side by side on the {part} images; dashed: the goal on real gaze"
+    fig = side_by_side(summary, WANTED, title=title)
+    figures.save(fig, out / "figures", "00_comparison", receipt, photographs=False)
     write_text(tables / "comparison.csv", summary.to_csv(index=False, float_format="%.6g"))
     write_text(tables / "scores.csv", scores.to_csv(index=False, float_format="%.6g"))
     return write_text(tables / "comparison.md", markdown(summary, line, part))
@@ -230,8 +245,7 @@ def compare_models(
         train_all(profile, dataset, out, variants=variants, seeds=seeds, paper=published)
     )
     scores = score_all(trained, dataset, part)
-    receipt: Provenance = trained[0].run.provenance
-    return write(out, scores, summarise_all(scores), receipt.line(), part)
+    return write(out, scores, summarise_all(scores), trained[0].run.provenance, part)
 
 
 def _cell(found: pd.DataFrame, run: str, condition: str, metric: str) -> str:

@@ -15,6 +15,7 @@ from csalgan.cli import main
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.errors import CsalganError
+from csalgan.figures import figure_info
 from csalgan.job import open_job
 from csalgan.models import CompactGenerator
 from csalgan.prediction import Predictor
@@ -82,11 +83,13 @@ def test_the_table_says_what_exchanging_sentences_costs(trained, dataset):
     assert cells["compact-0", "salient", "cc_lost"] == pytest.approx(
         (salient["true"] - salient["swapped"]).mean()
     )
-    path = comparison.write(out, scores, summary, "a receipt", "test")
+    receipt = models[0].run.provenance
+    path = comparison.write(out, scores, summary, receipt, "test")
     text = path.read_text(encoding="utf-8")
     assert "compact, seed 0" in text
     assert "compact, 2 seeds: mean ± SD" in text
-    assert text.rstrip().endswith("a receipt")
+    assert text.rstrip().endswith(receipt.line())
+    assert not figure_info(out / "figures" / "00_comparison.png")["photographs"]
     assert len(pd.read_csv(out / "tables" / "comparison.csv")) == len(summary)
 
 
