@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test lint format lab bench lock clean
+.PHONY: help setup reproduce test lint format lab bench weights lock clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  make \1\t/' | expand -t 18
@@ -40,6 +40,9 @@ lab: setup       ## JupyterLab on the notebooks
 
 bench: setup     ## benchmarks, side by side, ratios printed (not timed tests)
 	$(BIN)/python -m benchmarks
+
+weights: setup   ## put a training run into the package: make weights RUN=folder DATA=dataset
+	$(BIN)/python -m csalgan.weights $(RUN) $(DATA) compact-minilm
 
 lock:            ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml constraints.in --all-extras --universal --python-version 3.11 \

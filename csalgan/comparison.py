@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from csalgan import guidance
+from csalgan import figures, guidance
 from csalgan.baselines import BASELINES, CEILING, CEILING_LABEL
 from csalgan.config import Profile, load_profile, profile_from
 from csalgan.data import Dataset, make_split
 from csalgan.errors import CsalganError
 from csalgan.evaluation import Evaluator, compare, summarise
+from csalgan.figures.scores import side_by_side
 from csalgan.files import write_text
 from csalgan.prediction import Predictor
 from csalgan.provenance import Provenance
@@ -33,16 +34,25 @@ class Variant(NamedTuple):
 #: The model of the profile first: it alone is trained with several seeds.
 VARIANTS: dict[str, Variant] = {
     "compact": Variant("compact", {}),
+    "without": Variant("compact without text", {"model": {"fusion": "none"}}),
+    "none": Variant("compact, encoder none", {"text": {"encoder": "none"}}),
+    "hashing": Variant("compact, hashing", {"text": {"encoder": "hashing"}}),
     "sentence": Variant("compact, sentence only", {"model": {"fusion": "sentence"}}),
-    "words": Variant("compact, words only", {"model": {"fusion": "words"}}),
     "cold": Variant("compact, no class names", {"model": {"semantic_start": False}}),
     "unpaired": Variant("compact, no change term", {"losses": {"change": 0.0}}),
     "game": Variant("compact, with the game", {"training": {"adversarial_weight": 0.05}}),
-    "hashing": Variant("compact, hashing", {"text": {"encoder": "hashing"}}),
-    "none": Variant("compact, encoder none", {"text": {"encoder": "none"}}),
-    "without": Variant("compact without text", {"model": {"fusion": "none"}}),
+    "words": Variant("compact, words only", {"model": {"fusion": "words"}}),
 }
 PAPER = "paper's model"
+#: What the compact model was built to reach on real gaze (``tuebingen``), drawn as lines.
+WANTED = {
+    "cc, all": 0.79,
+    "nss, all": 2.00,
+    "cc, salient": 0.78,
+    "cc, non_salient": 0.60,
+    "cc_lost, salient": 0.18,
+    "cc_lost, non_salient": 0.15,
+}
 METRICS = ("cc", "nss", "sauc", "auc", "sim", "kl")
 _CONDITIONS = ("none", "general", "salient", "non_salient")
 _EXCHANGED = ("salient", "non_salient")
@@ -202,9 +212,14 @@ def markdown(summary: pd.DataFrame, line: str, part: str = "test") -> str:
     return "\n".join([*lines, "", line, ""])
 
 
-def write(out: Path, scores: pd.DataFrame, summary: pd.DataFrame, line: str, part: str) -> Path:
-    """Write ``comparison.csv`` and ``comparison.md`` into ``out/tables``; returns the latter."""
-    tables = out / "tables"
+def write(
+    out: Path, scores: pd.DataFrame, summary: pd.DataFrame, receipt: Provenance, part: str
+) -> Path:
+    """Write the tables and the figure of a comparison; returns ``tables/comparison.md``."""
+    tables, line = out / "tables", receipt.line()
+    title = f"Side by side on the {part} images; dashed: the goal on real gaze"
+    fig = side_by_side(summary, WANTED, title=title)
+    figures.save(fig, out / "figures", "00_comparison", receipt, photographs=False)
     write_text(tables / "comparison.csv", summary.to_csv(index=False, float_format="%.6g"))
     write_text(tables / "scores.csv", scores.to_csv(index=False, float_format="%.6g"))
     return write_text(tables / "comparison.md", markdown(summary, line, part))
@@ -221,17 +236,16 @@ def compare_models(
     part: str = "test",
 ) -> Path:
     """Train, score and write everything; the path of the Markdown table."""
-    published = None
-    if paper:
-        values = load_profile(paper).as_dict()
+    published = load_profile(paper) if paper else None
+    if published is not None and published.split_seed != profile.split_seed:
+        values = published.as_dict()
         values["data"]["split_seed"] = profile.split_seed
         published = profile_from(values, f"profile {paper}")
     trained = list(
         train_all(profile, dataset, out, variants=variants, seeds=seeds, paper=published)
     )
     scores = score_all(trained, dataset, part)
-    receipt: Provenance = trained[0].run.provenance
-    return write(out, scores, summarise_all(scores), receipt.line(), part)
+    return write(out, scores, summarise_all(scores), trained[0].run.provenance, part)
 
 
 def _cell(found: pd.DataFrame, run: str, condition: str, metric: str) -> str:

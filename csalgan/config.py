@@ -73,6 +73,9 @@ class ModelConfig(_Section):
     at places, both, or nothing."""
     semantic_start: bool = True
     """Compare words with places through ImageNet's class names from the first step on."""
+    views: tuple[int, ...] = ()
+    """Sides at which an image is seen when predicting; the densities are averaged. None:
+    ``data.size``."""
     channels: Annotated[int, Field(ge=8, le=512)] = 96
     heads: Annotated[int, Field(ge=1, le=64)] = 8
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -97,6 +100,8 @@ class AugmentConfig(_Section):
     """Mirror every other image, unless one of its sentences names a side."""
     crop: Annotated[float, Field(gt=0.3, le=1)] = 1.0
     """Smallest side of a random crop, as a share of the image's; 1: no crop."""
+    sizes: tuple[int, ...] = ()
+    """Sides one of which each batch's images are brought to; none: ``data.size``."""
     colour: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Largest change of brightness; each channel's own is a third of it."""
     drop_words: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -192,12 +197,16 @@ class Profile(_Section):
     @model_validator(mode="after")
     def _model_fits(self) -> "Profile":
         if self.model.kind == "compact":
-            if self.data.size % 32:
-                raise ValueError(f"data.size={self.data.size}: compact needs a multiple of 32")
+            for side in (self.data.size, *self.model.views, *self.training.augment.sizes):
+                if side % 32 or not 32 <= side <= 1024:
+                    raise ValueError(f"an image side of {side}: compact needs a multiple of 32")
             if self.text.cast_to_int:
                 raise ValueError("text.cast_to_int belongs to the published code's model only")
-        elif self.training.batches == "images":
-            raise ValueError("training.batches=images is for model.kind=compact")
+        elif self.training.batches == "images" or self.model.views or self.training.augment.sizes:
+            raise ValueError(
+                "training.batches=images, model.views and training.augment.sizes are for "
+                "model.kind=compact"
+            )
         return self
 
     def as_dict(self) -> dict[str, Any]:

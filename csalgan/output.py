@@ -94,6 +94,14 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int = 3) ->
     lines = [line for line in lines if line]
     if len(lines) > most:
         lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
-    while lines and font.getlength(lines[-1]) > width:  # one word longer than the line
-        lines[-1] = lines[-1].removesuffix(" …")[:-1].rstrip("…") + "…"
-    return lines
+    return [_shorten(line, font, width) for line in lines]
+
+
+def _shorten(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """A line of one word may be longer than the column."""
+    if font.getlength(line) <= width:
+        return line
+    kept = line
+    while kept and font.getlength(kept + "…") > width:
+        kept = kept[:-1]
+    return kept + "…"

@@ -27,8 +27,8 @@ from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
 from csalgan.training.game import precision_of
 
-#: What a generator keeps of images.
-Features = Tensor | ImageFeatures
+#: What a generator keeps of images, or several of these, one for each size they are seen at.
+Features = Tensor | ImageFeatures | tuple["Features", ...]
 
 
 @dataclass
@@ -39,7 +39,8 @@ class Predictor:
         name: what to call it on figures (``paper model, total``).
         generator: in evaluation mode.
         encoder: the text encoder.
-        size: side of the square the generator sees, pixels.
+        sizes: sides of the squares the generator sees, pixels; with several, the average of the
+            densities is predicted.
         provenance: of the run the weights come from.
         cast_to_int: cut text embeddings to integers, as the published code did.
         split_seed: of the split whose training images the generator has seen.
@@ -48,7 +49,7 @@ class Predictor:
     name: str
     generator: Generator
     encoder: TextEncoder
-    size: int
+    sizes: tuple[int, ...]
     provenance: Provenance
     cast_to_int: bool = False
     split_seed: int = 0
@@ -74,7 +75,7 @@ class Predictor:
             name=f"{run.profile.model.kind} model, {run.subset}",
             generator=generator,
             encoder=encoder,
-            size=run.profile.data.size,
+            sizes=run.profile.model.views or (run.profile.data.size,),
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
             split_seed=run.profile.split_seed,
@@ -104,7 +105,7 @@ class Predictor:
             name=f"compact model, {encoder.name}",
             generator=generator.to(memory_format=torch.channels_last),
             encoder=encoder,
-            size=profile.data.size,
+            sizes=profile.model.views or (profile.data.size,),
             provenance=Provenance(**about["provenance"]),
             split_seed=profile.split_seed,
         )
@@ -142,13 +143,18 @@ class Predictor:
     def encode_images(self, images: Sequence[np.ndarray]) -> Features:
         """What the generator keeps of images, to be read with any number of sentences.
 
+        One part for each of :attr:`sizes`.
+
         Raises:
             CsalganError: an image is not uint8 RGB.
         """
-        small = torch.from_numpy(np.stack([_square(image, self.size) for image in images]))
-        image = small.permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, 3) → (B, 3, S, S)
-        with self._autocast():
-            return self.generator.encode_image(image)
+        parts = []
+        for size in self.sizes:
+            small = torch.from_numpy(np.stack([_square(image, size) for image in images]))
+            image = small.permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, 3) → (B, 3, S, S)
+            with self._autocast():
+                parts.append(self.generator.encode_image(image))
+        return tuple(parts)
 
     @torch.inference_mode()
     def read(
@@ -165,14 +171,15 @@ class Predictor:
             features: of :meth:`encode_images`; those of one image serve any number of sentences.
             shapes: (height, width) of each map.
         """
-        n, of = len(texts), len(features if isinstance(features, Tensor) else features[0])
+        n, of = len(texts), _count(features)
         if of == 1 and n > 1:
             features = _repeat(features, n)
         elif of != n:
             raise CsalganError(f"{of} images and {n} sentences: give one sentence an image.")
+        text, side = self.text_features(texts, strength), max(self.sizes)
         with self._autocast():
-            predicted = self.generator.read(features, self.text_features(texts, strength))
-        maps = predicted[:, 0].float().numpy()
+            views = [self.generator.read(part, text, side)[:, 0].float() for part in features]
+        maps = _average(views).numpy()
         return [resize_map(one, shape) for one, shape in zip(maps, shapes, strict=True)]
 
     def predict_records(
@@ -261,11 +268,25 @@ def _bfloat16() -> bool:
     return precision_of("auto", torch.device("cpu")) == "bfloat16"
 
 
+def _average(views: Sequence[Tensor]) -> Tensor:
+    """The average of densities ``(B, S, S)``, scaled so that each one's highest place is 1."""
+    if len(views) == 1:
+        return views[0]
+    mean = sum(view / view.sum((1, 2), keepdim=True) for view in views)
+    return mean / mean.amax((1, 2), keepdim=True)
+
+
+def _count(features: Features) -> int:
+    """How many images the features are of."""
+    return len(features) if isinstance(features, Tensor) else _count(features[0])
+
+
 def _repeat(features: Features, n: int) -> Features:
     """The features of one image, n times over (without copying them)."""
     if isinstance(features, Tensor):
         return features.expand(n, *features.shape[1:])
-    return type(features)(*(_repeat(part, n) for part in features))
+    parts = [_repeat(part, n) for part in features]
+    return ImageFeatures(*parts) if isinstance(features, ImageFeatures) else tuple(parts)
 
 
 def resize_map(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -1,19 +1,25 @@
 """Variants of the compact model side by side, seeds on one split, and weights in one file."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 
-from csalgan import comparison, weights
+from csalgan import comparison, evaluation, weights
+from csalgan.cli import main
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.errors import CsalganError
+from csalgan.figures import figure_info
+from csalgan.job import open_job
 from csalgan.models import CompactGenerator
 from csalgan.prediction import Predictor
+from csalgan.training import Run, finished
 
 TINY = [
     "data.size=64",
@@ -77,11 +83,13 @@ def test_the_table_says_what_exchanging_sentences_costs(trained, dataset):
     assert cells["compact-0", "salient", "cc_lost"] == pytest.approx(
         (salient["true"] - salient["swapped"]).mean()
     )
-    path = comparison.write(out, scores, summary, "a receipt", "test")
+    receipt = models[0].run.provenance
+    path = comparison.write(out, scores, summary, receipt, "test")
     text = path.read_text(encoding="utf-8")
     assert "compact, seed 0" in text
     assert "compact, 2 seeds: mean ± SD" in text
-    assert text.rstrip().endswith("a receipt")
+    assert text.rstrip().endswith(receipt.line())
+    assert not figure_info(out / "figures" / "00_comparison.png")["photographs"]
     assert len(pd.read_csv(out / "tables" / "comparison.csv")) == len(summary)
 
 
@@ -113,3 +121,50 @@ def test_files_that_are_not_packed_weights_are_named(tmp_path):
             weights.load(path)
     with pytest.raises(CsalganError, match="no such weights"):
         weights.load("compact-klingon")
+
+
+def test_a_report_sets_another_profiles_model_beside_its_own(embedded, tmp_path):
+    beside = tmp_path / "tiny.yaml"
+    profile = load_profile("demo-compact", TINY)
+    beside.write_text(yaml.safe_dump(profile.as_dict()), encoding="utf-8")
+    out = str(tmp_path / "report")
+    job = open_job("smoke", str(embedded), out, [f"beside={beside}", "seed=3"])
+    predictor = job.companion()
+    assert isinstance(predictor.generator, CompactGenerator)
+    assert predictor.split_seed == job.profile.split_seed == 3
+    weights_file = job.out / "runs" / "beside" / "best.safetensors"
+    before = weights_file.stat().st_mtime_ns
+    evaluator = evaluation.evaluator_of(job, ["tuebingen"])
+    (scores,) = evaluation.score_companion(job, evaluator)
+    assert weights_file.stat().st_mtime_ns == before
+    assert set(scores["model"]) == {evaluation.COMPACT}
+    assert set(scores["subset"]) == set(job.profile.training.subsets)
+    assert set(scores["profile"]) == {"demo-compact"}
+    assert evaluator.provenance == job.provenance
+    for subset in job.profile.training.subsets:
+        rows = evaluation.rows_of(job, subset)["record"]
+        assert set(scores.loc[scores["subset"] == subset, "record"]) == set(rows)
+    assert open_job("smoke", str(embedded), out, ["beside=null"]).companion() is None
+
+
+def test_training_stops_when_patience_runs_out():
+    profile = load_profile("best", ["training.epochs=9", "training.patience=2"])
+    assert not finished(profile, [0.1, 0.3, 0.2])
+    assert finished(profile, [0.1, 0.3, 0.2, 0.3])
+    assert not finished(profile, [0.1, 0.3, 0.2, 0.31])
+    assert finished(load_profile("best", ["training.epochs=2"]), [0.1, 0.2])
+
+
+def test_several_seeds_are_trained_from_the_command_line(embedded, tmp_path, monkeypatch, capsys):
+    line = ["train", "--profile", "best", "--data", embedded, "--out", tmp_path, "--seeds", "2"]
+    changes = [word for change in TINY for word in ("--set", change)]
+    monkeypatch.setattr(sys, "argv", ["csalgan", *map(str, line), *changes])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    said = capsys.readouterr()
+    assert not stopped.value.code, said.err
+    assert "2 seeds: validation CC" in said.out
+    runs = [Run.load(tmp_path / f"seed-{seed}") for seed in range(2)]
+    assert [run.profile.seed for run in runs] == [0, 1]
+    assert {run.profile.split_seed for run in runs} == {0}
+    assert runs[0].history["val_cc"].iloc[0] != runs[1].history["val_cc"].iloc[0]

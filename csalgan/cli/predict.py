@@ -119,9 +119,10 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
         else:
             raise CsalganError(f"{path}: no such file or folder; check the path.")
     names = [file.relative_to(top).with_suffix("").as_posix() for file, top in found]
-    for k, (file, top) in enumerate(found):
-        if names.count(names[k]) > 1:  # a.jpg and a.png
-            names[k] = file.relative_to(top).as_posix()
+    names = [
+        file.relative_to(top).as_posix() if names.count(name) > 1 else name  # a.jpg and a.png
+        for name, (file, top) in zip(names, found, strict=True)
+    ]
     for k, (file, _) in enumerate(found):
         if names.index(names[k]) != k:
             other = found[names.index(names[k])][0]

@@ -40,7 +40,7 @@ METRIC_LABELS = {
 OURS = "ours"
 COMPACT = "compact"
 COMPACT_LABEL = "ours: the compact model, one for all"
-OURS_LABEL = "ours: the paper's model, trained here"
+OURS_LABEL = "ours: this profile's model"
 PAPER_ROW = "paper, as printed"
 #: The paper's four rows first.
 TABLE_METRICS = ("auc", "sauc", "cc", "nss", "sim", "kl", "ig")

@@ -93,6 +93,42 @@ def beside_the_paper(
 
 
 @themed
+def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: str) -> Figure:
+    """Several models, one panel a measure, means with their intervals.
+
+    Args:
+        summary: from :func:`csalgan.comparison.summarise_all`; runs come in its order, networks
+            first, then baselines.
+        wanted: ``"metric, condition"`` → a value to reach, drawn as a line.
+    """
+    panels = [(m, c) for m in ("cc", "nss") for c in ("all",)]
+    panels += [("cc", "salient"), ("cc", "non_salient")]
+    panels += [("cc_lost", "salient"), ("cc_lost", "non_salient")]
+    runs = summary[["run", "model"]].drop_duplicates().reset_index(drop=True)
+    several = runs["model"].duplicated(keep=False)
+    seeds = runs["run"].str.rsplit("-", n=1).str[-1]
+    labels = runs["model"].where(~several, runs["model"] + ", seed " + seeds)
+    fig = figure(13.5, 0.27 * len(runs) + 1.4, title=title)
+    axes = fig.subplots(1, len(panels), sharey=True)
+    for ax, (metric, condition) in zip(axes, panels, strict=True):
+        here = summary[(summary.metric == metric) & (summary.condition == condition)]
+        here = here.set_index("run")
+        for y, run in enumerate(runs["run"]):
+            if run in here.index:
+                network = "-" in run or run == "paper"
+                colour = _BLUE if network else _RED if run == "mean_map" else MUTED
+                _interval(ax, here.loc[[run]], [y], colour, "o")
+        if (value := wanted.get(f"{metric}, {condition}")) is not None:
+            ax.axvline(value, color=INK, lw=1, ls="--")
+        name = {"cc": "CC", "nss": "NSS", "cc_lost": "CC lost by exchange"}[metric]
+        ax.set(title=f"{name}\n{condition.replace('_', '-')}", yticks=range(len(runs)))
+        ax.set_yticklabels(labels)
+        ax.grid(axis="y", visible=False)
+    axes[0].invert_yaxis()
+    return fig
+
+
+@themed
 def distributions(scores: pd.DataFrame, labels: Mapping[str, str], title: str) -> Figure:
     """Every record's score: one panel a metric, one strip a condition.
 

@@ -55,6 +55,14 @@ def look(pictures: Tensor, view: Tensor | None, size: int, *, padding: str = "ze
     return F.grid_sample(pictures, grid, padding_mode=padding, align_corners=False)
 
 
+def resize(images: Tensor, config: AugmentConfig, random: np.random.Generator) -> Tensor:
+    """Bring a batch of ``(n, 3, S, S)`` images to one of ``config.sizes``, antialiased."""
+    if not config.sizes:
+        return images
+    side = int(random.choice(config.sizes))
+    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+
+
 def recolour(images: Tensor, config: AugmentConfig, random: np.random.Generator) -> Tensor:
     """Another brightness and tint for each of ``(n, 3, S, S)`` images in [0, 1]."""
     if not config.colour:

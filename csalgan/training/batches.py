@@ -95,6 +95,7 @@ class Batches:
             may = np.array([self._may_mirror[unit].all() for unit in units])
             view = augment.views(len(units), may, self.changes, random)
             image = augment.look(image, view, image.shape[-1], padding="reflection")
+            image = augment.resize(image, self.changes, random)
             image = augment.recolour(image, self.changes, random)
             image = image.contiguous(memory_format=torch.channels_last)
             view = None if view is None else view[torch.from_numpy(image_of)]

@@ -1,0 +1,187 @@
+"""Exercises of notebook 01: the data."""
+
+from typing import Any
+
+import numpy as np
+
+from csalgan import exploration
+from csalgan.data import CONDITIONS, make_split
+from csalgan.figures.base import condition_label
+from csalgan.teaching.checking import About, Wrong, exercise, one_function, one_number, one_word
+
+
+@exercise(
+    "01-1",
+    "read",
+    """In which condition does the largest share of fixations fall into the middle quarter of the
+    picture (`central`, section 5)? Answer with the condition's name: "none", "general",
+    "non_salient" or "salient".""",
+)
+def most_central(answer: Any, about: About) -> str:
+    found = one_word(answer, CONDITIONS, "the condition")
+    statistics = exploration.map_statistics(about.job.prepared)
+    means = statistics.groupby("condition")[["central", "peak_distance"]].mean()
+    central = means["central"]
+    if found == central.idxmax():
+        return (
+            f"{central[found]:.0%} of the fixations, against {central.min():.0%} after the "
+            f"sentence about something {condition_label(central.idxmin())}. A sentence can hold "
+            "gaze in the middle as well as pull it out."
+        )
+    if found == means["peak_distance"].idxmax():
+        raise Wrong(
+            f"{found} has the largest peak_distance: its peaks lie furthest from the centre, which "
+            "is the opposite. Read the row central."
+        )
+    if found == "none":
+        raise Wrong(
+            f"Free viewing is where one expects it, but {central['none']:.0%} is not the largest "
+            "value of the row central. Read it again, all four columns."
+        )
+    raise Wrong(f"{found} has {central[found]:.0%}, and another condition has more.")
+
+
+@exercise(
+    "01-2",
+    "look",
+    """Find an image with four records whose *salient* sentence moved more attention than its
+    non-salient one. Attention moved is half the mean of the absolute values of
+    `exploration.change(prepared, record, reference)`, the reference being free viewing. Answer
+    with the image's id.""",
+)
+def salient_moved_more(answer: Any, about: About) -> str:
+    records = about.job.dataset.records
+    if not isinstance(answer, str):
+        raise Wrong("Give the image's id as text, in quotation marks: its zeros belong to it.")
+    if (records["record"] == answer).any() and not (records["image_id"] == answer).any():
+        raise Wrong(f"{answer} is a record; the image's id is the part before the underscore.")
+    members = records[records["image_id"] == answer].set_index("condition")["record"]
+    if members.empty:
+        raise Wrong(f"{answer} is no image of this dataset; look into dataset.records.image_id.")
+    if len(members) < 4:
+        raise Wrong(
+            f"Image {answer} has {len(members)} records, so one of the two sentences was never "
+            "read; choose among images with n_records == 4."
+        )
+    moved = {
+        condition: np.abs(
+            exploration.change(about.job.prepared, members[condition], members["none"])
+        ).mean()
+        / 2
+        for condition in ("salient", "non_salient")
+    }
+    shares = (
+        f"the salient sentence moved {moved['salient']:.0%} of the attention, the non-salient one "
+        f"{moved['non_salient']:.0%}"
+    )
+    if moved["salient"] <= moved["non_salient"]:
+        raise Wrong(f"In image {answer} {shares}: the usual case. An exception is asked for.")
+    return f"In image {answer} {shares}. Look at it: does the salient thing lie off the centre?"
+
+
+@exercise(
+    "01-3",
+    "compute",
+    """How well does the average map of section 4 predict a single map? Correlate
+    `mean_maps["all"]` with every map in `prepared.maps` (`exploration.correlation`) and give the
+    mean of these correlations.""",
+)
+def mean_map_cc(answer: Any, about: About) -> str:
+    prepared = about.job.prepared
+    averages = exploration.mean_maps(prepared)
+    each = np.array([exploration.correlation(averages["all"], one) for one in prepared.maps])
+    right = float(np.nanmean(each))
+    own = [
+        exploration.correlation(averages[condition], one)
+        for condition, one in zip(prepared.records["condition"], prepared.maps, strict=True)
+    ]
+    stacked = np.broadcast_to(averages["all"], prepared.maps.shape)
+    one_number(
+        answer,
+        right,
+        [
+            (
+                exploration.correlation(stacked, prepared.maps),
+                "You correlated all pixels of all maps at once. Then differences *between* maps "
+                "(a bright one, a dark one) count too. Correlate map by map, then average.",
+            ),
+            (
+                np.nanmean(own),
+                "You used the average map of each record's own condition. The question is about "
+                'one map for everything, mean_maps["all"].',
+            ),
+            (np.nanmean(each**2), "That is the mean of the squares (explained variance)."),
+            (np.nanmax(each), "That is the best single case, and the mean is asked for."),
+            (
+                exploration.correlation(averages["all"], prepared.maps.mean(axis=0)),
+                "You averaged first and correlated then: two averages of the same maps are nearly "
+                "equal. Correlate with every single map, then average.",
+            ),
+        ],
+    )
+    return (
+        f"CC {right:.2f} without looking at any picture. Compare it with the off-diagonal values "
+        "of section 9: this is the bar that every model has to clear."
+    )
+
+
+@exercise(
+    "01-4",
+    "change code",
+    """Write `shared_images(split, records)`: how many images of the *test* part have a record in
+    the *training* part as well? `split.of("test", records)` gives the rows of a part. It will be
+    tried on honest and on leaking splits.""",
+)
+def shared_images(answer: Any, about: About) -> str:
+    records = about.job.dataset.records
+    probes = [
+        (make_split(records, rule, seed), records)
+        for rule in ("published", "image")
+        for seed in (0, 1)
+    ]
+
+    def parts(split, table):
+        return split.of("train", table), split.of("test", table)
+
+    def right(split, table):
+        train, test = parts(split, table)
+        return len(set(train["image_id"]) & set(test["image_id"]))
+
+    def test_records(split, table):
+        train, test = parts(split, table)
+        return int(test["image_id"].isin(train["image_id"]).sum())
+
+    def train_records(split, table):
+        train, test = parts(split, table)
+        return int(train["image_id"].isin(test["image_id"]).sum())
+
+    def same_records(split, table):
+        return len(set(split.train) & set(split.test))
+
+    one_function(
+        answer,
+        probes,
+        right,
+        [
+            (test_records, "You counted test *records*; an image with several counts once."),
+            (train_records, "You counted training *records*; images are asked for."),
+            (
+                same_records,
+                "You compared record names. A record can be new and its image still be known: "
+                "compare image_id.",
+            ),
+            (lambda split, table: 0, "Your function says 0 for every split, for leaking ones too."),
+            (
+                lambda split, table: (
+                    right(split, table) / parts(split, table)[1].image_id.nunique()
+                ),
+                "That is a share, and the number of images is asked for.",
+            ),
+        ],
+    )
+    leaking, honest = right(*probes[0]), right(*probes[2])
+    return (
+        f"{honest} images under the split over images, {leaking} of "
+        f"{probes[0][0].of('test', records)['image_id'].nunique()} under the published code's. "
+        "Notebook 03 measures what that is worth."
+    )

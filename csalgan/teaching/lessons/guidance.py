@@ -1,0 +1,177 @@
+"""Exercises of notebook 05: what the sentence does."""
+
+from typing import Any
+
+import numpy as np
+
+from csalgan import exploration, guidance
+from csalgan.teaching.checking import About, Wrong, exercise, one_function, some_words
+from csalgan.text import get_encoder
+
+
+@exercise(
+    "05-1",
+    "change code",
+    """Write `share_moved(before, after)`: the share of all attention (0 to 1) that stands at
+    another place after the sentence than before. Both maps are arrays `(S, S)`, nowhere negative,
+    on any scale; multiplying one of them by 255 must change nothing.""",
+)
+def share_moved(answer: Any, about: About) -> str:
+    def densities(before, after):
+        return (guidance.density(one, len(before)) for one in (before, after))
+
+    def right(before, after):
+        first, second = densities(before, after)
+        return np.abs(second - first).mean() / 2
+
+    def raw(before, after):
+        return np.abs(after - before).mean() / 2
+
+    def raw_twice(before, after):
+        return np.abs(after - before).mean()
+
+    def signed(before, after):
+        first, second = densities(before, after)
+        return (second - first).mean() / 2
+
+    def peaks(before, after):
+        return np.abs(after / after.max() - before / before.max()).mean() / 2
+
+    def squared(before, after):
+        first, second = densities(before, after)
+        return ((second - first) ** 2).mean() / 2
+
+    rng = np.random.default_rng(0)
+    probes = []
+    for scale in (1.0, 255.0):
+        before, after = rng.gamma(2.0, size=(2, 16, 16))
+        probes.append((before, scale * after))
+    one_function(
+        answer,
+        probes,
+        right,
+        [
+            (
+                lambda before, after: 2 * right(before, after),
+                "You counted everything that moves twice: once where it leaves, once where it "
+                "arrives. Take half.",
+            ),
+            (raw, "Your maps are on different scales: make both of them sum to 1 (or mean 1)."),
+            (
+                raw_twice,
+                "Your maps are on different scales: make both of them sum to 1 (or mean 1). And "
+                "what moves is counted twice, where it leaves and where it arrives.",
+            ),
+            (
+                signed,
+                "What comes and what goes add up to 0: take the absolute value before the mean.",
+            ),
+            (peaks, "You divided by the largest value; shares need maps that sum to 1."),
+            (squared, "Squares weigh large moves more; a share adds up absolute values."),
+            (
+                lambda before, after: right(before, after) / before.size,
+                "With maps that sum to 1, add the differences up; the mean divides once too often.",
+            ),
+        ],
+    )
+    return "Right: 0 when nothing moves, 1 when no attention stays where it was."
+
+
+@exercise(
+    "05-2",
+    "change code",
+    """Write `long_words(text)`: the words of a sentence that have five letters or more, in lower
+    case, without punctuation, in their order, joined by single spaces. It is a rule that makes a
+    new variant of every sentence.""",
+)
+def long_words(answer: Any, about: About) -> str:
+    probes = [
+        ("A brown horse stands beside the wooden fence.",),
+        ("Somebody has left Three Green apples, near a chair!",),
+        ("On it.",),
+    ]
+
+    def kept(text: str, keep) -> str:
+        return " ".join(word for word in exploration.words(text) if keep(word))
+
+    def right(text):
+        return kept(text, lambda word: len(word) >= 5)
+
+    one_function(
+        answer,
+        probes,
+        right,
+        [
+            (
+                lambda text: kept(text, lambda word: len(word) > 5),
+                "Words of exactly five letters are missing: five or more is >= 5.",
+            ),
+            (
+                lambda text: kept(text, lambda word: len(word) < 5),
+                "You kept the short words and dropped the long ones.",
+            ),
+            (
+                lambda text: " ".join(w for w in text.split() if len(w) >= 5),
+                "Full stop, comma and capitals are still there, and a word of four letters with "
+                "its comma counts as five. exploration.words takes both away.",
+            ),
+            (
+                lambda text: " ".join(w for w in text.lower().split() if len(w) >= 5),
+                "Full stop and comma are still there, and a word of four letters with its comma "
+                "counts as five. exploration.words takes them away.",
+            ),
+            (
+                lambda text: " ".join(sorted(right(text).split())),
+                "The words are right, their order is not that of the sentence.",
+            ),
+        ],
+    )
+    return "Right. Try it as a variant: do content words alone carry the effect?"
+
+
+@exercise(
+    "05-3",
+    "predict",
+    """Train the model with the text encoder `none`. For which variants of `guidance.VARIANTS` must
+    the difference to the true sentence be *exactly* 0? Answer with a set of their names, without
+    "true".""",
+)
+def zero_by_construction(answer: Any, about: About) -> str:
+    names = [name for name in guidance.VARIANTS if name != "true"]
+    found = some_words(answer, [*names, "true"], "variants") - {"true"}
+    records = about.job.dataset.records
+    table = guidance.sentence_variants(records, seed=about.job.profile.seed)
+    zero, moving = _same_embedding(table, "none"), _same_embedding(table, "hashing")
+    for name in sorted(found - zero):
+        raise Wrong(f"{name}: there the encoder none gives another embedding for some record.")
+    missing = [name for name in names if name in zero and name not in found]
+    if missing and not found:
+        raise Wrong(
+            "Some difference must vanish: what does none hand to the model for any sentence?"
+        )
+    if missing == ["absent"]:
+        raise Wrong(
+            "absent as well: to the encoder none, no sentence and any sentence are the same zeros."
+        )
+    if missing:
+        raise Wrong(
+            f"{missing[0]} as well: the encoder none gives zeros for *every* sentence, so the "
+            "model cannot notice that it was changed."
+        )
+    return (
+        "All of them: none is the control that shows no effect by construction. The encoder "
+        f"hashing notices {', '.join(sorted(set(names) - moving))}."
+    )
+
+
+def _same_embedding(table, encoder: str) -> set[str]:
+    """Variants whose sentences have the embedding of the true one, record by record."""
+    encode = get_encoder(encoder).encode
+    true = table[table["variant"] == "true"].set_index("record")["text"]
+    return {
+        name
+        for name, group in table.groupby("variant")
+        if np.array_equal(
+            encode(group["text"].tolist()), encode(true.loc[group["record"]].tolist())
+        )
+    } - {"true"}

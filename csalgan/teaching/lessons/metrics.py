@@ -1,0 +1,369 @@
+"""Exercises of notebook 04: the metrics."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from csalgan.metrics import mit, profile_info, score, tuebingen
+from csalgan.metrics.common import is_constant
+from csalgan.metrics.negatives import NegativePool
+from csalgan.teaching.checking import (
+    About,
+    Wrong,
+    called,
+    exercise,
+    one_function,
+    some_words,
+)
+
+_OTHER_IMAGES = 12  # whose fixations are the negatives of shuffled AUC here
+
+
+@exercise(
+    "04-1",
+    "predict",
+    """Square every value of a map that is nowhere negative. Which metrics of the profile
+    `tuebingen` *cannot* change, whatever the map? Answer with a set of names from "auc", "sauc",
+    "cc", "nss", "sim", "kl", "ig", "ig_uniform".""",
+)
+def blind_to_squares(answer: Any, about: About) -> str:
+    names = profile_info("tuebingen").metrics
+    found = some_words(answer, names, "metrics")
+    prediction, given = _case(about.job)
+    before = score(prediction, **given)
+    after = score(prediction**2, **given)
+    right = {name for name in names if np.isclose(before[name], after[name], atol=1e-9)}
+    for name in sorted(found - right):
+        raise Wrong(
+            f"{name} changes: from {before[name]:.3f} to {after[name]:.3f} when the free-viewing "
+            f"map of the example image is squared. {_READS[name]}"
+        )
+    if not found:
+        raise Wrong("Some metric does stay. Which ones look at nothing but the order of values?")
+    for name in sorted(right - found):
+        raise Wrong(
+            f"What you name does stay, and so does {name}: squaring keeps the order of values that "
+            "are nowhere negative, and it looks at nothing else."
+        )
+    return "Only the order of the values enters both areas under the curve."
+
+
+_READS = {
+    "cc": "It compares the values pixel by pixel, and squaring is not a straight line.",
+    "nss": "It counts in standard deviations, and squaring changes mean and deviation.",
+    "sim": "It compares densities; squaring makes the peak heavier.",
+    "kl": "It compares densities; squaring makes low places still less likely.",
+    "ig": "It reads the density at each fixation, and squaring changes the density.",
+    "ig_uniform": "It reads the density at each fixation, and squaring changes the density.",
+    "auc": "",
+    "sauc": "",
+}
+
+
+@exercise(
+    "04-2",
+    "change code",
+    """Write `nss(prediction, fixations)` with NumPy alone, as the profile `tuebingen` defines it.
+    `prediction` is an array `(H, W)`, `fixations` an integer array `(N, 2)` with rows (y, x); a
+    pixel that is fixated twice counts twice.""",
+)
+def nss(answer: Any, about: About) -> str:
+    def at(prediction, fixations):
+        return prediction[fixations[:, 0], fixations[:, 1]]
+
+    def exchanged(prediction, fixations):
+        return tuebingen.nss(prediction, fixations[:, ::-1])
+
+    def raw(prediction, fixations):
+        return at(prediction, fixations).mean()
+
+    def not_divided(prediction, fixations):
+        return at(prediction, fixations).mean() - prediction.mean()
+
+    def not_centred(prediction, fixations):
+        return at(prediction, fixations).mean() / prediction.std()
+
+    def variance(prediction, fixations):
+        return not_divided(prediction, fixations) / prediction.var()
+
+    def summed(prediction, fixations):
+        return tuebingen.nss(prediction, fixations) * len(fixations)
+
+    def once(prediction, fixations):
+        return tuebingen.nss(prediction, np.unique(fixations, axis=0))
+
+    def own_scale(prediction, fixations):
+        values = at(prediction, fixations)
+        return (values.mean() - prediction.mean()) / values.std()
+
+    def stretched(prediction, fixations):
+        return ((at(prediction, fixations) - prediction.min()) / np.ptp(prediction)).mean()
+
+    one_function(
+        answer,
+        _gaze_probes(),
+        tuebingen.nss,
+        [
+            (
+                mit.nss,
+                "You divided by the sample standard deviation (ddof=1) and counted every fixated "
+                "pixel once, as the MATLAB profile does; this NSS uses the population one and "
+                "every fixation.",
+            ),
+            (
+                lambda prediction, fixations: (
+                    not_divided(prediction, fixations) / prediction.std(ddof=1)
+                ),
+                "You divided by the sample standard deviation (ddof=1); NSS uses the population "
+                "one, since the pixels are the whole map and not a sample of it.",
+            ),
+            (
+                exchanged,
+                "You exchanged the columns: rows of fixations are (y, x), and the first index of "
+                "an array is y.",
+            ),
+            (raw, "You read the map as it is; standardise it first (mean 0, deviation 1)."),
+            (not_divided, "You subtracted the mean; the division by the deviation is missing."),
+            (not_centred, "You divided by the deviation; subtract the mean of the map as well."),
+            (variance, "You divided by the variance; the deviation is its square root."),
+            (summed, "That is the sum over fixations; NSS is their mean."),
+            (once, "A pixel that was fixated twice is to count twice; np.unique drops repeats."),
+            (own_scale, "You took the deviation over the fixated values; it is that of the map."),
+            (stretched, "You scaled the map to 0 … 1; NSS is in standard deviations."),
+        ],
+    )
+    return "Right, repeats included. 0 is chance; there is no upper end."
+
+
+@exercise(
+    "04-3",
+    "change code",
+    """Write `sim(prediction, saliency_map)` with NumPy alone, as the profile `tuebingen` defines
+    it: what two densities share. Both arrays are `(H, W)` and nowhere negative.""",
+)
+def sim(answer: Any, about: About) -> str:
+    def densities(prediction, truth):
+        return prediction / prediction.sum(), truth / truth.sum()
+
+    def raw(prediction, truth):
+        return np.minimum(prediction, truth).sum()
+
+    def larger(prediction, truth):
+        return np.maximum(*densities(prediction, truth)).sum()
+
+    def averaged(prediction, truth):
+        return np.minimum(*densities(prediction, truth)).mean()
+
+    def peaks(prediction, truth):
+        return np.minimum(prediction / prediction.max(), truth / truth.max()).sum()
+
+    def late(prediction, truth):
+        return np.minimum(prediction, truth).sum() / truth.sum()
+
+    def distance(prediction, truth):
+        return 1 - tuebingen.sim(prediction, truth)
+
+    one_function(
+        answer,
+        [(prediction, truth) for prediction, truth in _map_probes()],
+        tuebingen.sim,
+        [
+            (
+                mit.sim,
+                "You subtracted each map's minimum first (min–max), as the MATLAB profile does; "
+                "tuebingen divides by the sum and subtracts nothing.",
+            ),
+            (raw, "The maps are no densities yet: divide each by its sum first."),
+            (larger, "You took the larger of the two at every pixel; what is shared is the less."),
+            (averaged, "That is the mean over pixels; SIM is the sum."),
+            (peaks, "You divided by the largest value; a density is divided by its sum."),
+            (late, "You divided after taking the minimum; each map is divided by its own sum."),
+            (distance, "That is what the two do *not* share: 1 minus SIM."),
+        ],
+    )
+    return "Right: 1 for equal densities, 0 where they never overlap."
+
+
+@exercise(
+    "04-4",
+    "build",
+    """Build a map for the non-salient record of the example image (`record` in part 1, unless you
+    changed it) that fools AUC: an array of the measured map's shape with an AUC at least as high
+    as the measured map's own, and a CC with it below 0.5.""",
+)
+def fool_auc(answer: Any, about: About) -> str:
+    record = _example(about.job, "non_salient")
+    truth = about.job.dataset.map(record).astype(float)
+    fixations = about.job.dataset.fixations(record)
+    try:
+        built = np.asarray(answer, dtype=float)
+    except (TypeError, ValueError):
+        raise Wrong("Give the map itself, as an array of numbers.") from None
+    if built.shape != truth.shape:
+        raise Wrong(f"The measured map has shape {truth.shape}, yours {built.shape}.")
+    if not np.isfinite(built).all():
+        raise Wrong("Your map holds NaN or infinity, and so has no score.")
+    if is_constant(built):
+        raise Wrong("Your map is constant: all thresholds are one, and AUC is ½.")
+    goal, reached = tuebingen.auc(truth, fixations), tuebingen.auc(built, fixations)
+    like = tuebingen.cc(built, truth)
+    scores = f"AUC {reached:.3f} (the measured map: {goal:.3f}) and CC {like:.3f}"
+    if reached < 0.5:
+        raise Wrong(f"{scores}: the order is upside down. Change the sign.")
+    if reached < goal - 1e-9 and like >= 0.5:
+        raise Wrong(f"{scores}: a decent map, and neither of what is asked. Start from the truth.")
+    if reached < goal - 1e-9:
+        raise Wrong(
+            f"{scores}: bad it is, but AUC notices. Keep the *order* of the measured map's values "
+            "and change the values."
+        )
+    if like >= 0.5:
+        raise Wrong(
+            f"{scores}: AUC is high because the map is good. Keep the order of its values, and "
+            "change the values until CC falls below 0.5."
+        )
+    return f"{scores}, NSS {tuebingen.nss(built, fixations):.2f}. AUC alone would print a success."
+
+
+@exercise(
+    "04-5",
+    "change code",
+    """Shuffled AUC takes its negatives from *other images*. Write
+    `same_image(dataset, record)` that takes them from the other conditions of the *same* image
+    instead: their fixations, one under the other, an integer array `(N, 2)`, in any order. Use
+    `dataset.records` and `dataset.fixations(record)`.""",
+)
+def same_image(answer: Any, about: About) -> str:
+    dataset = about.job.dataset
+    records = dataset.records
+    four = records[records["n_records"] == 4]
+    chosen = four.iloc[[1, 2, -1]]["record"]
+
+    def image_of(record):
+        return records.loc[records["record"] == record, "image_id"].iloc[0]
+
+    def stacked(names):
+        points = np.concatenate([dataset.fixations(name) for name in names])
+        return points[np.lexsort(points.T)]
+
+    def right(record):
+        mine = records["image_id"] == image_of(record)
+        return stacked(records.loc[mine & (records["record"] != record), "record"])
+
+    def with_own(record):
+        return stacked(records.loc[records["image_id"] == image_of(record), "record"])
+
+    def only_own(record):
+        return stacked([record])
+
+    def only_free(record):
+        mine = (records["image_id"] == image_of(record)) & (records["condition"] == "none")
+        return stacked(records.loc[mine, "record"])
+
+    def every_other_image(record):
+        condition = records.loc[records["record"] == record, "condition"].iloc[0]
+        others = (records["image_id"] != image_of(record)) & (records["condition"] == condition)
+        return stacked(records.loc[others, "record"])
+
+    def ordered(record):
+        points = np.asarray(called(lambda name: answer(dataset, name), (record,)))
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise Wrong(
+                f"Your function gives an array of shape {points.shape}; rows (y, x) are asked "
+                "for, shape (N, 2). np.concatenate puts arrays under each other."
+            )
+        return points[np.lexsort(points.T)]
+
+    one_function(
+        ordered if callable(answer) else answer,
+        [(record,) for record in chosen],
+        right,
+        [
+            (
+                with_own,
+                "The record's own fixations are among your negatives: nothing can beat itself.",
+            ),
+            (only_own, "Those are the record's own fixations: positives and negatives are one."),
+            (only_free, "You took free viewing alone; all other conditions of the image belong."),
+            (
+                every_other_image,
+                "Those are the fixations of other *images*: that is shuffled AUC as it is.",
+            ),
+        ],
+    )
+    record = _example(about.job, "non_salient")
+    prediction, given = _case(about.job)
+    usual = tuebingen.sauc(prediction, given["fixations"], given["negatives"])
+    hard = tuebingen.sauc(prediction, given["fixations"], right(record))
+    return (
+        f"The free-viewing map scores {usual:.3f} with other images' fixations and {hard:.3f} with "
+        "these. It has become a test of the *sentence*: what is worth looking at in this picture "
+        "anyway is now among the negatives."
+    )
+
+
+def _example(job, condition: str) -> str:
+    """The example image's record of a condition."""
+    members = job.dataset.records[job.dataset.records["image_id"] == job.example_image()]
+    return members.loc[members["condition"] == condition, "record"].iloc[0]
+
+
+def _case(job) -> tuple[np.ndarray, dict]:
+    """The example image's free-viewing map as a prediction, and its non-salient gaze as truth."""
+    return _cached_case(_Key(job.dataset, job.example_image()))
+
+
+class _Key:
+    """A dataset and an image, known by the dataset's content."""
+
+    def __init__(self, dataset, image_id: str):
+        self.dataset, self.image_id = dataset, image_id
+        self._name = (dataset.fingerprint, image_id)
+
+    def __hash__(self):
+        return hash(self._name)
+
+    def __eq__(self, other):
+        return self._name == other._name
+
+
+@lru_cache(maxsize=1)
+def _cached_case(key: _Key) -> tuple[np.ndarray, dict]:
+    dataset, records = key.dataset, key.dataset.records
+    members = records[records["image_id"] == key.image_id].set_index("condition")
+    row = members.loc["non_salient"]
+    shape = (row["height"], row["width"])
+    others = records[records["image_id"] != key.image_id].drop_duplicates("image_id")
+    others = others.head(_OTHER_IMAGES)
+    pool = NegativePool(
+        others["image_id"].tolist(),
+        [dataset.fixations(record) for record in others["record"]],
+        others[["height", "width"]].to_numpy(),
+    )
+    y, x = (np.linspace(-1, 1, side) for side in shape)
+    truth = {
+        "fixations": dataset.fixations(row["record"]),
+        "saliency_map": dataset.map(row["record"]),
+        "negatives": pool.negatives(key.image_id, shape),
+        "center_bias": np.exp(-2 * (y[:, None] ** 2 + x[None] ** 2)),
+        "profile": "tuebingen",
+    }
+    return dataset.map(members.loc["none", "record"]).astype(float), truth
+
+
+def _gaze_probes() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Square maps, so that exchanged columns give a number; some pixels fixated twice."""
+    probes = []
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        side = 12 + 4 * seed
+        fixations = rng.integers(0, side, (9, 2))
+        probes.append((rng.gamma(2.0, size=(side, side)), np.vstack([fixations, fixations[:3]])))
+    return probes
+
+
+def _map_probes() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Maps that are nowhere 0, so that subtracting the minimum matters."""
+    rng = np.random.default_rng(0)
+    return [tuple(1 + scale * rng.gamma(2.0, size=(2, 9, 13))) for scale in (1.0, 30.0)]

@@ -1,0 +1,211 @@
+"""Exercises of notebook 02: the networks."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from csalgan.figures import architecture
+from csalgan.models import PaperDiscriminator, PaperGenerator
+from csalgan.models.paper import initialise
+from csalgan.teaching.checking import About, exercise, one_function, one_number
+
+
+@exercise(
+    "02-1",
+    "predict",
+    """By what factor does the generator's number of multiply-accumulates fall when both sides of
+    the image are halved? Think first, then add up `layer.macs` of two `architecture.trace`
+    calls.""",
+)
+def cost_of_the_side(answer: Any, about: About) -> str:
+    generator = PaperGenerator(text_dim=16)
+
+    def macs(size: int) -> int:
+        layers = architecture.trace(generator, torch.zeros(1, 3, size, size), torch.zeros(1, 16))
+        return sum(layer.macs for layer in layers)
+
+    factor = macs(64) / macs(32)
+    one_number(
+        answer,
+        factor,
+        [
+            (factor**0.5, "You halved one side. A picture has two, and both are halved."),
+            (1 / factor, "That is what is left. By what number is the cost divided?"),
+            (
+                factor**2,
+                "The channels do not change, only the places: every convolution runs at fewer "
+                "places, and at each of them it costs what it cost before.",
+            ),
+            (1, "A convolution is paid for at every place, and there are fewer places."),
+        ],
+        tolerance=0.01,
+    )
+    return "A convolution costs the same at every place, and a quarter of the places is left."
+
+
+@exercise(
+    "02-2",
+    "compute",
+    """How many parameters would the discriminator have for maps of 128 × 128 pixels? Work it out
+    from the layer table of section 7, then check with `PaperDiscriminator(128)`.""",
+)
+def small_discriminator(answer: Any, about: About) -> str:
+    def count(module: nn.Module) -> int:
+        return sum(parameter.numel() for parameter in module.parameters())
+
+    small, large = PaperDiscriminator(128), PaperDiscriminator(256)
+    right = count(small)
+    linear = count(small.decide)
+    one_number(
+        answer,
+        right,
+        [
+            (
+                count(large) / 4,
+                "You divided everything by four. The convolutions keep their parameters at any "
+                "size; only the fully connected layer grows with the map.",
+            ),
+            (
+                count(large) / 2,
+                "You divided by two. Both sides are halved; and the convolutions keep what they "
+                "have.",
+            ),
+            (count(large), "That is the count at 256 × 256; the last layer depends on the size."),
+            (linear, "That is the fully connected layer alone; add the two convolutions."),
+            (
+                count(large.features) + count(large.decide) / 2,
+                "The fully connected layer has one weight a place: halving both sides leaves a "
+                "quarter of them, not half.",
+            ),
+            (
+                right - sum(p.numel() for n, p in small.named_parameters() if n.endswith("bias")),
+                "You left out the biases, one for each output channel.",
+            ),
+            (
+                linear - 1 + count(small.features),
+                "Nearly: the fully connected layer has a bias, too.",
+            ),
+            (
+                count(small.features),
+                "Those are the convolutions; the fully connected layer is missing.",
+            ),
+        ],
+        tolerance=1e-9,
+    )
+    return f"{linear / right:.0%} of them are still the last layer."
+
+
+@exercise(
+    "02-3",
+    "change code",
+    """Equation (2) is a fully connected layer in disguise. Write `text_as_matrix(generator, text)`
+    that gives what `generator.encode_text(text)` gives, as an array of shape `(B, 128)`, with one
+    matrix product and no convolution. The layer is `generator.text_feature_conv`.""",
+)
+@torch.no_grad()
+def text_as_matrix(answer: Any, about: About) -> str:
+    probes = []
+    for seed, width in ((0, 16), (1, 24)):
+        generator = PaperGenerator(text_dim=width).eval()
+        initialise(generator, seed)
+        text = torch.randn(3, width, generator=torch.Generator().manual_seed(seed))
+        probes.append((generator, text))
+
+    def right(generator, text):
+        return generator.encode_text(text)[:, :, 0, 0]
+
+    def product(generator, text):
+        return text @ generator.text_feature_conv.weight.flatten(1).T
+
+    def places_first(generator, text):
+        layer = generator.text_feature_conv
+        return text @ layer.weight.permute(0, 2, 3, 1).flatten(1).T + layer.bias
+
+    one_function(
+        answer,
+        probes,
+        right,
+        [
+            (product, "The product is right; the layer's bias is missing."),
+            (
+                places_first,
+                "The weights are in another order than the numbers of the text: the embedding is "
+                "laid out channel by channel, and so must the weights be (flatten(1) does it).",
+            ),
+            (
+                lambda generator, text: generator.encode_text(text),
+                "The numbers are right, but they still have two sides of length 1: shape "
+                "(B, 128) is asked for.",
+            ),
+        ],
+        tolerance=1e-4,
+    )
+    return (
+        "So the 2 × 2 places of Equation (2) mean nothing: any other order of the numbers would "
+        "do as well."
+    )
+
+
+@exercise(
+    "02-4",
+    "change code",
+    """Write `field(layers)`: how many input pixels (along one side) can one place of the last
+    output see? `layers` lists `(kernel, stride)` from the input on; a 2 × 2 max-pool is (2, 2).
+    Hint: keep the field and the distance of neighbouring places in input pixels.""",
+)
+def receptive_field(answer: Any, about: About) -> str:
+    paper = [(3, 1)] * 3 + [(2, 2)] + [(3, 1)] * 3
+    twice = [*paper, (2, 2), (3, 1), (3, 1), (3, 1)]
+    probes = [([(3, 1), (3, 1)],), ([(5, 2), (3, 1), (3, 2), (3, 1)],), (paper,), (twice,)]
+
+    def no_strides(layers):
+        return 1 + sum(kernel - 1 for kernel, _ in layers)
+
+    def stride_first(layers):
+        field = step = 1
+        for kernel, stride in layers:
+            step *= stride
+            field += (kernel - 1) * step
+        return field
+
+    def kernels(layers):
+        return sum(kernel for kernel, _ in layers)
+
+    one_function(
+        answer,
+        probes,
+        _seen_by_one_place,
+        [
+            (
+                no_strides,
+                "After a stride, neighbouring places lie further apart in the input, so every "
+                "later kernel reaches further. Your function adds each kernel as if it did not.",
+            ),
+            (
+                stride_first,
+                "You let a layer's stride act on its own kernel. A stride spreads the *outputs*: "
+                "only the layers after it feel it.",
+            ),
+            (
+                kernels,
+                "You added the kernels up. A kernel of 3 reaches 2 pixels beyond what one place "
+                "saw before it, not 3; and strides widen later steps.",
+            ),
+        ],
+    )
+    return (
+        f"The paper's image branch sees {_seen_by_one_place(paper)} pixels a side; a second "
+        f"max-pool and three more convolutions would make it {_seen_by_one_place(twice)}."
+    )
+
+
+def _seen_by_one_place(layers: list[tuple[int, int]]) -> int:
+    """Measured, not derived: the input pixels that have a gradient from the first output."""
+    chain = nn.Sequential(*(nn.Conv1d(1, 1, kernel, stride) for kernel, stride in layers))
+    for layer in chain:
+        nn.init.ones_(layer.weight)
+    with torch.enable_grad():
+        line = torch.ones(1, 1, 512, requires_grad=True)
+        chain(line)[0, 0, 0].backward()
+    return int((line.grad != 0).sum())

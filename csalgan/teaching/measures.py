@@ -1,0 +1,153 @@
+"""What the cells about misconceptions measure."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from csalgan import guidance
+from csalgan.data import make_split
+from csalgan.exploration import change, correlation
+
+if TYPE_CHECKING:
+    from csalgan.job import Job
+
+#: As long as a sentence of the data, and about nothing.
+MEANINGLESS = "The florp behind a quandle brinks the soddy trell."
+
+
+def same_order(saliency: np.ndarray) -> dict[str, np.ndarray]:
+    """Maps that put the pixels in the same order as ``saliency``, and are nothing like it.
+
+    Args:
+        saliency: real (H, W), not constant.
+
+    Returns:
+        Name → float64 (H, W) in [0, 1]. Equal values stay equal, so every metric that looks at
+        the order only (AUC, shuffled AUC) gives all of them the same score.
+    """
+    values = np.asarray(saliency, dtype=np.float64)
+    ranks = rankdata(values, method="dense").reshape(values.shape)  # 1 … number of levels
+    top = ranks.max()
+    steep = 280 / np.log10(top + 1)  # as steep as goes without two small values becoming 0
+    return {
+        "the map itself": (values - values.min()) / np.ptp(values),
+        "washed out": np.log1p(ranks) / np.log1p(top),
+        "one hot spot": (ranks / top) ** steep,
+    }
+
+
+def leakage(job: "Job", *, seeds: int = 5) -> pd.DataFrame:
+    """What remembering images is worth under three ways of parting the same records.
+
+    The "model" here learns nothing: for a test record it recites the mean of the training maps of
+    the *same image*, and the mean of all training maps where it has none.
+
+    Args:
+        job: its prepared maps are scored, averaged down to at most 127 pixels a side.
+        seeds: splits drawn for each rule.
+
+    Returns:
+        One row a rule and seed: ``rule`` (``over images``; ``over records``: each record in one
+        part; ``published``: over records, test records drawn from all again), ``seed``,
+        ``remembered`` (share of test records whose image is in the training part), ``memory`` and
+        ``mean_map`` (mean CC of the two over the test records).
+    """
+    prepared, records = job.prepared, job.prepared.records
+    maps = _small(prepared.maps).reshape(len(records), -1)
+    maps /= np.maximum(maps.mean(axis=1, keepdims=True), 1e-12)  # every map weighs the same
+    images = records["image_id"].to_numpy()
+    rows = []
+    for rule, seed, train, test in _splits(records, seeds):
+        mean = maps[train].mean(axis=0)
+        known = set(images[train])
+        memory, plain = [], []
+        for k in np.flatnonzero(test):
+            same = train & (images == images[k])
+            recited = maps[same].mean(axis=0) if same.any() else mean
+            memory.append(correlation(recited, maps[k]))
+            plain.append(correlation(mean, maps[k]))
+        rows.append(
+            {
+                "rule": rule,
+                "seed": seed,
+                "remembered": np.mean([image in known for image in images[test]]),
+                "memory": np.nanmean(memory),
+                "mean_map": np.nanmean(plain),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -> pd.DataFrame:
+    """Does the model hear what a sentence says, or only that there is one?
+
+    Every record is predicted with its own sentence, with the sentence of another image, and with
+    a sentence that means nothing, and each map is compared with the one without a sentence.
+
+    Args:
+        predictor: a :class:`csalgan.prediction.Predictor`.
+        records: rows of the job's dataset; those without a sentence are passed over.
+        most: so many of them are used, the first ones.
+
+    Returns:
+        Rows ``sentence``, ``moved`` (share of all attention that moved, 0 to 1), ``agreement``
+        (mean correlation of that change with the change measured in people; NaN when nothing
+        moved) and ``records``. The last row, ``people, own sentence``, is the measured change.
+    """
+    told = records[records["condition"] != "none"].head(most)
+    variants = guidance.sentence_variants(told, ("true", "other_image"), seed=job.profile.seed)
+    lent = variants[variants["variant"] == "other_image"].set_index("record")["text"]
+    told = told[told["record"].isin(lent.index)]
+    sentences = {
+        "own sentence": told["text"].tolist(),
+        "another image's": lent.loc[told["record"]].tolist(),
+        "no meaning": [MEANINGLESS] * len(told),
+    }
+    size = job.prepared.size
+
+    def maps(texts: list[str]) -> np.ndarray:
+        found = predictor.predict_records(job.dataset, told, texts=texts)
+        return np.stack([guidance.density(one, size) for _, one in found])
+
+    free = job.dataset.records[job.dataset.records["condition"] == "none"]
+    reference = dict(zip(free["image_id"], free["record"], strict=True))
+    pairs = zip(told["record"], told["image_id"], strict=True)
+    measured = np.stack([change(job.prepared, one, reference[image]) for one, image in pairs])
+    silent = maps([""] * len(told))
+    changes = {name: maps(texts) - silent for name, texts in sentences.items()}
+    changes["people, own sentence"] = measured
+    rows = []
+    for name, moved in changes.items():
+        alike = [correlation(a, b) for a, b in zip(moved, measured, strict=True)]
+        agreement = float(np.mean(alike)) if np.isfinite(alike).all() else np.nan
+        rows.append((name, float(np.abs(moved).mean() / 2), agreement, len(told)))
+    return pd.DataFrame(rows, columns=["sentence", "moved", "agreement", "records"])
+
+
+def _small(maps: np.ndarray) -> np.ndarray:
+    """Blocks of pixels averaged until a side has fewer than 128: float32 (N, s, s)."""
+    block = max(1, maps.shape[1] // 64)
+    side = maps.shape[1] // block
+    cut = maps[:, : side * block, : side * block]
+    return cut.reshape(len(maps), side, block, side, block).mean(axis=(2, 4), dtype=np.float32)
+
+
+def _splits(records: pd.DataFrame, seeds: int) -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
+    """Rule, seed, and masks of the training and the test records."""
+    names = records["record"]
+    for seed in range(seeds):
+        images = make_split(records, "image", seed)
+        published = make_split(records, "published", seed)
+        train = names.isin(published.train).to_numpy()
+        val = names.isin(published.val).to_numpy()
+        yield "over images", seed, names.isin(images.train).to_numpy(), _in(names, images.test)
+        # What the published code's first draw leaves for testing, before it draws again.
+        yield "over records", seed, train, ~(train | val)
+        yield "published", seed, train, _in(names, published.test)
+
+
+def _in(names: pd.Series, chosen: np.ndarray) -> np.ndarray:
+    return names.isin(chosen).to_numpy()

@@ -1,0 +1,46 @@
+"""Solutions to the exercises of notebook 03; its run of the subset total must have been trained."""
+
+import math
+import sys
+
+import csalgan
+from csalgan import losses, teaching
+from csalgan.data import make_split
+from csalgan.training import Run
+
+job = csalgan.open_job(*sys.argv[1:2])  # demo, or the profile named after the command
+answers = {}
+
+# 03-1: not being able to tell costs ln 2 on each kind of map.
+history = Run.load(job.out / "runs" / "total").history
+closest = (history.discriminator - 2 * math.log(2)).abs().argmin()
+answers["03-1"] = history.epoch.iloc[closest]
+
+# 03-2: 0.9 where 1 is right, 0.2 where 0 is right.
+answers["03-2"] = -math.log(0.9) - math.log(1 - 0.2)
+
+
+# 03-3: the gradient goes through D, so nothing is detached.
+def generator_loss(discriminator, target, prediction, alpha):
+    content = losses.content_loss(prediction, target)
+    return alpha * content + losses.fooling_loss(discriminator.logits(prediction))
+
+
+answers["03-3"] = generator_loss
+
+
+# 03-4: D may look at the prediction and not pull on it.
+def discriminator_loss(discriminator, target, prediction):
+    real = discriminator.logits(target)
+    fake = discriminator.logits(prediction.detach())
+    return losses.discriminator_loss(real, fake)
+
+
+answers["03-4"] = discriminator_loss
+
+# 03-5: the published code draws its test records from all records again.
+split = make_split(job.dataset.records, "published", seed=0)
+answers["03-5"] = len(set(split.train) & set(split.test)) / len(split.test)
+
+for exercise, answer in answers.items():
+    print(teaching.check(exercise, answer, job))

@@ -1,0 +1,34 @@
+"""Solutions to the exercises of notebook 05."""
+
+import sys
+
+import numpy as np
+
+import csalgan
+from csalgan import exploration, guidance, teaching
+
+job = csalgan.open_job(*sys.argv[1:2])  # demo, or the profile named after the command
+answers = {}
+
+
+# 05-1: what leaves one place arrives at another, so half of the differences is what moved.
+def share_moved(before, after):
+    before, after = before / before.sum(), after / after.sum()
+    return np.abs(after - before).sum() / 2
+
+
+answers["05-1"] = share_moved
+
+
+# 05-2: a rule from sentence to sentence.
+def long_words(text):
+    return " ".join(word for word in exploration.words(text) if len(word) >= 5)
+
+
+answers["05-2"] = long_words
+
+# 05-3: `none` gives zeros for every sentence.
+answers["05-3"] = set(guidance.VARIANTS) - {"true"}
+
+for exercise, answer in answers.items():
+    print(teaching.check(exercise, answer, job))

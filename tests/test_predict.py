@@ -1,0 +1,218 @@
+"""``csalgan predict`` and ``csalgan.predict``: photographs in, maps, overlays and a list out."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import csalgan
+from csalgan import output, prediction, weights
+from csalgan.cli import main
+from csalgan.config import load_profile
+from csalgan.data import open_dataset
+from csalgan.errors import CsalganError
+from csalgan.evaluation import read_map
+from csalgan.prediction import Predictor
+from csalgan.training import train
+
+SETTINGS = ["data.size=64", "training.epochs=1", "model.channels=16", "text.encoder=hashing"]
+
+
+@pytest.fixture(scope="module")
+def dataset(embedded):
+    return open_dataset(embedded)
+
+
+@pytest.fixture(scope="module")
+def run(dataset, tmp_path_factory):
+    """A compact model after one epoch: its maps are poor, and depend on the sentence."""
+    folder = tmp_path_factory.mktemp("predict") / "run"
+    return train(load_profile("best", SETTINGS), dataset, "total", folder, progress=False)
+
+
+@pytest.fixture(scope="module")
+def packed(run, dataset, tmp_path_factory):
+    path = tmp_path_factory.mktemp("packed") / "tiny.safetensors"
+    weights.pack(run, dataset, path)
+    return path
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    for name, shape in [("one.jpg", (60, 80)), ("two.png", (90, 50)), ("more/one.jpg", (40, 40))]:
+        image = draw.integers(0, 255, (*shape, 3), dtype=np.uint8)
+        Image.fromarray(image).save(folder / name)
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def command(*arguments, monkeypatch, capsys) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["csalgan", "predict", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    said = capsys.readouterr()
+    return int(stopped.value.code or 0), said.out, said.err
+
+
+def test_folders_and_sentences_give_maps_overlays_sheets_and_a_list(
+    run, photographs, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    arguments = [photographs, "--text", "a red ball", "--text", "", "--npy"]
+    arguments += ["--run", run.folder, "--out", out]
+    code, said, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, err
+    assert "6 maps of 3 photographs" in said
+    table = pd.read_csv(out / "predictions.csv", keep_default_na=False)
+    assert sorted(table["map"]) == [
+        f"maps/{name}-{k}.png" for name in ("more/one", "one", "two") for k in (1, 2)
+    ]
+    assert set(table["text"]) == {"a red ball", ""}
+    assert set(table["commit"]) == {run.provenance.commit}
+    predictor = Predictor.of_run(run)
+    for name, shape in [("one", (60, 80)), ("two", (90, 50)), ("more/one", (40, 40))]:
+        source = next(photographs.glob(f"{name}.*"))
+        expected = predictor.predict([np.asarray(Image.open(source))], ["a red ball"])[0]
+        stored = np.load(out / "arrays" / f"{name}-1.npy")
+        assert stored.dtype == np.float32
+        # Batched with photographs of the same square, whatever their own sizes.
+        assert np.allclose(stored, expected, atol=0.02)
+        with Image.open(out / "maps" / f"{name}-1.png") as picture:
+            assert picture.mode == "I;16"
+            assert picture.size == shape[::-1]
+        assert np.allclose(read_map(out / "maps" / f"{name}-1.png") / 65535, stored, atol=1e-4)
+        with Image.open(out / "overlays" / f"{name}-2.jpg") as picture:
+            assert picture.size == shape[::-1]
+        with Image.open(out / "sheets" / f"{name}.png") as picture:
+            assert picture.width > 3 * 400
+    one = np.load(out / "arrays" / "one-1.npy")
+    assert not np.allclose(one, np.load(out / "arrays" / "one-2.npy"), atol=1e-4)
+
+
+def test_a_datasets_predictions_are_what_evaluate_reads(
+    run, dataset, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    arguments = ["--data", dataset.root, "--part", "test", "--run", run.folder, "--no-overlays"]
+    code, _, err = command(*arguments, "--out", out, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, err
+    assert not (out / "overlays").exists()
+    capsys.readouterr()
+    scores = []
+    for what in (out / "maps", run.folder):
+        table = tmp_path / "scores.csv"
+        line = ["evaluate", what, "--data", dataset.root, "--split", "test", "--out", table]
+        monkeypatch.setattr(sys, "argv", ["csalgan", *map(str, line)])
+        with pytest.raises(SystemExit):
+            main()
+        scores.append(pd.read_csv(table).set_index(["record", "metric"])["value"].sort_index())
+    assert len(scores[0]) == len(scores[1]) > 0
+    cc = [table.xs("cc", level="metric") for table in scores]
+    assert np.allclose(*cc, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "give photographs or folders"),
+        (["PHOTOS", "--data", "x"], "one of the two"),
+        (["absent.jpg"], "absent.jpg: no such file"),
+        (["EMPTY"], "empty: holds no photograph"),
+        (["PHOTOS/notes.txt"], "notes.txt: is not a picture"),
+        (["PHOTOS/one.jpg", "PHOTOS/more/one.jpg"], "has the same name as"),
+        (["PHOTOS", "--text", "  "], "a sentence of blanks"),
+        (["--data", "x", "--part", "tset"], "--part tset: use one of all"),
+        (["--data", "x", "--text", "a"], "brings its own sentences"),
+        (["PHOTOS", "--run", "nowhere"], "nowhere: not a training run"),
+        (["PHOTOS", "--weights", "nothing"], "nothing: no such weights"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    arguments, named, run, photographs, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "empty").mkdir()
+    places = {"PHOTOS": str(photographs), "EMPTY": str(tmp_path / "empty")}
+    for word, path in places.items():
+        arguments = [each.replace(word, path) for each in arguments]
+    if "--run" not in arguments and "--weights" not in arguments:
+        arguments = [*arguments, "--run", run.folder]
+    out = tmp_path / "out"
+    code, _, err = command(*arguments, "--out", out, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 1
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert named in lines[0]
+    assert "Traceback" not in err
+    assert not (out / "predictions.csv").exists()
+
+
+def test_a_folder_in_use_is_left_alone(run, photographs, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    arguments = [photographs / "one.jpg", "--run", run.folder, "--out", out]
+    code, _, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 1
+    assert "--force" in err
+    code, _, _ = command(*arguments, "--force", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0
+    assert (out / "maps" / "one.png").exists()
+    assert (out / "mine.txt").read_text() == "mine"
+
+
+def test_one_line_in_python(packed, photographs):
+    path = photographs / "two.png"
+    found = csalgan.predict(path, "a red ball", weights=str(packed))
+    assert found.shape == (90, 50)
+    assert found.dtype == np.float32
+    assert 0 <= found.min() < found.max() <= 1
+    picture = Image.open(path)
+    several = csalgan.predict(picture, ["a red ball", ""], weights=str(packed))
+    assert np.allclose(several[0], found, atol=0.02)
+    free = csalgan.predict(np.asarray(picture), weights=str(packed))
+    assert np.allclose(several[1], free, atol=0.02)
+    silent = csalgan.predict(picture, "a red ball", weights=str(packed), strength=0.0)
+    assert np.allclose(silent, free, atol=1e-3)
+    assert prediction._shipped.cache_info().currsize == 1
+    with pytest.raises(CsalganError, match="is not a picture"):
+        csalgan.predict(photographs / "notes.txt", weights=str(packed))
+
+
+def test_several_views_are_averaged_as_densities(run):
+    image = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
+    predictor = Predictor.of_run(run)
+    alone = []
+    for side in (64, 96):
+        predictor.sizes = (side,)
+        features = predictor.encode_images([image])
+        view = features[0]
+        text = predictor.text_features(["a red ball"])
+        with torch.inference_mode(), predictor._autocast():
+            alone.append(predictor.generator.read(view, text, 96)[0, 0].float().numpy())
+    predictor.sizes = (64, 96)
+    both = predictor.predict([image], ["a red ball"])[0]
+    mean = sum(one / one.sum() for one in alone)
+    assert np.allclose(both, mean / mean.max(), atol=1e-3)
+
+
+def test_a_turned_photograph_is_predicted_upright(packed, tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (40, 70, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: show it turned by a quarter
+    Image.fromarray(image).save(tmp_path / "turned.png", exif=exif)
+    assert csalgan.predict(tmp_path / "turned.png", weights=str(packed)).shape == (70, 40)
+
+
+def test_long_sentences_fit_the_contact_sheet():
+    image = np.zeros((50, 80, 3), np.uint8)
+    long = "supercalifragilistic" * 9
+    sheet = output.contact_sheet(image, [np.ones((50, 80))] * 2, [long, "word " * 60], "line")
+    assert sheet.height < 500
+    with pytest.raises(CsalganError, match="one a map"):
+        output.contact_sheet(image, [], ["a"], "line")
