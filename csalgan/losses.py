@@ -42,7 +42,7 @@ def content_loss(prediction: Tensor, measured: Measured, weights: LossConfig) ->
     """
     prediction = prediction.float()
     terms = {
-        "bce": lambda: F.binary_cross_entropy(prediction, measured.saliency_map),
+        "bce": lambda: bce(prediction, measured.saliency_map),
         "kl": lambda: kl(prediction, measured.saliency_map).mean(),
         "cc": lambda: (1 - cc(prediction, measured.saliency_map)).mean(),
         "nss": lambda: -nss(prediction, measured.fixations).mean(),
@@ -51,6 +51,16 @@ def content_loss(prediction: Tensor, measured: Measured, weights: LossConfig) ->
     }
     used = {name: weight for name, weight in weights if weight}
     return sum((weight * terms[name]() for name, weight in used.items()), prediction.new_zeros(()))
+
+
+def bce(prediction: Tensor, target: Tensor) -> Tensor:
+    """SalGAN's content loss ``BCE(map, prediction)``, the mean over places and records.
+
+    Args:
+        prediction: ``(R, 1, h, w)`` in [0, 1].
+        target: the measured map, the same.
+    """
+    return F.binary_cross_entropy(prediction.float(), target)
 
 
 def kl(prediction: Tensor, target: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ answers["03-2"] = -math.log(0.9) - math.log(1 - 0.2)
 
 # 03-3: the gradient goes through D, so nothing is detached.
 def generator_loss(discriminator, target, prediction, alpha):
-    content = losses.content_loss(prediction, target)
+    content = losses.bce(prediction, target)
     return alpha * content + losses.fooling_loss(discriminator.logits(prediction))
 
 

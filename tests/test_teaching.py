@@ -222,20 +222,20 @@ WRONG = {
     "03-3": [
         (
             lambda job: (
-                lambda d, s, p, a: losses.content_loss(p, s) + a * losses.fooling_loss(d.logits(p))
+                lambda d, s, p, a: losses.bce(p, s) + a * losses.fooling_loss(d.logits(p))
             ),
             "alpha weighs the wrong term",
         ),
         (
             lambda job: (
-                lambda d, s, p, a: a * losses.content_loss(p, s) + losses.fooling_loss(d(p))
+                lambda d, s, p, a: a * losses.bce(p, s) + losses.fooling_loss(d(p))
             ),
             "been through the sigmoid already",
         ),
         (
             lambda job: (
                 lambda d, s, p, a: (
-                    a * losses.content_loss(p, s) + losses.fooling_loss(d.logits(p.detach()))
+                    a * losses.bce(p, s) + losses.fooling_loss(d.logits(p.detach()))
                 )
             ),
             "part of the gradient is lost",
@@ -243,14 +243,14 @@ WRONG = {
         (
             lambda job: (
                 lambda d, s, p, a: (
-                    a * losses.content_loss(p, s) + losses.fooling_loss(d.logits(p))
+                    a * losses.bce(p, s) + losses.fooling_loss(d.logits(p))
                 ).item()
             ),
             "no gradient reaches the prediction",
         ),
         (
             lambda job: (
-                lambda d, s, p, a: a * losses.content_loss(p, s) + losses.fooling_loss(-d.logits(p))
+                lambda d, s, p, a: a * losses.bce(p, s) + losses.fooling_loss(-d.logits(p))
             ),
             "D's own wish",
         ),
@@ -556,7 +556,7 @@ def test_every_equation_of_the_paper_stands_beside_its_code():
     shown = {number: "\n".join(c.source for c in cells(number, "code")) for number in NOTEBOOKS}
     for name in ("encode_image", "encode_text", "fuse", "decode"):
         assert f"PaperGenerator.{name})" in shown["02"]
-    for name in ("discriminator_loss", "fooling_loss", "content_loss"):
+    for name in ("discriminator_loss", "fooling_loss", "bce"):
         assert f"losses.{name})" in shown["03"]
     for name in metrics.profile_info("tuebingen").metrics:
         if name != "ig_uniform":

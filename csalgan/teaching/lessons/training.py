@@ -140,30 +140,30 @@ def generator_loss(answer: Any, about: About) -> str:
     probes = [(*game, alpha) for game, alpha in zip(_games(), (0.05, 0.7), strict=True)]
 
     def right(discriminator, target, prediction, alpha):
-        content = losses.content_loss(prediction, target)
+        content = losses.bce(prediction, target)
         return alpha * content + losses.fooling_loss(discriminator.logits(prediction))
 
     def other_weight(discriminator, target, prediction, alpha):
-        content = losses.content_loss(prediction, target)
+        content = losses.bce(prediction, target)
         return content + alpha * losses.fooling_loss(discriminator.logits(prediction))
 
     def no_weight(discriminator, target, prediction, alpha):
         return right(discriminator, target, prediction, 1.0)
 
     def helps_d(discriminator, target, prediction, alpha):
-        content = losses.content_loss(prediction, target)
+        content = losses.bce(prediction, target)
         return alpha * content + losses.fooling_loss(-discriminator.logits(prediction))
 
     def minus(discriminator, target, prediction, alpha):
-        content = losses.content_loss(prediction, target)
+        content = losses.bce(prediction, target)
         return alpha * content - losses.fooling_loss(-discriminator.logits(prediction))
 
     def sigmoid_twice(discriminator, target, prediction, alpha):
-        content = losses.content_loss(prediction, target)
+        content = losses.bce(prediction, target)
         return alpha * content + losses.fooling_loss(discriminator(prediction))
 
     def content_only(discriminator, target, prediction, alpha):
-        return alpha * losses.content_loss(prediction, target)
+        return alpha * losses.bce(prediction, target)
 
     def fooling_only(discriminator, target, prediction, alpha):
         return losses.fooling_loss(discriminator.logits(prediction))
