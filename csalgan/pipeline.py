@@ -145,6 +145,7 @@ def execute(step: Step, output: Path, label: str) -> None:
             cwd=str(paths.root()) if paths.root().is_dir() else None,
             # The kernel listens on this machine only; its notice about that is no news to a user.
             extra_arguments=["--IPKernelApp.log_level=40"],
+            iopub_timeout=120,  # nbclient's 4 s are too few where other work keeps the cores
         )
     except PapermillExecutionError as error:
         raise CsalganError(
