@@ -246,3 +246,16 @@ def test_clip_weights_come_from_the_hubs_cache(clip, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", cached)
     np.testing.assert_allclose(get_encoder("clip").encode(SENTENCES), expected, atol=1e-5)
+
+
+def test_tokens_are_remembered_and_the_same():
+    cached, plain = get_encoder("hashing"), get_encoder("hashing", cache=False)
+    texts = ["a red ball", "", "a red ball", "two dogs run"]
+    for _ in range(2):
+        ours, theirs = cached.encode_tokens(texts), plain.encode_tokens(texts)
+        assert np.array_equal(ours.vectors, theirs.vectors)
+        assert np.array_equal(ours.mask, theirs.mask)
+        assert ours.tokens == theirs.tokens
+    assert cached.encode_tokens([]).vectors.shape[0] == 0
+    cached._encoder = None  # nothing is asked twice
+    assert cached.encode_tokens(["two dogs run"]).tokens == [["two", "dogs", "run"]]

@@ -11,8 +11,9 @@ import numpy as np
 
 from csalgan import paths
 from csalgan.errors import CsalganError
-from csalgan.text.base import TextEncoder, TokenEmbeddings
+from csalgan.text.base import TextEncoder, TokenEmbeddings, pad
 
+_REMEMBERED = 20_000  # sentences whose tokens stay in memory, some 15 kB each
 _WAIT = 30.0  # seconds one process waits for another's write
 
 
@@ -21,13 +22,14 @@ class Cached:
 
     The file is named by encoder and weights, so other weights never meet; SQLite lets several
     processes share it. A damaged file is made again, with a warning; one that is only busy or
-    out of reach is left alone. Token embeddings are not kept.
+    out of reach is left alone. Token embeddings are kept in memory only.
     """
 
     def __init__(self, encoder: TextEncoder):
         self._encoder = encoder
         self.name, self.dim = encoder.name, encoder.dim
         self.free_viewing = encoder.free_viewing
+        self._tokens: dict[str, tuple[np.ndarray, list[str]]] = {}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -64,8 +66,16 @@ class Cached:
         return np.stack(rows) if rows else np.zeros((0, self.dim), np.float32)
 
     def encode_tokens(self, texts: Sequence[str]) -> TokenEmbeddings:
-        """Not cached: the encoder's own."""
-        return self._encoder.encode_tokens(texts)
+        """As the encoder's own; remembered in memory, not on disk."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._tokens]
+        if new:
+            found = self._encoder.encode_tokens(new)
+            rows = [vectors[mask] for vectors, mask in zip(found.vectors, found.mask, strict=True)]
+            if len(self._tokens) + len(new) > _REMEMBERED:
+                self._tokens = {text: self._tokens[text] for text in texts if text in self._tokens}
+            self._tokens |= dict(zip(new, zip(rows, found.tokens, strict=True), strict=True))
+        known = [self._tokens[text] for text in texts]
+        return pad([row for row, _ in known], [tokens for _, tokens in known], self.dim)
 
     def _read(self, texts: list[str]) -> dict[str, np.ndarray]:
         try:
