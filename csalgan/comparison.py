@@ -4,6 +4,7 @@ Every variant is trained with one profile and a few changed values, and scored o
 images, beside the paper's model, the baselines and the ceiling.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -137,7 +138,7 @@ def score_all(trained: Sequence[Trained], dataset: Dataset, part: str = "test") 
             raise CsalganError(f"{one.run.folder}: trained on another split; train it again.")
         predictor = Predictor.of_run(one.run)
         evaluator.provenance = one.run.provenance
-        maps = predictor.predict_records(dataset, rows, progress=True)
+        maps = predictor.predict_records(dataset, rows, progress=sys.stderr.isatty())
         both = [
             evaluator(maps, rows, model=one.label).assign(variant="true"),
             guidance.score_variants(
