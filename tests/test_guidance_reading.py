@@ -30,7 +30,7 @@ def untrained(encoder: str) -> Predictor:
     generator = PaperGenerator(512)
     initialise(generator, 0)
     receipt = Provenance("d", "f" * 12, encoder, "p", 0, "c")
-    return Predictor("m", generator.eval(), get_encoder(encoder, cache=False), 32, receipt)
+    return Predictor("m", generator.eval(), get_encoder(encoder, cache=False), (32,), receipt)
 
 
 class Counting(Predictor):

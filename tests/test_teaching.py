@@ -221,37 +221,27 @@ WRONG = {
     ],
     "03-3": [
         (
-            lambda job: (
-                lambda d, s, p, a: losses.bce(p, s) + a * losses.fooling_loss(d.logits(p))
-            ),
+            lambda job: lambda d, s, p, a: losses.bce(p, s) + a * losses.fooling_loss(d.logits(p)),
             "alpha weighs the wrong term",
         ),
         (
-            lambda job: (
-                lambda d, s, p, a: a * losses.bce(p, s) + losses.fooling_loss(d(p))
-            ),
+            lambda job: lambda d, s, p, a: a * losses.bce(p, s) + losses.fooling_loss(d(p)),
             "been through the sigmoid already",
         ),
         (
             lambda job: (
-                lambda d, s, p, a: (
-                    a * losses.bce(p, s) + losses.fooling_loss(d.logits(p.detach()))
-                )
+                lambda d, s, p, a: a * losses.bce(p, s) + losses.fooling_loss(d.logits(p.detach()))
             ),
             "part of the gradient is lost",
         ),
         (
             lambda job: (
-                lambda d, s, p, a: (
-                    a * losses.bce(p, s) + losses.fooling_loss(d.logits(p))
-                ).item()
+                lambda d, s, p, a: (a * losses.bce(p, s) + losses.fooling_loss(d.logits(p))).item()
             ),
             "no gradient reaches the prediction",
         ),
         (
-            lambda job: (
-                lambda d, s, p, a: a * losses.bce(p, s) + losses.fooling_loss(-d.logits(p))
-            ),
+            lambda job: lambda d, s, p, a: a * losses.bce(p, s) + losses.fooling_loss(-d.logits(p)),
             "D's own wish",
         ),
     ],
