@@ -129,6 +129,7 @@ def test_a_datasets_predictions_are_what_evaluate_reads(
         (["PHOTOS", "--text", "  "], "a sentence of blanks"),
         (["--data", "x", "--part", "tset"], "--part tset: use one of all"),
         (["--data", "x", "--text", "a"], "brings its own sentences"),
+        (["PHOTOS", "--view", "100"], "--view 100: use a multiple of 32"),
         (["PHOTOS", "--run", "nowhere"], "nowhere: not a training run"),
         (["PHOTOS", "--weights", "nothing"], "nothing: no such weights"),
     ],
