@@ -22,7 +22,7 @@ from csalgan.figures.scores import side_by_side
 from csalgan.files import write_text
 from csalgan.prediction import Predictor
 from csalgan.provenance import Provenance
-from csalgan.training import Run, describe, part_rows, same_settings, train
+from csalgan.training import Run, part_rows, train
 
 
 class Variant(NamedTuple):
@@ -75,15 +75,8 @@ def changed(profile: Profile, variant: str, seed: int) -> Profile:
 
 
 def train_or_load(profile: Profile, dataset: Dataset, folder: Path) -> Run:
-    """The run in a folder: loaded, finished if it was begun there, or trained.
-
-    A finished run keeps its receipt: it was trained at the commit that it names.
-    """
+    """The run in a folder: loaded, finished if it was begun there, or trained."""
     begun = (folder / "state.pt").exists()
-    if begun and (folder / "run.json").exists():
-        run = Run.load(folder)
-        if run.complete and same_settings(describe(profile, dataset, "total"), run.info) is None:
-            return run
     return train(profile, dataset, "total", folder, resume=begun)
 
 

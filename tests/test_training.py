@@ -188,6 +188,17 @@ def test_resumed_training_ends_at_the_same_bits(dataset, tmp_path):
         assert (whole.folder / name).read_bytes() == (again.folder / name).read_bytes()
 
 
+def test_a_finished_run_keeps_the_commit_that_trained_it(dataset, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    trained = train(profile(), dataset, "sal", folder, progress=False).provenance.commit
+    monkeypatch.setattr("csalgan.provenance.commit", lambda: "another")
+    again = train(profile(), dataset, "sal", folder, resume=True, progress=False)
+    assert again.provenance.commit == trained != "another"
+    more = profile("training.epochs=2")
+    longer = train(more, dataset, "sal", folder, resume=True, progress=False)
+    assert longer.provenance.commit == "another"
+
+
 @pytest.mark.parametrize("broken", ["state.pt", "history.csv", "best.safetensors"])
 def test_a_run_cut_while_writing_resumes_to_the_same_bits(dataset, tmp_path, monkeypatch, broken):
     two = profile("training.epochs=2")

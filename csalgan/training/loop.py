@@ -106,6 +106,9 @@ def train(
     if state is not None:
         game.load_state(state["game"])
         history, seconds = state["history"], state["seconds"]
+        if finished(profile, [row["val_cc"] for row in history]):
+            # Nothing is left to train: the run keeps the receipt of the code that trained it.
+            info["provenance"] = json.loads(state["info"])["provenance"]
         _write_tables(out, info, history, seconds)
 
     while not finished(profile, [row["val_cc"] for row in history]):
