@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -109,6 +110,11 @@ class Predictor:
             provenance=Provenance(**about["provenance"]),
             split_seed=profile.split_seed,
         )
+
+    @property
+    def quick(self) -> bool:
+        """Whether one more sentence about an encoded image takes milliseconds on a CPU."""
+        return isinstance(self.generator, CompactGenerator) or max(self.sizes) <= 64
 
     def predict(
         self, images: Sequence[np.ndarray], texts: Sequence[str], *, strength: float = 1.0
@@ -237,7 +243,8 @@ def predict(
     Args:
         image: a path, a PIL image, or a uint8 ``(H, W, 3)`` RGB array.
         text: a sentence, ``""`` for free viewing, or several sentences.
-        weights: name of weights in the package, or a packed file; loaded once.
+        weights: name of weights in the package, a packed file, or a training run's folder;
+            loaded once.
         strength: how much the sentence counts (see :meth:`Predictor.predict`).
 
     Returns:
@@ -250,7 +257,7 @@ def predict(
         image = np.asarray(image.convert("RGB"))
     elif not isinstance(image, np.ndarray):
         image = read_photograph(image)
-    predictor = _shipped(weights)
+    predictor = _opened(weights)
     texts = [text] if isinstance(text, str) else list(text)
     if not texts:
         return []
@@ -260,7 +267,9 @@ def predict(
 
 
 @lru_cache(maxsize=2)
-def _shipped(name: str) -> Predictor:
+def _opened(name: str) -> Predictor:
+    if (Path(name) / "run.json").is_file():
+        return Predictor.of_run(Run.load(name))
     return Predictor.shipped(name)
 
 

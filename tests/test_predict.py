@@ -180,7 +180,7 @@ def test_one_line_in_python(packed, photographs):
     assert np.allclose(several[1], free, atol=0.02)
     silent = csalgan.predict(picture, "a red ball", weights=str(packed), strength=0.0)
     assert np.allclose(silent, free, atol=1e-3)
-    assert prediction._shipped.cache_info().currsize == 1
+    assert prediction._opened.cache_info().currsize == 1
     with pytest.raises(CsalganError, match="is not a picture"):
         csalgan.predict(photographs / "notes.txt", weights=str(packed))
 

@@ -17,13 +17,14 @@ app = typer.Typer(
 
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
-    from csalgan.cli import ablation, data, evaluate, predict, reproduce, train
+    from csalgan.cli import ablation, data, evaluate, explore, predict, reproduce, train
 
     app.add_typer(data.app, name="data")
     train.register(app)
     ablation.register(app)
     evaluate.register(app)
     predict.register(app)
+    explore.register(app)
     reproduce.register(app)
 
 

@@ -7,7 +7,7 @@ open, and a notebook shows what its last line returns. Functions that draw are d
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -319,21 +319,41 @@ def save(
             f"figure name {name!r} is not of the form NN_topic; use two digits and lower-case "
             "words such as 01_samples."
         )
-    title = " ".join((fig.get_suptitle() or _first_title(fig) or name).split())
-    facts = {"photographs": "yes" if photographs else "no", "title": title}
-    facts |= {key: str(value) for key, value in provenance.as_dict().items()}
-    png = {"Software": None, "Title": title} | {_PREFIX + k: v for k, v in facts.items()}
+    png = _metadata(fig, provenance, photographs, default=name)
     pdf = {
         "CreationDate": None,  # a date would make equal figures differ
-        "Title": title,
+        "Title": png["Title"],
         "Subject": provenance.line(),
-        "Keywords": f"photographs: {facts['photographs']}",
+        "Keywords": f"photographs: {png[_PREFIX + 'photographs']}",
     }
     with theme(), _footed(fig, provenance.line()) as box:
         for suffix, metadata in ((".pdf", pdf), (".png", png)):  # the PNG last: it says "done"
             with atomic_file(Path(folder) / (name + suffix)) as temporary:
                 fig.savefig(temporary, dpi=_DPI, bbox_inches=box, metadata=metadata)
     return Path(folder) / f"{name}.png"
+
+
+def as_png(
+    fig: matplotlib.figure.Figure,
+    provenance: Provenance,
+    *,
+    photographs: bool,
+    facts: Mapping[str, str] | None = None,
+) -> bytes:
+    """A figure as the bytes of a PNG, for somebody who downloads it.
+
+    Args:
+        photographs: see :func:`save`.
+        facts: what else the foot and the metadata are to say.
+    """
+    facts = facts or {}
+    metadata = _metadata(fig, provenance, photographs, default="csalgan")
+    metadata |= {_PREFIX + key: value for key, value in facts.items()}
+    line = " · ".join([provenance.line(), *(f"{key}: {value}" for key, value in facts.items())])
+    buffer = io.BytesIO()
+    with theme(), _footed(fig, line) as box:
+        fig.savefig(buffer, format="png", dpi=_DPI, bbox_inches=box, metadata=metadata)
+    return buffer.getvalue()
 
 
 def figure_info(path: str | Path) -> dict[str, str | bool | int]:
@@ -354,6 +374,16 @@ def figure_info(path: str | Path) -> dict[str, str | bool | int]:
             f"{path}: carries no provenance; save figures with csalgan.figures.save."
         )
     return info | {"photographs": info["photographs"] == "yes", "seed": int(info["seed"])}
+
+
+def _metadata(
+    fig: matplotlib.figure.Figure, provenance: Provenance, photographs: bool, default: str
+) -> dict[str, str | None]:
+    """Text chunks of a PNG; what :func:`figure_info` reads."""
+    title = " ".join((fig.get_suptitle() or _first_title(fig) or default).split())
+    facts = {"photographs": "yes" if photographs else "no", "title": title}
+    facts |= {key: str(value) for key, value in provenance.as_dict().items()}
+    return {"Software": None, "Title": title} | {_PREFIX + k: v for k, v in facts.items()}
 
 
 def _first_title(fig: matplotlib.figure.Figure) -> str:

@@ -30,6 +30,22 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
+def about(name_or_path: str | Path) -> dict[str, Any]:
+    """What is known of packed weights, without reading them: see :func:`load`.
+
+    Raises:
+        CsalganError: no such weights, or the file is not of this kind.
+    """
+    path = _path(name_or_path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            known = json.loads(file.metadata()["csalgan"])
+            known["profile"], known["provenance"], known["split"]
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise _not_ours(path) from error
+    return known
+
+
 def load(name_or_path: str | Path) -> tuple[Generator, dict[str, Any]]:
     """A generator in evaluation mode (float32, on the CPU), and what is known of it.
 
@@ -43,6 +59,22 @@ def load(name_or_path: str | Path) -> tuple[Generator, dict[str, Any]]:
     Raises:
         CsalganError: no such weights, or the file is not of this kind.
     """
+    path = _path(name_or_path)
+    known = about(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+        profile = profile_from(known["profile"], str(path))
+        generator = empty_generator(profile, known["text_dim"])
+        generator.load_state_dict(state)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise _not_ours(path) from error
+    if not all(torch.isfinite(value).all() for value in state.values()):
+        raise CsalganError(f"{path}: holds numbers that are not finite; pack the run again.")
+    return generator.eval(), known
+
+
+def _path(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.suffix != ".safetensors":
         path = FOLDER / f"{name_or_path}.safetensors"
@@ -52,20 +84,11 @@ def load(name_or_path: str | Path) -> tuple[Generator, dict[str, Any]]:
             f"{name_or_path}: no such weights; the package has {known}. Train your own with "
             "`csalgan train --profile best` and give its folder with --run."
         )
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()["csalgan"])
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        profile = profile_from(about["profile"], str(path))
-        generator = empty_generator(profile, about["text_dim"])
-        generator.load_state_dict(state)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        raise CsalganError(
-            f"{path}: not weights that csalgan packed; give a file of `make weights`."
-        ) from error
-    if not all(torch.isfinite(value).all() for value in state.values()):
-        raise CsalganError(f"{path}: holds numbers that are not finite; pack the run again.")
-    return generator.eval(), about
+    return path
+
+
+def _not_ours(path: Path) -> CsalganError:
+    return CsalganError(f"{path}: not weights that csalgan packed; give a file of `make weights`.")
 
 
 def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:

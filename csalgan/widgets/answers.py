@@ -1,0 +1,216 @@
+"""Models on offer, the answers they gave, and the gaze to compare them with."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from csalgan import weights
+from csalgan.data import make_split
+from csalgan.errors import CsalganError
+from csalgan.guidance.changes import density, share_moved
+from csalgan.guidance.sentences import without_each_word
+from csalgan.metrics import score
+from csalgan.metrics.negatives import NegativePool
+from csalgan.prediction import Features, Predictor
+from csalgan.training import Run
+from csalgan.widgets.pictures import Picture, fit_side
+
+#: Scores shown when there is gaze to compare with, and which way is better.
+SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑", "kl": "↓"}
+_SIDE = 96  # at which the shares of words are compared: they are one number each
+
+
+class Model(NamedTuple):
+    """A model that can be asked.
+
+    Attributes:
+        encoder: name of its text encoder.
+        open: gives its predictor; called once, on first use.
+        weights: what ``csalgan.predict(…, weights=…)`` takes for it.
+        data: fingerprint of the dataset it was trained on, its first 12 hex digits.
+        split: rule and seed of the split it was trained on.
+    """
+
+    encoder: str
+    open: Callable[[], Predictor]
+    weights: str = ""
+    data: str = ""
+    split: tuple[str, int] = ("image", 0)
+
+    def part(self, dataset, image_id: str) -> str:
+        """Which part an image was in for this model: ``train``, ``val``, ``test`` or ``new``.
+
+        A published split puts an image into several parts: the training part wins.
+        """
+        if self.data != dataset.fingerprint[:12]:
+            return "new"
+        split = _split(dataset, *self.split)
+        for part in ("train", "val", "test"):
+            if (split.of(part, dataset.records)["image_id"] == image_id).any():
+                return part
+        return "new"
+
+
+def on_offer(job, first: str = "") -> dict[str, Model]:
+    """The models an explorer offers for a report: its own, and those in the package.
+
+    Args:
+        job: from :func:`csalgan.open_job`.
+        first: subset of a model that must be there (trained now when it is not), with the
+            model that the profile puts beside it; ``""``: only what has been trained already.
+
+    Returns:
+        name → model, in the order of :func:`csalgan.weights.shipped` after the report's runs. A
+        model that stands beside the paper's leads, for it is the one that listens.
+
+    Raises:
+        CsalganError: as :meth:`csalgan.job.Job.run`.
+    """
+    if first:
+        job.run(first)
+        job.companion()
+    found: dict[str, Model] = {}
+    folders = sorted((job.out / "runs").glob("*")) if job.out.is_dir() else []
+    for folder in sorted(folders, key=lambda path: (path.name != "beside", path.name != first)):
+        try:
+            run = Run.load(folder)
+        except CsalganError:  # a broken or half-made run is simply not on offer
+            continue
+        if run.complete and run.provenance.fingerprint == job.dataset.fingerprint[:12]:
+            found[_name(run)] = _of_run(run)
+    for name in weights.shipped():
+        about = weights.about(name)
+        found[f"{name} (comes with csalgan)"] = Model(
+            encoder=about["profile"]["text"]["encoder"],
+            open=partial(Predictor.shipped, name),
+            weights=name,
+            data=about["provenance"]["fingerprint"],
+            split=(about["split"]["rule"], about["split"]["seed"]),
+        )
+    return found
+
+
+def _name(run: Run) -> str:
+    where = "" if run.folder.name == run.subset else f" ({run.folder.name})"
+    return f"{run.profile.model.kind}, {run.subset}{where}"
+
+
+def _of_run(run: Run) -> Model:
+    return Model(
+        encoder=run.profile.text.encoder,
+        open=partial(Predictor.of_run, run),
+        weights=str(Path(run.folder).resolve()),
+        data=run.provenance.fingerprint,
+        split=(run.profile.data.split, run.profile.split_seed),
+    )
+
+
+@lru_cache(maxsize=8)
+def _split(dataset, rule: str, seed: int):
+    return make_split(dataset.records, rule=rule, seed=seed)
+
+
+class Predictions:
+    """Models and the maps they gave, remembered by picture, sentence, strength and model.
+
+    What a model keeps of a picture is remembered too, so a new sentence costs no new look at it.
+
+    Args:
+        models: of :func:`on_offer`, say.
+
+    Raises:
+        CsalganError: there is no model.
+    """
+
+    def __init__(self, models: Mapping[str, Model]):
+        if not models:
+            raise CsalganError("there is no trained model to ask; run `csalgan train` first.")
+        self.models = dict(models)
+        self.names = tuple(models)
+        self.predictor = lru_cache(maxsize=None)(lambda name: self.models[name].open())
+        self._features = lru_cache(maxsize=4)(self._seen)
+        self._map = lru_cache(maxsize=48)(self._ask)
+        self._shares = lru_cache(maxsize=64)(self._weigh)
+        self._shown = lru_cache(maxsize=8)(lambda picture: fit_side(picture.image))
+
+    def map(self, model: str, picture: Picture, sentence: str, strength: float = 1.0):
+        """float32 (H, W) in [0, 1] at the picture's size, read-only; ``""`` is free viewing."""
+        sentence = " ".join(sentence.split())
+        if not sentence:
+            strength = 1.0  # nothing to strengthen: one map serves every strength
+        return self._map(model, picture, sentence, round(float(strength), 4))
+
+    def shown(self, picture: Picture) -> np.ndarray:
+        """The picture at the size it is shown."""
+        return self._shown(picture)
+
+    def shares(self, model: str, picture: Picture, sentence: str) -> tuple[float, ...]:
+        """Share of all attention (0 … 1) that moves when each word is left out, in their order.
+
+        Empty for a model that is too slow to be asked so many sentences while somebody waits.
+        """
+        if not self.predictor(model).quick:
+            return ()
+        return self._shares(model, picture, " ".join(sentence.split()))
+
+    def _seen(self, model: str, picture: Picture) -> Features:
+        return self.predictor(model).encode_images([picture.image])
+
+    def _read(self, model: str, picture: Picture, texts: Sequence[str], shape, strength: float):
+        features = self._features(model, picture)
+        shapes = [shape] * len(texts)
+        return self.predictor(model).read(features, texts, shapes, strength=strength)
+
+    def _ask(self, model: str, picture: Picture, sentence: str, strength: float) -> np.ndarray:
+        shape = picture.image.shape[:2]
+        (saliency,) = self._read(model, picture, [sentence], shape, strength)
+        saliency.setflags(write=False)
+        return saliency
+
+    def _weigh(self, model: str, picture: Picture, sentence: str) -> tuple[float, ...]:
+        texts = [sentence, *(text for _, text in without_each_word(sentence))]
+        maps = self._read(model, picture, texts, (_SIDE, _SIDE), 1.0)
+        whole, *others = (density(one, _SIDE) for one in maps)
+        return tuple(share_moved(whole - one) for one in others)
+
+
+class Truth:
+    """The gaze that predictions are compared with, read when it is first needed.
+
+    Args:
+        dataset: an opened dataset.
+        prepared: its packed arrays, whose fixations are the negatives of shuffled AUC.
+    """
+
+    def __init__(self, dataset, prepared):
+        self.dataset, self._prepared = dataset, prepared
+        self.picture = lru_cache(maxsize=8)(self._picture)
+        self.fixations = lru_cache(maxsize=16)(dataset.fixations)
+        self.map = lru_cache(maxsize=16)(dataset.map)
+
+    def scores(self, record: str, saliency: np.ndarray) -> dict[str, float]:
+        """Metrics of :data:`SHOWN_METRICS` (profile ``tuebingen``) against a record's gaze."""
+        row = self.dataset.row(record)
+        negatives = self._pool.negatives(row["image_id"], (row["height"], row["width"]))
+        return score(
+            saliency,
+            fixations=self.fixations(record),
+            saliency_map=self.map(record),
+            negatives=negatives,
+            metrics=list(SHOWN_METRICS),
+        )
+
+    def _picture(self, record: str) -> Picture:
+        # The records of an image show the same photograph, so their predictions are shared.
+        source = f"csalgan.open_dataset({str(self.dataset.root)!r}).image({record!r})"
+        key = f"image {self.dataset.row(record)['image_id']}"
+        return Picture(key, self.dataset.image(record), source)
+
+    @cached_property
+    def _pool(self) -> NegativePool:
+        p = self._prepared
+        points = (p.fixations(i) for i in range(len(p.records)))
+        return NegativePool(p.records["image_id"].tolist(), points, p.native_size)

@@ -1,0 +1,133 @@
+"""From photographs and maps to the pixels the explorer shows."""
+
+import io
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from csalgan.errors import CsalganError
+from csalgan.figures import MAPS, blend, diverging
+from csalgan.figures.base import unit
+from csalgan.photographs import read_photograph
+
+#: Longest side of one of the explorer's panels, and of an uploaded photograph, pixels.
+VIEW_SIDE, UPLOAD_SIDE = 480, 1024
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photograph to look at.
+
+    Attributes:
+        key: names the content; two pictures with one key are taken for the same.
+        image: uint8 (H, W, 3) RGB.
+        source: the Python expression that gives the image (or its file) again.
+    """
+
+    key: str
+    image: np.ndarray = field(compare=False, repr=False)
+    source: str = field(compare=False, default="image")
+
+
+def read_upload(content: bytes, name: str) -> Picture:
+    """Decode a photograph that somebody brought.
+
+    As :func:`csalgan.photographs.read_photograph` does, no side longer than :data:`UPLOAD_SIDE`.
+
+    Args:
+        content: the bytes of a JPEG, PNG or WebP file.
+        name: the file's name, for the message.
+
+    Raises:
+        CsalganError: not such a picture, damaged, or too large.
+    """
+    image = read_photograph(io.BytesIO(content), name, side=UPLOAD_SIDE)
+    return Picture(f"upload {sha256(content).hexdigest()}", image, repr(name))
+
+
+def fit_side(image: np.ndarray, side: int = VIEW_SIDE) -> np.ndarray:
+    """A uint8 (H, W, 3) image, made smaller (never larger) so that no side exceeds ``side``."""
+    small = Image.fromarray(image)
+    small.thumbnail((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(small)
+
+
+def render(
+    image: np.ndarray,
+    saliency: np.ndarray,
+    *,
+    opacity: float = 0.6,
+    threshold: float = 0.0,
+    cmap: str = MAPS[0],
+    fixations: np.ndarray | None = None,
+) -> np.ndarray:
+    """A map laid over a photograph.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        saliency: float (h, w), any size; scaled to its own range for looking.
+        opacity: of the map, in [0, 1].
+        threshold: percentile in [0, 100]; pixels below it show the bare image.
+        cmap: one of :data:`csalgan.figures.MAPS`.
+        fixations: float or int (N, 2) rows (y, x) in pixels of ``image``, drawn as dots.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        CsalganError: opacity or threshold out of range, or another colour map.
+    """
+    if not 0 <= threshold <= 100:
+        raise CsalganError(f"threshold {threshold} is outside 0 … 100; give a percentile.")
+    shown = _resized(unit(saliency), image.shape[:2])
+    mixed = blend(image, shown, opacity=opacity, cmap=cmap)
+    if threshold > 0:
+        below = shown < np.percentile(shown, threshold)
+        mixed[below] = image[below]
+    if fixations is not None:
+        mixed = _dotted(mixed, fixations)
+    return mixed
+
+
+def render_change(image: np.ndarray, change: np.ndarray, limit: float) -> np.ndarray:
+    """A signed map over a grey photograph: red gained attention, blue lost it.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        change: float (h, w), any size.
+        limit: value at the ends of the colour scale, above 0; nothing is drawn at 0.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    scaled = np.clip(_resized(change.astype(np.float32), image.shape[:2]) / limit, -1, 1)
+    grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None]
+    colour = diverging()((scaled + 1) / 2)[..., :3].astype(np.float32) * 255
+    # A tenth of the scale is already seen; the photograph stays readable where nothing changed.
+    cover = 0.9 * np.sqrt(np.abs(scaled))[..., None]
+    mixed = (0.35 * grey + 150) * (1 - cover) + colour * cover
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def encode(picture: np.ndarray) -> bytes:
+    """A uint8 (H, W, 3) picture as JPEG, small enough to follow a slider over a network."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+def _resized(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    if saliency.shape == shape:
+        return saliency
+    small = Image.fromarray(saliency.astype(np.float32))
+    return np.asarray(small.resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
+def _dotted(picture: np.ndarray, fixations: np.ndarray) -> np.ndarray:
+    canvas = Image.fromarray(picture)
+    draw = ImageDraw.Draw(canvas)
+    for y, x in fixations:
+        draw.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill="white", outline="black")
+    return np.array(canvas)
