@@ -45,7 +45,7 @@ def command(page: Path, port: int, *, browser: bool) -> list[str]:
         "--Voila.port_retries=0",  # the address that was asked for, or a sentence
         "--Voila.auto_token=True",
         f"--Voila.open_browser={browser}",
-        "--VoilaConfiguration.file_allowlist=[]",
+        "--VoilaConfiguration.file_denylist=.*",  # no file is served, the explorer only
         "--VoilaConfiguration.show_tracebacks=False",
         "--VoilaConfiguration.preheat_kernel=False",
         # A closed tab leaves a kernel with its models behind: ten minutes later it goes.

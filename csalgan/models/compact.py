@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from csalgan.errors import CsalganError
-from csalgan.models.lite import Lite
+from csalgan.models.lite0 import Lite0
 from csalgan.text.sentences import Sentences
 
 _STRIDE = 8  # of the decoder: maps are blurred by about one of its places
@@ -38,7 +38,6 @@ class CompactGenerator(nn.Module):
 
     Args:
         text_dim: length D of a word's embedding; a multiple of ``heads``.
-        image_encoder: one of :data:`csalgan.models.lite.LITES`.
         channels: width C of the decoder.
         heads: of the word–place attention.
         fusion: ``both``: the sentence modulates features and its words point at places;
@@ -53,7 +52,6 @@ class CompactGenerator(nn.Module):
         self,
         text_dim: int,
         *,
-        image_encoder: str = "lite0",
         channels: int = 96,
         heads: int = 8,
         fusion: str = "both",
@@ -68,7 +66,7 @@ class CompactGenerator(nn.Module):
         self.text_dim, self.heads = text_dim, heads
         self.uses_words = fusion in ("both", "words")
         self.uses_sentence = fusion in ("both", "sentence")
-        self.encoder = Lite(image_encoder)
+        self.encoder = Lite0()
         width = self.encoder.channels
         self.from_low = nn.Conv2d(width.low, channels, 2, stride=2)
         self.from_middle = nn.Conv2d(width.middle, channels, 1)

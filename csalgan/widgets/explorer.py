@@ -65,13 +65,18 @@ class Explorer:
     # What there is to set.
 
     def _make(self) -> None:
-        wide = {"layout": w.Layout(width="100%"), "style": {"description_width": "7.5em"}}
+        wide = {
+            "layout": w.Layout(width="calc(100% - 6px)"),
+            "style": {"description_width": "7.5em"},
+        }
         present = [c for c in CONDITIONS if (self._records["condition"] == c).any()]
         names = self.predictions.names
         encoders = sorted({model.encoder for model in self.predictions.models.values()})
         self.model = w.Dropdown(options=names, description="model", **wide)
         self.encoder = w.Dropdown(
-            options=[("any", _ALL), *encoders], description="text encoder", **wide
+            options=[("any", _ALL), *((name, name) for name in encoders)],
+            description="text encoder",
+            **wide,
         )
         self.condition = w.Dropdown(
             options=[("all", _ALL), *((CONDITION_LABELS[c], c) for c in present)],
@@ -104,7 +109,21 @@ class Explorer:
         }
         self.facts = w.HTML()
         self.keep = Keep()
+        self._name_classes()
         self.box = self._arranged()
+
+    def _name_classes(self) -> None:
+        """A CSS class for each control and picture, for style sheets and scripts."""
+        for name, control in vars(self).items():
+            if isinstance(control, w.DOMWidget):
+                control.add_class(f"csalgan-{name}")
+        for several, names in (
+            (self.sentences, ("sentence-A", "sentence-B")),
+            (self.strips, ("words-A", "words-B")),
+            (self.pictures.values(), self.pictures),
+        ):
+            for control, name in zip(several, names, strict=True):
+                control.add_class(f"csalgan-{name}")
 
     def _arranged(self) -> w.Box:
         gap = w.HTML('<div style="height:.3em"></div>')

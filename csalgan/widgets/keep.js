@@ -1,7 +1,7 @@
 // Save the view as a PNG; copy the Python line.
 function render({ model, el }) {
   const row = document.createElement("div");
-  row.className = "csalgan-keep";
+  row.className = "csalgan-keep-row";
   const save = document.createElement("button");
   save.type = "button";
   save.textContent = "Save as PNG";

@@ -21,7 +21,7 @@ async function smaller(file, side) {
 
 function render({ model, el }) {
   const label = document.createElement("label");
-  label.className = "csalgan-photograph";
+  label.className = "csalgan-choose";
   const input = document.createElement("input");
   input.type = "file";
   input.accept = ".jpg,.jpeg,.png,.webp";

@@ -105,9 +105,8 @@ def render_change(image: np.ndarray, change: np.ndarray, limit: float) -> np.nda
     scaled = np.clip(_resized(change.astype(np.float32), image.shape[:2]) / limit, -1, 1)
     grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None]
     colour = diverging()((scaled + 1) / 2)[..., :3].astype(np.float32) * 255
-    # A tenth of the scale is already seen; the photograph stays readable where nothing changed.
-    cover = 0.9 * np.sqrt(np.abs(scaled))[..., None]
-    mixed = (0.35 * grey + 150) * (1 - cover) + colour * cover
+    # The photograph shades the colours, so it stays readable and adds none of its own.
+    mixed = colour * (0.5 + 0.5 * grey / 255)
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 

