@@ -2,31 +2,42 @@
 
 import io
 from collections import Counter
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import csalgan
 from csalgan import widgets
+from csalgan.data import synthesise
 from csalgan.errors import CsalganError
 from csalgan.job import open_job
+from csalgan.provenance import Provenance
+from csalgan.widgets.view import Measured, Word
 
 
 class FakePredictor:
     """Bright where the sentence's length says; counts what it is asked."""
 
     name = "fake model"
+    quick = False
+    provenance = Provenance("fake gaze", "0" * 12, "fake", "smoke", 0, "unknown")
 
     def __init__(self, shift: int = 0):
         self.shift = shift
         self.asked = Counter()
+        self.encoded = 0
 
-    def predict(self, images, texts, *, strength=1.0):
+    def encode_images(self, images):
+        self.encoded += 1
+        return "features"
+
+    def read(self, features, texts, shapes, *, strength=1.0):
+        assert features == "features"
         maps = []
-        for image, text in zip(images, texts, strict=True):
+        for text, (height, width) in zip(texts, shapes, strict=True):
             self.asked[text] += 1
-            height, width = image.shape[:2]
             y, x = np.mgrid[:height, :width].astype(np.float32)
             column = (len(text) * 7 * strength + self.shift) % width
             maps.append(np.exp(-(((x - column) / 40) ** 2 + ((y - height / 2) / 40) ** 2)))
@@ -39,17 +50,14 @@ def photograph(mode: str = "RGB", size=(60, 40), form: str = "PNG", **options) -
     return buffer.getvalue()
 
 
-def brought(content: bytes, name: str = "mine.png") -> tuple[dict]:
-    """What the browser sends when a file is uploaded."""
-    return (
-        {
-            "name": name,
-            "type": "image/png",
-            "size": len(content),
-            "content": memoryview(content),
-            "last_modified": datetime(2026, 1, 1, tzinfo=UTC),
-        },
-    )
+def model(predictor, encoder: str = "hashing") -> widgets.Model:
+    return widgets.Model(encoder, lambda: predictor, weights="weights")
+
+
+def bring(explorer, content: bytes, name: str = "mine.png") -> None:
+    """What the browser sends when a photograph is chosen."""
+    message = {"kind": "photograph", "name": name}
+    explorer._on_photograph(explorer.photograph, message, [memoryview(content)])
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +72,7 @@ def predictor():
 
 @pytest.fixture
 def explorer(job, predictor):
-    models = {"total": lambda: predictor, "sal": lambda: FakePredictor(50)}
+    models = {"total": model(predictor), "sal": model(FakePredictor(50), "none")}
     return widgets.Explorer(job, models=models)
 
 
@@ -149,7 +157,8 @@ def test_a_huge_photograph_is_refused_before_it_is_decoded(side, monkeypatch):
 
 def test_a_model_is_asked_once_a_question(predictor):
     opened = []
-    predictions = widgets.Predictions({"m": lambda: opened.append(1) or predictor})
+    offer = {"m": widgets.Model("hashing", lambda: opened.append(1) or predictor)}
+    predictions = widgets.Predictions(offer)
     picture = widgets.Picture("a", np.zeros((20, 30, 3), np.uint8))
     first = predictions.map("m", picture, "a dog")
     assert predictions.map("m", picture, "  a   dog ") is first
@@ -157,20 +166,102 @@ def test_a_model_is_asked_once_a_question(predictor):
     free = predictions.map("m", picture, "")
     assert predictions.map("m", picture, " ", 0.3) is free
     assert predictor.asked == {"a dog": 2, "": 1}
-    assert opened == [1]
+    assert (opened, predictor.encoded) == ([1], 1)
     assert not first.flags.writeable
     with pytest.raises(CsalganError, match="csalgan train"):
         widgets.Predictions({})
 
 
+def test_the_share_of_a_word_is_what_moves_without_it(predictor):
+    picture = widgets.Picture("a", np.zeros((20, 30, 3), np.uint8))
+    predictions = widgets.Predictions({"m": model(predictor)})
+    assert predictions.shares("m", picture, "a dog") == ()  # a slow model is not asked
+    predictor.quick = True
+    first, second = predictions.shares("m", picture, "a dog")
+    maps = predictor.read("features", ["a dog", "dog", "a"], [(96, 96)] * 3)
+    whole, *without = [one / one.mean() for one in maps]
+    expected = [np.abs(whole - one).mean() / 2 for one in without]
+    assert [first, second] == pytest.approx(expected, rel=1e-4)
+    assert predictions.shares("m", picture, "") == ()
+
+
+def test_models_know_which_part_an_image_was_in(job):
+    fingerprint = job.dataset.fingerprint[:12]
+    here = widgets.Model("none", FakePredictor, data=fingerprint, split=("image", 0))
+    for part in ("train", "val", "test"):
+        for image in job.split.of(part, job.dataset.records)["image_id"]:
+            assert here.part(job.dataset, image) == part
+    elsewhere = here._replace(data="1" * 12)
+    assert elsewhere.part(job.dataset, image) == "new"
+
+
+# --- a view -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def view():
+    image = np.full((30, 40, 3), 120, np.uint8)
+    left, right = np.zeros((30, 40), np.float32), np.zeros((30, 40), np.float32)
+    left[:, :10], right[:, 30:] = 1, 1
+    return widgets.View(
+        picture=widgets.Picture("p", image, "'photo.png'"),
+        shown=image,
+        sentences=("a dog", "it's a cat"),
+        maps=(left, right),
+        model="m",
+        strength=1.5,
+    )
+
+
+def test_the_change_is_b_minus_a_and_a_words_is_with_minus_without(view):
+    assert view.change[:, :10] == pytest.approx(-4)  # a quarter of the image held all attention
+    assert view.change[:, 30:] == pytest.approx(4)
+    title, pixels = view.panels()["change"]
+    assert "B minus A (blue −4 … red +4" in title
+    red, _, blue = pixels[15, 35].astype(int)
+    assert red > blue + 50
+    red, _, blue = pixels[15, 5].astype(int)
+    assert blue > red + 50
+    nothing = np.ones((30, 40), np.float32)
+    word = replace(view, word=Word("dog", 0, nothing))
+    assert word.change[:, :10] == pytest.approx(3)
+    assert "because of “dog” in A" in word.panels()["change"][0]
+
+
+def test_a_view_without_gaze_has_no_measured_panel(view):
+    assert list(view.panels()) == ["A", "B", "change"]
+    truth = Measured("measured", view.maps[0], np.array([[3, 4]]))
+    with_it = replace(view, measured=truth, dots=True)
+    assert list(with_it.panels()) == ["A", "B", "change", "measured"]
+    assert (with_it.panels()["A"][1] != view.panels()["A"][1]).any()
+
+
+def test_a_snapshot_says_all_that_decided_it(view):
+    receipt = FakePredictor.provenance
+    content = widgets.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    saved = Image.open(io.BytesIO(content))
+    facts = {k.removeprefix("csalgan:"): v for k, v in saved.text.items()}
+    assert facts["sentence B"] == "it's a cat"
+    assert (facts["strength"], facts["model"], facts["shown"]) == ("1.5", "m", "drawn here")
+    assert facts["data"] == "fake gaze"
+    assert content == widgets.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+
+
 # --- the widget -------------------------------------------------------------------------------
 
 
-def test_it_opens_with_a_sentence_a_picture_and_scores(explorer, job):
+def shown(explorer, name: str = "A") -> bytes:
+    return explorer.pictures[name].value
+
+
+def test_it_opens_with_two_sentences_four_pictures_and_scores(explorer, job):
     row = job.dataset.row(explorer.record.value)
     assert row["condition"] == "salient"
-    assert explorer.sentence.value == row["text"] == explorer.own.value
-    with Image.open(io.BytesIO(explorer.picture.value)) as picture:
+    assert explorer.sentences[0].value == row["text"] == explorer.own[0].value
+    other = job.dataset.records.set_index(["image_id", "condition"]).text
+    assert explorer.sentences[1].value == other[row["image_id"], "non_salient"]
+    assert len({shown(explorer, name) for name in explorer.pictures}) == 4
+    with Image.open(io.BytesIO(shown(explorer))) as picture:
         assert picture.format == "JPEG"
         assert max(picture.size) <= widgets.VIEW_SIDE
     for name in ("AUC", "SAUC", "NSS", "CC", "SIM", "KL", "fake model", job.dataset.name):
@@ -186,52 +277,93 @@ def test_it_opens_with_a_sentence_a_picture_and_scores(explorer, job):
         ("threshold", 80, 0),
         ("colours", "viridis", 0),
         ("dots", True, 0),
-        ("strength", 1.6, 1),
-        ("sentence", "something else entirely", 1),
-        ("sentence", "", 1),
+        ("strength", 1.6, 2),
     ],
 )
-def test_a_control_changes_the_picture_and_asks_the_model_only_when_it_must(
+def test_a_slider_changes_the_pictures_and_asks_the_model_only_when_it_must(
     explorer, predictor, control, value, asks
 ):
-    before, asked = explorer.picture.value, predictor.asked.total()
+    before, asked = shown(explorer), predictor.asked.total()
     getattr(explorer, control).value = value
-    assert explorer.picture.value != before
+    assert shown(explorer) != before
     assert predictor.asked.total() - asked == asks
+    assert predictor.encoded == 1  # the photograph has not changed
+
+
+@pytest.mark.parametrize("text", ["something else entirely", ""])
+def test_a_sentence_changes_its_own_picture(explorer, predictor, text):
+    before, other, asked = shown(explorer), shown(explorer, "B"), predictor.asked.total()
+    explorer.sentences[0].value = text
+    assert shown(explorer) != before
+    assert shown(explorer, "B") == other
+    assert predictor.asked.total() - asked == 1
+    assert (text or "free viewing") in explorer.titles["A"].value
 
 
 def test_going_back_gives_the_same_picture_and_asks_nothing(explorer, predictor):
-    before, asked = explorer.picture.value, predictor.asked.total()
+    before, asked = shown(explorer), predictor.asked.total()
     explorer.strength.value = 0.5
     explorer.strength.value = 1.0
-    assert explorer.picture.value == before
-    assert predictor.asked.total() == asked + 1
+    assert shown(explorer) == before
+    assert predictor.asked.total() == asked + 2
 
 
-def test_another_model_gives_another_picture(explorer):
-    before = explorer.picture.value
+def test_another_model_gives_another_picture_and_encoders_narrow_the_list(explorer):
+    before = shown(explorer)
     explorer.model.value = "sal"
-    assert explorer.picture.value != before
+    assert shown(explorer) != before
+    explorer.encoder.value = "hashing"
+    assert explorer.model.options == ("total",)
+    assert shown(explorer) == before
+    explorer.encoder.value = "all"
+    assert explorer.model.options == ("total", "sal")
+
+
+def test_a_word_shows_where_it_pulls_and_one_word_at_a_time(explorer, predictor):
+    explorer.sentences[0].value = "a red dog"
+    assert explorer.strips[0].words == ["a", "red", "dog"]
+    before = shown(explorer, "change")
+    explorer.strips[0].active = 1
+    assert shown(explorer, "change") != before
+    assert predictor.asked["a dog"] == 1
+    assert "because of “red” in A" in explorer.titles["change"].value
+    explorer.strips[1].active = 0
+    assert explorer.strips[0].active == -1
+    assert "in B" in explorer.titles["change"].value
+    explorer.strips[1].active = -1
+    assert shown(explorer, "change") == before
+    explorer.strips[0].active = 2
+    explorer.sentences[0].value = "another"
+    assert explorer.strips[0].active == -1
+
+
+def test_words_are_weighed_for_a_quick_model(job, predictor):
+    predictor.quick = True
+    explorer = widgets.Explorer(job, models={"total": model(predictor)})
+    explorer.sentences[0].value = "a red dog"
+    assert len(explorer.strips[0].shares) == 3
+    assert all(share > 0 for share in explorer.strips[0].shares)
 
 
 def test_a_record_brings_its_sentence_and_its_gaze(explorer, job):
     other = next(value for _, value in explorer.record.options if value != explorer.record.value)
-    before = explorer.facts.value
+    before, measured = explorer.facts.value, shown(explorer, "measured")
     explorer.record.value = other
-    assert explorer.sentence.value == job.dataset.row(other)["text"]
+    assert explorer.sentences[0].value == job.dataset.row(other)["text"]
     assert explorer.facts.value != before
+    assert shown(explorer, "measured") != measured
 
 
 def test_a_sentence_is_compared_with_the_gaze_of_the_record(explorer):
     record, facts = explorer.record.value, explorer.facts.value
-    explorer.sentence.value = "a sentence of one's own"
-    assert explorer.own.value is None
+    explorer.sentences[1].value = "a sentence of one's own"
+    assert explorer.own[1].value is None
     assert explorer.record.value == record
     assert explorer.facts.value != facts
-    explorer.own.value = ""
-    assert explorer.sentence.value == ""
-    explorer.own.value = explorer.own.options[-1][1]
-    assert explorer.sentence.value == explorer.own.options[-1][1]
+    explorer.own[1].value = ""
+    assert explorer.sentences[1].value == ""
+    explorer.own[1].value = explorer.own[1].options[-1][1]
+    assert explorer.sentences[1].value == explorer.own[1].options[-1][1]
 
 
 def test_the_condition_narrows_the_list(explorer, job):
@@ -239,7 +371,7 @@ def test_the_condition_narrows_the_list(explorer, job):
     names = [value for _, value in explorer.record.options]
     assert {job.dataset.row(name)["condition"] for name in names} == {"none"}
     assert explorer.record.value in names
-    assert explorer.sentence.value == ""
+    assert explorer.sentences[0].value == ""
     assert "free viewing" in explorer.facts.value
     explorer.condition.value = "all"
     assert len(explorer.record.options) == len(job.dataset.records)
@@ -247,20 +379,21 @@ def test_the_condition_narrows_the_list(explorer, job):
 
 
 def test_a_photograph_of_ones_own(explorer):
-    before = explorer.picture.value
-    explorer.upload.value = brought(photograph(size=(200, 100)))
-    assert explorer.picture.value != before
-    assert explorer.upload.value == ()
+    before = shown(explorer)
+    bring(explorer, photograph(size=(200, 100)))
+    assert shown(explorer) != before
     assert explorer.record.value is None
     assert "nobody's gaze" in explorer.facts.value
     assert "NSS" not in explorer.facts.value
-    shown = explorer.picture.value
-    explorer.sentence.value = "a much longer sentence about it"
-    assert explorer.picture.value != shown
+    assert explorer.pictures["measured"].layout.display == "none"
+    now = shown(explorer)
+    explorer.sentences[0].value = "a much longer sentence about it"
+    assert shown(explorer) != now
     explorer.condition.value = "salient"
     assert explorer.record.value is None
     explorer.record.value = explorer.record.options[0][1]
     assert "NSS" in explorer.facts.value
+    assert explorer.pictures["measured"].layout.display == ""
 
 
 @pytest.mark.parametrize(
@@ -268,38 +401,69 @@ def test_a_photograph_of_ones_own(explorer):
     [(b"no picture", "bad.png: is not a picture"), (None, "bad.png: has more than 40 megapixels")],
 )
 def test_a_bad_upload_becomes_a_sentence_and_leaves_the_picture(explorer, content, sentence):
-    before, record = explorer.picture.value, explorer.record.value
-    explorer.upload.value = brought(content or photograph("1", (8000, 8000)), "bad.png")
+    before, record = shown(explorer), explorer.record.value
+    bring(explorer, content or photograph("1", (8000, 8000)), "bad.png")
     assert sentence in explorer.message.value
     assert 'role="alert"' in explorer.message.value
-    assert (explorer.picture.value, explorer.record.value) == (before, record)
+    assert (shown(explorer), explorer.record.value) == (before, record)
     explorer.opacity.value = 0.1
     assert explorer.message.value == ""
-    assert explorer.picture.value != before
+    assert shown(explorer) != before
+
+
+def test_what_the_browser_refused_is_said(explorer):
+    refused = {"kind": "refused", "message": "big.raw: is not a picture this browser can read."}
+    explorer._on_photograph(explorer.photograph, refused, [])
+    assert "big.raw: is not a picture" in explorer.message.value
 
 
 def test_names_and_sentences_cannot_write_html(explorer):
-    explorer.upload.value = brought(b"x", "<img src=x onerror=alert(1)>.png")
+    bring(explorer, b"x", "<img src=x onerror=alert(1)>.png")
     assert "<img" not in explorer.message.value
     assert "&lt;img" in explorer.message.value
+    explorer.sentences[0].value = "<script>alert(1)</script>"
+    assert "<script" not in explorer.titles["A"].value + explorer.facts.value
 
 
 def test_a_model_that_cannot_be_opened_becomes_a_sentence(job, predictor):
     def broken():
         raise CsalganError("the weights are missing; provide them.")
 
-    explorer = widgets.Explorer(job, models={"total": lambda: predictor, "sal": broken})
-    before = explorer.picture.value
+    models = {"total": model(predictor), "sal": widgets.Model("none", broken)}
+    explorer = widgets.Explorer(job, models=models)
+    before = shown(explorer)
     explorer.model.value = "sal"
     assert "the weights are missing" in explorer.message.value
-    assert explorer.picture.value == before
+    assert shown(explorer) == before
+
+
+def test_the_view_can_be_kept_as_a_picture(explorer, monkeypatch):
+    sent = []
+    monkeypatch.setattr(explorer.keep, "send", lambda *message: sent.append(message))
+    explorer._on_save(explorer.keep, {"kind": "save"}, [])
+    ((message, (content,)),) = sent
+    assert (message["kind"], message["name"]) == ("file", "csalgan.png")
+    saved = Image.open(io.BytesIO(content))
+    assert saved.text["csalgan:sentence A"] == explorer.sentences[0].value
+    assert saved.text["csalgan:shown"] == explorer.job.dataset.name
+
+
+def test_the_python_line_computes_what_is_shown(embedded, tmp_path):
+    ready = open_job("smoke", data=str(embedded), out=str(tmp_path))
+    explorer = widgets.Explorer(ready, models=widgets.on_offer(ready, first="total"))
+    explorer.strength.value = 1.4
+    for name in explorer.model.options:
+        explorer.model.value = name
+        again = eval(explorer.keep.line, {"csalgan": csalgan})
+        for one, other in zip(again, explorer.view.maps, strict=True):
+            assert np.allclose(one, other, atol=2e-3)  # two sentences at once or one by one
 
 
 # --- without a browser ------------------------------------------------------------------------
 
 
 def test_the_static_figure_has_a_row_a_sentence_and_says_its_scale(job, predictor, tmp_path):
-    predictions = widgets.Predictions({"total": lambda: predictor})
+    predictions = widgets.Predictions({"total": model(predictor)})
     record = job.dataset.records["record"].iloc[0]
     picture = widgets.Truth(job.dataset, job.prepared).picture(record)
     sentences = {"salient": "a red circle", "general": "shapes on a ground"}
@@ -312,12 +476,19 @@ def test_the_static_figure_has_a_row_a_sentence_and_says_its_scale(job, predicto
     assert job.save(fig, "06_test", photographs=True).is_file()
 
 
-def test_models_on_offer_are_those_that_were_trained_with_these_settings(embedded, tmp_path):
+def test_models_on_offer_are_those_of_this_data_and_those_in_the_package(embedded, tmp_path):
     ready = open_job("smoke", data=str(embedded), out=str(tmp_path))
+    assert list(widgets.on_offer(ready)) == ["compact-minilm (comes with csalgan)"]
     ready.run("sal", progress=False)
     (tmp_path / "runs" / "general").mkdir()  # a run that broke off before its first epoch
-    models = widgets.trained_models(ready, first="total")
-    assert list(models) == ["total", "sal"]
+    models = widgets.on_offer(ready, first="total")
+    own = ["paper, total", "paper, sal"]
+    assert list(models) == [*own, "compact-minilm (comes with csalgan)"]
+    assert [models[name].encoder for name in own] == [ready.profile.text.encoder] * 2
     predictions = widgets.Predictions(models)
     picture = widgets.Picture("grey", np.full((40, 60, 3), 90, np.uint8))
-    assert predictions.map("sal", picture, "a red circle").shape == (40, 60)
+    for name in models:
+        assert predictions.map(name, picture, "a red circle").shape == (40, 60)
+    other = synthesise(tmp_path / "other", n_images=12, seed=1)
+    elsewhere = open_job("smoke", data=str(other), out=str(tmp_path))
+    assert list(widgets.on_offer(elsewhere)) == ["compact-minilm (comes with csalgan)"]
