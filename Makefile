@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test lint format lab bench weights lock clean
+.PHONY: help setup reproduce test test-browser explore lint format lab bench weights lock clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  make \1\t/' | expand -t 18
@@ -25,6 +25,13 @@ reproduce: setup ## run the whole suite on the embedded data and print where the
 test: setup      ## the whole test suite, notebooks at smoke size included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+# Debian's Chromium where apt may install it, else the one playwright brings; kept if there is one.
+test-browser: setup  ## the explorer in a real browser: JupyterLab and Voilà
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+	  || (apt-get install --yes --quiet chromium) || $(BIN)/playwright install chromium
+	CSALGAN_SCREENSHOTS=$(or $(SCREENSHOTS),$(CURDIR)/reports/screenshots) \
+	  $(BIN)/python -m pytest tests/test_browser.py -s
+
 lint: setup      ## ruff on modules, tests and notebooks; notebooks must be stored without outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,6 +44,9 @@ format: setup    ## let ruff and nbstripout mend what lint names
 
 lab: setup       ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+explore: setup   ## the explorer as an app in the browser
+	$(BIN)/csalgan explore
 
 bench: setup     ## benchmarks, side by side, ratios printed (not timed tests)
 	$(BIN)/python -m benchmarks

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock
 
 from csalgan import paths, provenance
 from csalgan.config import Profile, load_profile
@@ -167,6 +168,12 @@ class Job:
         return Predictor.of_run(self._run(other, "total", self.out / "runs" / "beside", progress))
 
     def _run(self, profile: Profile, subset: str, folder: Path, progress: bool) -> Run:
+        # Two notebooks at once may want one run: the second waits and finds it trained.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock"):
+            return self._run_alone(profile, subset, folder, progress)
+
+    def _run_alone(self, profile: Profile, subset: str, folder: Path, progress: bool) -> Run:
         if folder.exists():
             wanted = describe(profile, self.dataset, subset)
             try:

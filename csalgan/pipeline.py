@@ -1,20 +1,20 @@
-"""Executing the numbered notebooks in order, and leaving a report behind.
+"""Executing the numbered notebooks, and leaving a report behind.
 
 The notebooks do the work; this module plans them, checks their parameters before anything runs,
-executes them through papermill, and collects what they left.
+skips those whose result stands already, executes the others through papermill, each in a process
+of its own, and collects what they left.
 """
 
-import os
+import json
 import shutil
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import papermill
-from papermill.exceptions import PapermillExecutionError
 
 from csalgan import paths, report
 from csalgan.config import Profile
@@ -22,6 +22,9 @@ from csalgan.data.check import require_clean
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
 from csalgan.job import Job, open_job
+from csalgan.runner import Done, Outcome, State, Task, locked, run_tasks
+from csalgan.runner import state as runner_state
+from csalgan.runner.keys import step_key
 
 #: The notebooks in the order they build on each other; the third runs once a subset.
 NOTEBOOKS = (
@@ -33,30 +36,62 @@ NOTEBOOKS = (
     "06_prediction_explorer",
 )
 _PER_SUBSET = "03_adversarial_training"
+#: Notebooks that read the trained runs, and so come after all of the third.
+_READERS = NOTEBOOKS[3:]
 _RECEIPT = "manifest.json"
+_OURS = ("figures", "tables", "notebooks", "runs", _RECEIPT, "index.html")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook with its parameters."""
+    """One notebook with its parameters.
+
+    Attributes:
+        reads: names of the steps whose results it reads.
+    """
 
     name: str
     notebook: Path
     parameters: dict[str, Any] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
+
+    def outputs(self, out: Path) -> list[Path]:
+        """The files in a report that this step wrote, checkpoints of its run among them."""
+        subset = self.parameters.get("subset") if _PER_SUBSET in self.name else None
+        mine = f"{self.name[:2]}_*-{subset}.*" if subset else f"{self.name[:2]}_*"
+        found = [out / "notebooks" / f"{self.name}.ipynb"]
+        found += [path for kind in ("figures", "tables") for path in (out / kind).glob(mine)]
+        if subset:
+            found += [
+                out / "runs" / subset / name
+                for name in ("run.json", "history.csv", "best.safetensors", "last.safetensors")
+            ]
+        return [path for path in found if path.is_file()]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step, the key of its result, and whether that result stands."""
+
+    step: Step
+    key: str
+    current: bool
 
 
 def plan(profile: Profile, shared: dict[str, Any]) -> list[Step]:
     """The steps of a report, in order; ``shared`` are the parameters every notebook gets."""
     folder = paths.notebooks_dir()
-    steps = []
+    steps: list[Step] = []
     for name in NOTEBOOKS:
+        notebook = folder / f"{name}.ipynb"
         if name == _PER_SUBSET:
+            trained = tuple(f"{name}-{subset}" for subset in profile.training.subsets)
             steps += [
-                Step(f"{name}-{subset}", folder / f"{name}.ipynb", {**shared, "subset": subset})
-                for subset in profile.training.subsets
+                Step(one, notebook, {**shared, "subset": subset})
+                for one, subset in zip(trained, profile.training.subsets, strict=True)
             ]
         else:
-            steps.append(Step(name, folder / f"{name}.ipynb", dict(shared)))
+            steps.append(Step(name, notebook, shared, trained if name in _READERS else ()))
     return steps
 
 
@@ -87,96 +122,192 @@ def reproduce(
     overrides: Sequence[str] = (),
     *,
     fresh: bool = False,
+    from_step: str = "",
+    jobs: int = 1,
 ) -> Path:
-    """Run every notebook and write the report.
+    """Run every notebook whose result does not stand yet, and write the report.
 
     Args:
         profile: a profile's name or YAML file.
         data: a dataset's folder or archive; ``""`` is the embedded dataset.
         out: the report's folder; ``""`` is ``reports/<profile>``.
         overrides: ``key.path=value`` changes to the profile.
-        fresh: train again even where a finished run with the same settings stands.
+        fresh: do everything again, trainings too.
+        from_step: do this step (``04``) and those after it again.
+        jobs: how many steps may run at once.
 
     Returns:
         The path of ``index.html``.
 
     Raises:
         CsalganError: bad parameters (before anything runs), a dataset with faults, a folder that
-            is not a report, or a failing notebook (named with its cell; its partial output is
-            kept).
+            is not a report or that somebody works on, or a failing notebook (named with its cell;
+            its partial output is kept, and steps that do not need it are finished).
     """
     job = open_job(profile, data, out, overrides)
-    shared = {
+    asked = {
         "profile": str(profile),
         "data": str(job.dataset.root) if data else "",
-        "out": str(job.out),
         "overrides": list(overrides),
     }
-    steps = plan(job.profile, shared)
+    steps = plan(job.profile, asked | {"out": str(job.out)})
     check_parameters(steps)
     require_clean(job.dataset)
-    _clear(job, fresh)
+    if job.out.exists() and not job.out.is_dir():
+        raise CsalganError(f"{job.out}: a file stands where the report is to be; choose another.")
+    _refuse_foreign(job.out)
+    with locked(job.out):
+        return _reproduce(job, steps, asked, fresh, from_step, jobs)
 
-    notebooks = job.out / "notebooks"
-    seconds: dict[str, float] = {}
-    for number, step in enumerate(steps, start=1):
-        began = time.perf_counter()
-        execute(step, notebooks / f"{step.name}.ipynb", f"[{number}/{len(steps)}] {step.name}")
-        seconds[step.name] = round(time.perf_counter() - began, 1)
+
+def look(job: Job, asked: dict[str, Any]) -> list[Planned]:
+    """The steps of a report as it was asked for, and which of them stand."""
+    state = State(job.out)
+    keys: dict[str, str] = {}
+    planned = []
+    for step in plan(job.profile, asked | {"out": str(job.out)}):
+        subset = {k: v for k, v in step.parameters.items() if k == "subset"}
+        reads = [keys[name] for name in step.reads]
+        profile = job.profile.as_dict()
+        key = step_key(step.notebook, subset, profile, job.dataset.fingerprint, reads)
+        keys[step.name] = key
+        # A step whose sources are to be made again is made again too.
+        sources = {one.step.name: one.current for one in planned}
+        current = all(sources[name] for name in step.reads) and state.is_current(step.name, key)
+        planned.append(Planned(step, key, current))
+    return planned
+
+
+def describe_steps(out: Path) -> list[dict[str, Any]]:
+    """What is known of each step of a report, in order.
+
+    Returns:
+        ``step``; ``status`` (``done``, ``stale``, ``running``, ``interrupted``, ``failed`` or
+        ``waiting``); ``started`` (ISO time, UTC, or ``""``); ``seconds``; ``message``.
+
+    Raises:
+        CsalganError: the folder is no report, or its data or profile are gone.
+    """
+    state = State(out)
+    asked = state.plan()
+    job = open_job(asked["profile"], asked["data"], str(out), asked["overrides"])
+    working = runner_state.is_locked(out)
+    rows = []
+    for one in look(job, asked):
+        done = state.read(one.step.name) or Done("", "waiting", "")
+        status = done.status
+        if status == "done" and not one.current:
+            status = "stale"
+        elif status == "running" and not working:
+            status = "interrupted"
+        about = {"started": done.started, "seconds": done.seconds, "message": done.message}
+        rows.append({"step": one.step.name, "status": status, **about})
+    return rows
+
+
+def _reproduce(
+    job: Job, steps: list[Step], asked: dict[str, Any], fresh: bool, from_step: str, jobs: int
+) -> Path:
+    state = State(job.out)
+    redo = _from(steps, "01" if fresh else from_step)
+    _clean(job, state, steps, fresh)
+    state.write_plan(asked)
+    planned = [one for one in look(job, asked) if not (one.current and one.step.name not in redo)]
+    for one in steps:
+        if one.name not in {p.step.name for p in planned}:
+            print(f"{one.name}: unchanged, skipped", file=sys.stderr, flush=True)
+            state.add_event(_skipped(one.name))
+    by_name = {one.step.name: one for one in planned}
+    tasks = [_task(job, one.step, by_name) for one in planned]
+
+    def keep(event: dict[str, Any]) -> None:
+        state.add_event(event)
+        one = by_name[event["step"]]
+        if event["event"] == "started":
+            state.write(one.step.name, Done(one.key, "running", event["time"]))
+            return
+        before = state.read(one.step.name)
+        began = before.started if before else event["time"]
+        ok = event["event"] == "finished"
+        files = state.digests(one.step.outputs(job.out)) if ok else {}
+        status = "done" if ok else "failed"
+        done = Done(one.key, status, began, event["seconds"], files, event["message"])
+        state.write(one.step.name, done)
+
+    # The receipt comes first, half empty, so that a report cut short is still known as one.
+    write_text(job.out / _RECEIPT, '{"complete": false}\n')
+    _raise_for(run_tasks(tasks, jobs=jobs, on_event=keep))
+    seconds = {one.name: getattr(state.read(one.name), "seconds", 0.0) for one in steps}
     return report.write(job, [step.name for step in steps], seconds)
 
 
-def execute(step: Step, output: Path, label: str) -> None:
-    """Execute one notebook with one live progress line.
-
-    Raises:
-        CsalganError: naming the failing cell and what it said; ``output`` keeps what ran.
-    """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    live = sys.stderr.isatty()
-    began = time.perf_counter()
-    try:
-        papermill.execute_notebook(
-            str(step.notebook),
-            str(output),
-            parameters=step.parameters,
-            kernel_name="python3",
-            progress_bar={"desc": label, "leave": False, "ascii": " ="} if live else False,
-            cwd=str(paths.root()) if paths.root().is_dir() else None,
-            # The kernel listens on this machine only; its notice about that is no news to a user.
-            extra_arguments=["--IPKernelApp.log_level=40"],
-            iopub_timeout=120,  # nbclient's 4 s are too few where other work keeps the cores
-        )
-    except PapermillExecutionError as error:
-        raise CsalganError(
-            f"{step.name}: cell {error.cell_index} failed with {error.ename}: "
-            f"{_first_line(error.evalue)} (what ran is in {output})"
-        ) from error
-    print(f"{label:<42} {time.perf_counter() - began:6.1f} s", file=sys.stderr, flush=True)
+def _task(job: Job, step: Step, planned: dict[str, Planned]) -> Task:
+    """The step as a command; what it had written goes first, so that nothing stale is shown."""
+    for path in step.outputs(job.out):
+        if "runs" not in path.relative_to(job.out).parts:  # a training goes on where it was
+            path.unlink()
+    spec = job.out / "steps" / "specs" / f"{step.name}.json"
+    output = job.out / "notebooks" / f"{step.name}.ipynb"
+    values = asdict(step) | {"notebook": str(step.notebook), "output": str(output)}
+    write_text(spec, json.dumps(values) + "\n")
+    return Task(
+        name=step.name,
+        command=(sys.executable, "-m", "csalgan.runner.step", str(spec)),
+        log=job.out / "logs" / f"{step.name}.log",
+        after=tuple(name for name in step.reads if name in planned),
+    )
 
 
-def _clear(job: Job, fresh: bool) -> None:
-    """Remove an earlier report's figures, tables and notebooks, so that nothing stale is shown."""
-    if job.out.exists() and not job.out.is_dir():
-        raise CsalganError(f"{job.out}: a file stands where the report is to be; choose another.")
-    ours = ("figures", "tables", "notebooks", "runs", _RECEIPT, "index.html")
-    if job.out.is_dir():
-        foreign = [entry.name for entry in job.out.iterdir() if entry.name not in ours]
-        if foreign and not (job.out / _RECEIPT).exists():
+def _from(steps: Sequence[Step], wanted: str) -> set[str]:
+    """Names of the steps that are to be done again: from ``wanted`` on."""
+    if not wanted:
+        return set()
+    names = [step.name for step in steps]
+    found = [number for number, name in enumerate(names) if name.startswith(wanted)]
+    if not found:
+        raise CsalganError(f"--from {wanted}: no such step; use one of {', '.join(names)}.")
+    return set(names[found[0] :])
+
+
+def _refuse_foreign(out: Path) -> None:
+    """A folder with other things in it is left alone."""
+    if out.is_dir() and not (out / _RECEIPT).exists():
+        foreign = [e.name for e in out.iterdir() if e.name not in (*_OURS, *runner_state.NAMES)]
+        if foreign:
             raise CsalganError(
-                f"{job.out}: holds {foreign[0]} and is not a report; choose another --out folder."
+                f"{out}: holds {foreign[0]} and is not a report; choose another --out folder."
             )
-    for name in ours:
-        if name == "runs" and not fresh:
-            continue
-        path = job.out / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.exists():
-            os.unlink(path)
-    # The receipt comes first, half empty, so that a report cut short is still known as one.
-    write_text(job.out / _RECEIPT, '{"complete": false}\n')
 
 
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "(no message)"
+def _clean(job: Job, state: State, steps: Sequence[Step], fresh: bool) -> None:
+    """Remove what no step of this report stands for, and what a killed run left half-written."""
+    kept = set() if fresh else {step.name for step in steps} & set(state.known())
+    mine = {path for step in steps if step.name in kept for path in step.outputs(job.out)}
+    for name in ("figures", "tables", "notebooks"):
+        for path in (job.out / name).glob("*"):
+            if path not in mine:
+                path.unlink()
+    for name in (*(["runs", "logs"] if fresh else []), "steps/specs"):
+        shutil.rmtree(job.out / name, ignore_errors=True)
+    for name in state.known():
+        if name not in kept:
+            state.forget(name)
+    for path in (job.out / "runs").glob("*/.*"):
+        if path.is_file() and path.suffix != ".lock":
+            path.unlink()
+
+
+def _raise_for(outcomes: dict[str, Outcome]) -> None:
+    """One sentence for what failed first, and how much more did."""
+    failed = [one for one in outcomes.values() if not one.ok]
+    own = [one for one in failed if not one.message.startswith("not run:")]
+    if own:
+        first = own[0].message
+        named = first if first.startswith(own[0].name) else f"{own[0].name}: {first}"
+        more = f"; {len(failed) - 1} other steps failed or wait for it" if len(failed) > 1 else ""
+        raise CsalganError(named + more)
+
+
+def _skipped(name: str) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"event": "skipped", "step": name, "time": now, "seconds": 0.0, "message": "unchanged"}

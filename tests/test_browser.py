@@ -68,13 +68,14 @@ def screenshots(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser):
+def page(browser, screenshots):
     context = browser.new_context(
         viewport={"width": 1500, "height": 1150}, permissions=["clipboard-read", "clipboard-write"]
     )
     page = context.new_page()
     page.set_default_timeout(_WAIT)
     yield page
+    page.screenshot(path=screenshots / "last.png")  # what there was to see when a test failed
     context.close()
 
 
@@ -285,9 +286,10 @@ def test_jupyterlab(page, embedded, screenshots, tmp_path):
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     command += ["--LabApp.news_url=None"]
     with Server(command, tmp_path) as server:
-        server.wait_for(rf"http://127\.0\.0\.1:{port}/lab\?token=\w+")
+        server.wait_for(rf"http://127\.0\.0\.1:{port}/lab")
         page.goto(f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}")
         page.locator(".jp-Notebook").wait_for()
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # else a kernel is asked for
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         page.locator("img.csalgan-A").wait_for()

@@ -17,6 +17,7 @@ from csalgan.config import load_profile
 from csalgan.errors import CsalganError
 from csalgan.figures import figure_info
 from csalgan.job import open_job
+from csalgan.runner.step import execute
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -198,11 +199,10 @@ def test_a_failing_cell_is_named_and_what_ran_is_kept(tmp_path):
         nbformat.v4.new_code_cell("print('never')"),
     ]
     nbformat.write(notebook, tmp_path / "bad.ipynb")
-    step = pipeline.Step("bad", tmp_path / "bad.ipynb", {})
     with pytest.raises(
         CsalganError, match=r"bad: cell \d+ failed with ValueError: the sky fell \("
     ):
-        pipeline.execute(step, tmp_path / "out" / "bad.ipynb", "bad")
+        execute("bad", tmp_path / "bad.ipynb", {}, tmp_path / "out" / "bad.ipynb")
     kept = nbformat.read(tmp_path / "out" / "bad.ipynb", as_version=4)
     assert "42" in json.dumps(kept)
     assert "never\\n" not in json.dumps([c.get("outputs") for c in kept.cells])

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from csalgan.errors import CsalganError
+from csalgan.runner.processes import tie_to_parent
 
 app = typer.Typer(
     name="csalgan",
@@ -17,7 +18,7 @@ app = typer.Typer(
 
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
-    from csalgan.cli import ablation, data, evaluate, explore, predict, reproduce, train
+    from csalgan.cli import ablation, data, evaluate, explore, predict, reproduce, status, train
 
     app.add_typer(data.app, name="data")
     train.register(app)
@@ -26,10 +27,12 @@ def _register() -> None:
     predict.register(app)
     explore.register(app)
     reproduce.register(app)
+    status.register(app)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit status 1."""
+    tie_to_parent()
     _register()
     try:
         app()

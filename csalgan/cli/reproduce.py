@@ -23,12 +23,19 @@ def reproduce(
         Path | None, typer.Option("--out", help="Folder of the report; reports/<profile> else.")
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Train again even where a finished run stands.")
+        bool, typer.Option("--fresh", help="Do everything again, trainings too.")
     ] = False,
+    from_step: Annotated[
+        str, typer.Option("--from", metavar="STEP", help="Do this step (04) and later ones again.")
+    ] = "",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps at once.")] = 1,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
-    """Execute the numbered notebooks and write figures, tables and index.html."""
+    """Execute the numbered notebooks and write figures, tables and index.html.
+
+    Steps whose result stands already are skipped. Stop it at any time: the same command goes on.
+    """
     from csalgan.pipeline import reproduce as run_notebooks
 
     index = run_notebooks(
@@ -37,6 +44,8 @@ def reproduce(
         str(out) if out else "",
         overrides_of(changes, clip_weights),
         fresh=fresh,
+        from_step=from_step,
+        jobs=jobs,
     )
     print(f"report: {index}")
 

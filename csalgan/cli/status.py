@@ -1,0 +1,37 @@
+"""``csalgan status``: what of a report is done, running, stale or failed."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(status)
+
+
+def status(
+    report: Annotated[Path, typer.Argument(help="Folder of a report.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show what of a report is done, running, stale or failed, with times.
+
+    stale: done, but the notebook, the package, the profile, the data or what it reads has changed
+    since, or one of its files; interrupted: begun by a run that is gone.
+    """
+    from csalgan.pipeline import describe_steps
+    from csalgan.runner.state import holder, is_locked
+
+    steps = describe_steps(report)
+    working = is_locked(report)
+    if as_json:
+        print(json.dumps({"working": working, "steps": steps}, indent=1, ensure_ascii=False))
+        return
+    for step in steps:
+        seconds = f"{step['seconds']:7.1f} s" if step["seconds"] else ""
+        print(f"{step['step']:<34} {step['status']:<12} {step['started'][:19]:<19} {seconds}")
+        if step["message"]:
+            print(f"    {step['message']}")
+    print(f"{holder(report)} works on it" if working else "nobody works on it")

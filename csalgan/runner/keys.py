@@ -1,0 +1,55 @@
+"""What decides the result of a step, as one number: equal keys, equal results."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+
+def step_key(
+    notebook: Path,
+    parameters: Mapping[str, Any],
+    profile: Mapping[str, Any],
+    data: str,
+    reads: Sequence[str],
+) -> str:
+    """64 hex digits.
+
+    Args:
+        notebook: its cells count, their outputs do not.
+        parameters: those that decide a result; not where files stand.
+        profile: every value of the profile.
+        data: the dataset's fingerprint.
+        reads: keys of the steps whose results it reads.
+    """
+    parts = {
+        "notebook": _cells(notebook),
+        "parameters": dict(parameters),
+        "profile": dict(profile),
+        "package": package_digest(),
+        "data": data,
+        "reads": list(reads),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """Digest of the package's files: modules, profiles, templates, weights."""
+    folder = Path(__file__).resolve().parents[1]
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and not {"__pycache__", "notebooks"} & set(inside.parts):
+            whole.update(f"{inside.as_posix()}\0".encode())
+            whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _cells(notebook: Path) -> list[list[str]]:
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [[cell.cell_type, cell.source] for cell in cells]

@@ -1,0 +1,262 @@
+"""Commands in processes of their own, several at once, none left behind."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from csalgan.errors import CsalganError
+
+_PARENT = "CSALGAN_PARENT"
+_PAUSE = 0.05  # seconds between two looks at the children
+_GRACE = 5.0  # seconds a child has between SIGTERM and SIGKILL
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command and what must have succeeded before it.
+
+    Attributes:
+        name: unique, fit for a file's name.
+        command: program and arguments; it runs in a process group of its own, without input.
+        log: what it prints is added here.
+        after: names of other tasks.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    after: tuple[str, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """How a task ended.
+
+    ``message`` is, for a failure, what followed ``error:`` in the last such line of its log, else
+    the signal or exit status; ``not run: NAME failed`` when it was never started.
+    """
+
+    name: str
+    ok: bool
+    seconds: float
+    message: str
+
+
+def run_tasks(
+    tasks: Sequence[Task], *, jobs: int = 1, on_event: Callable[[Event], None] | None = None
+) -> dict[str, Outcome]:
+    """Run tasks, at most ``jobs`` at once; one's failure stops only those that wait for it.
+
+    Where there are several GPUs, each task gets one; with several jobs and no GPU, the cores are
+    divided (``OMP_NUM_THREADS``). When this process is interrupted or killed, so are its children.
+
+    Args:
+        on_event: is told ``{"event": "started" | "finished" | "failed", "step", "time",
+            "seconds", "message"}`` as it happens.
+
+    Returns:
+        name → outcome, in the order of ``tasks``.
+
+    Raises:
+        CsalganError: two tasks with one name, or one waits for a task that is not there.
+    """
+    _check(tasks)
+    tell = on_event or (lambda event: None)
+    waiting = {task.name: task for task in tasks}
+    running: dict[str, _Child] = {}
+    ended: dict[str, Outcome] = {}
+    bar = _Bar(len(tasks))
+
+    def end(outcome: Outcome) -> None:
+        ended[outcome.name] = outcome
+        bar.ended(outcome)
+        kind = "finished" if outcome.ok else "failed"
+        tell(_event(kind, outcome.name, round(outcome.seconds, 2), outcome.message))
+
+    with _ending_on_signal():
+        try:
+            while waiting or running:
+                for name in list(waiting):
+                    lost = [a for a in waiting[name].after if a in ended and not ended[a].ok]
+                    if lost:
+                        del waiting[name]
+                        end(Outcome(name, False, 0.0, f"not run: {lost[0]} failed"))
+                    elif len(running) < jobs and all(a in ended for a in waiting[name].after):
+                        slot = min(set(range(jobs)) - {child.slot for child in running.values()})
+                        running[name] = _Child(waiting.pop(name), slot, jobs)
+                        tell(_event("started", name, 0.0, ""))
+                for name in list(running):
+                    if (outcome := running[name].outcome()) is not None:
+                        del running[name]
+                        end(outcome)
+                bar.show(running)
+                time.sleep(_PAUSE)
+        finally:
+            for child in running.values():
+                child.ask_to_end()
+            for child in running.values():
+                child.end()
+            bar.close()
+    return {task.name: ended[task.name] for task in tasks}
+
+
+def tie_to_parent() -> None:
+    """End this process when the one that runs its task ends, however that happens.
+
+    Called first by commands that :func:`run_tasks` may start. Linux only: elsewhere a task whose
+    runner was killed outright goes on, and the locks of what it writes keep others away.
+    """
+    parent = os.environ.pop(_PARENT, "")
+    if parent and sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != int(parent):  # it ended before we could ask
+            os._exit(1)
+
+
+class _Child:
+    """A running task."""
+
+    def __init__(self, task: Task, slot: int, jobs: int):
+        self.task, self.slot, self.began = task, slot, time.monotonic()
+        task.log.parent.mkdir(parents=True, exist_ok=True)
+        self._start = task.log.stat().st_size if task.log.exists() else 0
+        with task.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                task.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | _share(slot, jobs) | {_PARENT: str(os.getpid())},
+                start_new_session=True,
+            )
+
+    def outcome(self) -> Outcome | None:
+        status = self.process.poll()
+        if status is None:
+            return None
+        seconds = time.monotonic() - self.began
+        return Outcome(self.task.name, status == 0, seconds, self._message(status))
+
+    def last_line(self) -> str:
+        with self.task.log.open("rb") as log:
+            log.seek(max(self._start, self.task.log.stat().st_size - 2000))
+            lines = log.read().decode("utf-8", "replace").replace("\r", "\n").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def ask_to_end(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def end(self) -> None:
+        try:
+            self.process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self.process.wait()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self.process.pid, number)
+
+    def _message(self, status: int) -> str:
+        if status == 0:
+            return ""
+        with self.task.log.open("rb") as log:
+            log.seek(self._start)
+            text = log.read().decode("utf-8", "replace")
+        said = [line for line in text.splitlines() if line.startswith("error: ")]
+        if said:
+            return said[-1].removeprefix("error: ")
+        what = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        return f"ended with {what} (see {self.task.log})"
+
+
+class _Bar:
+    """Progress: one live line in a terminal, a plain line for each task in a log."""
+
+    def __init__(self, total: int):
+        self.total, self.count = total, 0
+        live = sys.stderr.isatty()
+        self._bar = tqdm(total=total, leave=False, bar_format="{desc}") if live else None
+        self._shown = 0.0
+
+    def ended(self, outcome: Outcome) -> None:
+        self.count += 1
+        label = f"[{self.count}/{self.total}] {outcome.name}"
+        end = f"{outcome.seconds:6.1f} s" if outcome.ok else f"failed: {outcome.message}"
+        tqdm.write(f"{label:<42} {end}", file=sys.stderr)
+        sys.stderr.flush()
+
+    def show(self, running: dict[str, _Child]) -> None:
+        if self._bar is None or time.monotonic() - self._shown < 0.5:
+            return
+        self._shown = time.monotonic()
+        parts = []
+        for name, child in running.items():
+            seconds = time.monotonic() - child.began
+            parts.append(f"{name} {seconds:.0f} s: {child.last_line()[:60]}")
+        self._bar.set_description_str(" | ".join(parts)[:200])
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _check(tasks: Sequence[Task]) -> None:
+    names = {task.name for task in tasks}
+    if len(names) < len(tasks):
+        raise CsalganError("two tasks have one name; give each its own.")
+    before: set[str] = set()
+    for task in tasks:
+        for name in task.after:
+            if name not in before:
+                raise CsalganError(f"task {task.name} waits for {name}, which is not before it.")
+        before.add(task.name)
+
+
+def _share(slot: int, jobs: int) -> dict[str, str]:
+    """What one of several jobs gets of the machine."""
+    import torch
+
+    if torch.cuda.device_count() > 1:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        all_ = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
+        return {"CUDA_VISIBLE_DEVICES": all_[slot % len(all_)]}
+    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ and not torch.cuda.is_available():
+        return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
+    return {}
+
+
+@contextmanager
+def _ending_on_signal() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C while the block runs, so that the children are ended too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number, frame):
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _event(kind: str, step: str, seconds: float, message: str) -> Event:
+    time_ = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"event": kind, "step": step, "time": time_, "seconds": seconds, "message": message}
