@@ -20,7 +20,9 @@ Subset = Literal["total", "general", "sal", "non_sal"]
 MetricProfile = Literal["mit", "tuebingen", "paper"]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Part of a YAML file: unknown keys and values of another type are refused."""
+
     # strict: a quoted "3" is not a number, so that a slip in a YAML file is seen where it is made.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -33,7 +35,7 @@ class _Section(BaseModel):
         return values
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """What the model sees."""
 
     size: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 256
@@ -49,7 +51,7 @@ class DataConfig(_Section):
     """Images of the embedded dataset, used when no data path is given."""
 
 
-class TextConfig(_Section):
+class TextConfig(Section):
     """How a sentence becomes numbers."""
 
     encoder: Literal["clip", "minilm", "hashing", "none"] = "clip"
@@ -59,7 +61,7 @@ class TextConfig(_Section):
     """Cut the embedding to integers before use, as the published code did: nearly all become 0."""
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """Which generator, and its parts."""
 
     kind: Literal["paper", "compact"] = "paper"
@@ -81,7 +83,7 @@ class ModelConfig(_Section):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
-class LossConfig(_Section):
+class LossConfig(Section):
     """Weights of the terms of the content loss; see :mod:`csalgan.losses` for each."""
 
     bce: Annotated[float, Field(ge=0)] = 1.0
@@ -93,7 +95,7 @@ class LossConfig(_Section):
     """Between the records of one image: needs ``training.batches=images``."""
 
 
-class AugmentConfig(_Section):
+class AugmentConfig(Section):
     """Changes of training records that keep them true. All off by default, as in the paper."""
 
     mirror: bool = False
@@ -110,7 +112,7 @@ class AugmentConfig(_Section):
     """Length of random noise added to a sentence's embedding, as a share of its own length."""
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """The adversarial game."""
 
     epochs: Annotated[int, Field(ge=1, le=10000)] = 50
@@ -161,7 +163,7 @@ class TrainingConfig(_Section):
         return self
 
 
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """How predictions are scored."""
 
     metric_profiles: tuple[MetricProfile, ...] = ("tuebingen", "paper")
@@ -170,7 +172,7 @@ class EvaluationConfig(_Section):
     """Resamples of the images for the 95 % intervals."""
 
 
-class Profile(_Section):
+class Profile(Section):
     """Everything that decides a result."""
 
     name: str
@@ -227,7 +229,7 @@ def load_profile(name_or_path: str | os.PathLike, overrides: Sequence[str] = ())
     Raises:
         CsalganError: no such profile, not YAML, an unknown key, or a value of the wrong type.
     """
-    values, source = _read(name_or_path)
+    values, source = _read_profile(name_or_path)
     for override in overrides:
         _apply(values, override)
     return profile_from(values, source)
@@ -238,14 +240,54 @@ def profile_from(values: dict[str, Any], source: str) -> Profile:
     try:
         return Profile.model_validate(values)
     except ValidationError as error:
-        raise CsalganError(f"{source}: {_sentence(error)}") from error
+        raise CsalganError(f"{source}: {first_fault(error)}") from error
 
 
 def _profiles_dir() -> Path:
     return Path(__file__).resolve().parent / "profiles"
 
 
-def _read(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]:
+def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
+    """The keys of a YAML file; ``source`` names it in messages.
+
+    Raises:
+        CsalganError: not YAML, or no keys.
+    """
+    source = source or str(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" (line {where.line + 1})" if where else ""
+        raise CsalganError(f"{source}: not readable as YAML{line}; mend the file.") from error
+    if not isinstance(values, dict):
+        raise CsalganError(f"{source}: holds no keys; see csalgan/profiles/demo.yaml.")
+    return values
+
+
+def first_fault(error: ValidationError, where: str = "csalgan/config.py") -> str:
+    """The first fault of a file by name, and how many more there are.
+
+    Args:
+        where: the file that says what is right.
+    """
+    faults = error.errors()
+    first = faults[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] == "extra_forbidden":
+        what = f"unknown key {key}"
+    elif first["type"] == "missing":
+        what = f"{key} is missing"
+    else:
+        message = first["msg"].removeprefix("Value error, ")
+        what = f"{key}={first['input']!r} is refused: {message[0].lower()}{message[1:]}"
+        if first["type"] == "value_error":
+            what = f"{key} is refused: {message}"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{what}{more}; see {where} for every key and its type."
+
+
+def _read_profile(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]:
     text = str(name_or_path)
     is_path = text.endswith((".yaml", ".yml")) or os.sep in text
     path = Path(text).expanduser() if is_path else _profiles_dir() / f"{text}.yaml"
@@ -255,15 +297,7 @@ def _read(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]:
             f"{text}: no such profile; use one of {known}, or the path of a .yaml file."
         )
     source = str(path) if is_path else f"profile {text}"
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" (line {where.line + 1})" if where else ""
-        raise CsalganError(f"{source}: not readable as YAML{line}; mend the file.") from error
-    if not isinstance(values, dict):
-        raise CsalganError(f"{source}: holds no keys; see csalgan/profiles/demo.yaml.")
-    return values, source
+    return read_yaml(path, source), source
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -281,21 +315,3 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(target, dict):
             raise CsalganError(f"{override!r}: {parent} is a value, not a section with keys.")
     target[last] = value
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first fault by name, and how many more there are."""
-    faults = error.errors()
-    first = faults[0]
-    key = ".".join(str(part) for part in first["loc"]) or "the profile"
-    if first["type"] == "extra_forbidden":
-        what = f"unknown key {key}"
-    elif first["type"] == "missing":
-        what = f"{key} is missing"
-    else:
-        message = first["msg"].removeprefix("Value error, ")
-        what = f"{key}={first['input']!r} is refused: {message[0].lower()}{message[1:]}"
-        if first["type"] == "value_error":
-            what = f"{key} is refused: {message}"
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{what}{more}; see csalgan/config.py for every key and its type."

@@ -216,12 +216,12 @@ def use(page, screenshots: Path, name: str) -> None:
     before = pixels(page, "A")
     photograph = page.locator(".csalgan-photograph input")
     photograph.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"})
-    alert = page.locator('[role="alert"]')
+    alert = page.locator('.csalgan-message [role="alert"]')
     alert.wait_for()
     assert "notes.txt: is not a picture" in alert.inner_text()
     noise = os.urandom(9_000_000)
     photograph.set_input_files({"name": "raw.jpg", "mimeType": "image/jpeg", "buffer": noise})
-    page.wait_for_function("document.querySelector('[role=alert]').innerText.includes('raw.jpg')")
+    page.wait_for_function("document.querySelector('.csalgan-message [role=alert]').innerText.includes('raw.jpg')")
     assert np.array_equal(pixels(page, "A"), before)
 
     # A photograph of many megabytes gets through, since the browser makes it smaller first.

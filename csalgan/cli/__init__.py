@@ -18,7 +18,17 @@ app = typer.Typer(
 
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
-    from csalgan.cli import ablation, data, evaluate, explore, predict, reproduce, status, train
+    from csalgan.cli import (
+        ablation,
+        data,
+        evaluate,
+        explore,
+        predict,
+        reproduce,
+        status,
+        sweep,
+        train,
+    )
 
     app.add_typer(data.app, name="data")
     train.register(app)
@@ -28,6 +38,7 @@ def _register() -> None:
     explore.register(app)
     reproduce.register(app)
     status.register(app)
+    sweep.register(app)
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def run_tasks(
         CsalganError: two tasks with one name, or one waits for a task that is not there.
     """
     _check(tasks)
-    tell = on_event or (lambda event: None)
+    tell = on_event or (lambda one: None)
     waiting = {task.name: task for task in tasks}
     running: dict[str, _Child] = {}
     ended: dict[str, Outcome] = {}
@@ -84,7 +84,7 @@ def run_tasks(
         ended[outcome.name] = outcome
         bar.ended(outcome)
         kind = "finished" if outcome.ok else "failed"
-        tell(_event(kind, outcome.name, round(outcome.seconds, 2), outcome.message))
+        tell(event(kind, outcome.name, round(outcome.seconds, 2), outcome.message))
 
     with _ending_on_signal():
         try:
@@ -97,7 +97,7 @@ def run_tasks(
                     elif len(running) < jobs and all(a in ended for a in waiting[name].after):
                         slot = min(set(range(jobs)) - {child.slot for child in running.values()})
                         running[name] = _Child(waiting.pop(name), slot, jobs)
-                        tell(_event("started", name, 0.0, ""))
+                        tell(event("started", name, 0.0, ""))
                 for name in list(running):
                     if (outcome := running[name].outcome()) is not None:
                         del running[name]
@@ -149,7 +149,8 @@ class _Child:
         if status is None:
             return None
         seconds = time.monotonic() - self.began
-        return Outcome(self.task.name, status == 0, seconds, self._message(status))
+        message = failure(self.task.log, self._start, status)
+        return Outcome(self.task.name, status == 0, seconds, message)
 
     def last_line(self) -> str:
         with self.task.log.open("rb") as log:
@@ -170,18 +171,6 @@ class _Child:
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):  # it has ended by itself
             os.killpg(self.process.pid, number)
-
-    def _message(self, status: int) -> str:
-        if status == 0:
-            return ""
-        with self.task.log.open("rb") as log:
-            log.seek(self._start)
-            text = log.read().decode("utf-8", "replace")
-        said = [line for line in text.splitlines() if line.startswith("error: ")]
-        if said:
-            return said[-1].removeprefix("error: ")
-        what = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return f"ended with {what} (see {self.task.log})"
 
 
 class _Bar:
@@ -257,6 +246,21 @@ def _ending_on_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _event(kind: str, step: str, seconds: float, message: str) -> Event:
+def failure(log: Path, start: int, status: int) -> str:
+    """Why a command failed: what its log says from byte ``start`` on; ``""`` for status 0."""
+    if status == 0:
+        return ""
+    with log.open("rb") as file:
+        file.seek(start)
+        text = file.read().decode("utf-8", "replace")
+    said = [line for line in text.splitlines() if line.startswith("error: ")]
+    if said:
+        return said[-1].removeprefix("error: ")
+    what = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    return f"ended with {what} (see {log})"
+
+
+def event(kind: str, step: str, seconds: float, message: str) -> Event:
+    """What :func:`run_tasks` tells."""
     time_ = datetime.now(UTC).isoformat(timespec="milliseconds")
     return {"event": kind, "step": step, "time": time_, "seconds": seconds, "message": message}

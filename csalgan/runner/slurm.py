@@ -1,0 +1,130 @@
+"""The same tasks on a Slurm cluster, through submitit."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from csalgan.errors import CsalganError
+from csalgan.runner.processes import Event, Outcome, Task, event, failure
+
+_PAUSE = 2.0  # seconds between two questions to the scheduler
+
+
+class Command:
+    """A task as submitit runs it: on the node, and again when the job was preempted."""
+
+    def __init__(self, task: Task):
+        self.task = task
+
+    def __call__(self) -> tuple[int, str, float]:
+        """Exit status, what went wrong, seconds."""
+        self.task.log.parent.mkdir(parents=True, exist_ok=True)
+        start = self.task.log.stat().st_size if self.task.log.exists() else 0
+        began = time.monotonic()
+        with self.task.log.open("ab") as log:
+            status = subprocess.run(
+                self.task.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            ).returncode
+        message = failure(self.task.log, start, status)
+        return status, message, time.monotonic() - began
+
+    def checkpoint(self):
+        """Called by submitit when the time is over or the job is preempted: put it back."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    folder: Path,
+    *,
+    partition: str | None = None,
+    gpus: int = 0,
+    cpus: int = 2,
+    memory_gb: float = 8.0,
+    minutes: int = 60,
+    at_once: int = 100,
+    on_event: Callable[[Event], None] | None = None,
+) -> dict[str, Outcome]:
+    """Run tasks as one job array and wait for them.
+
+    Every task must go on where it was when its command is given again: a preempted job is put
+    back into the queue and starts it anew. Interrupted, this process cancels what still runs.
+
+    Args:
+        tasks: independent ones.
+        folder: for submitit's own files; it must be seen by all nodes, as the tasks' logs.
+
+    Returns:
+        name → outcome.
+
+    Raises:
+        CsalganError: submitit or Slurm is not there, or the scheduler refuses the jobs.
+    """
+    if any(task.after for task in tasks):
+        raise CsalganError("tasks that wait for others cannot be one job array.")
+    try:
+        import submitit
+    except ImportError as error:
+        raise CsalganError(
+            "--executor slurm: submitit is not installed; run pip install 'csalgan[slurm]'."
+        ) from error
+    try:
+        executor = submitit.AutoExecutor(folder=str(folder), cluster="slurm")
+        executor.update_parameters(
+            name="csalgan",
+            timeout_min=minutes,
+            cpus_per_task=cpus,
+            **({"gpus_per_node": gpus} if gpus else {}),
+            slurm_mem=f"{round(memory_gb * 1024)}M",
+            slurm_array_parallelism=at_once,
+            slurm_setup=[f"export PYTHONPATH={os.environ.get('PYTHONPATH', '')}"],
+            slurm_additional_parameters={"requeue": True},
+            **({"slurm_partition": partition} if partition else {}),
+        )
+        with executor.batch():
+            jobs = [executor.submit(Command(task)) for task in tasks]
+    except Exception as error:  # submitit raises several kinds, among them plain RuntimeErrors
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise CsalganError(
+            f"--executor slurm: the scheduler did not take the jobs: {reason}"
+        ) from error
+    tell = on_event or (lambda one: None)
+    return _wait(dict(zip([task.name for task in tasks], jobs, strict=True)), tell)
+
+
+def _wait(waiting: dict, tell: Callable[[Event], None]) -> dict[str, Outcome]:
+    names, ended = list(waiting), {}
+    for name, job in waiting.items():
+        tell(event("submitted", name, 0.0, f"job {job.job_id}"))
+    try:
+        while waiting:
+            for name, job in list(waiting.items()):
+                if job.done():
+                    del waiting[name]
+                    ended[name] = outcome = _outcome(name, job)
+                    kind = "finished" if outcome.ok else "failed"
+                    tell(event(kind, name, round(outcome.seconds, 2), outcome.message))
+                    end = f"{outcome.seconds:6.1f} s" if outcome.ok else outcome.message
+                    label = f"[{len(ended)}/{len(names)}] {name}"
+                    tqdm.write(f"{label:<42} {end}", file=sys.stderr)
+            time.sleep(_PAUSE if waiting else 0)
+    finally:
+        for job in waiting.values():
+            job.cancel()
+    return {name: ended[name] for name in names}
+
+
+def _outcome(name: str, job) -> Outcome:
+    try:
+        status, message, seconds = job.result()
+    except Exception as error:  # killed, out of memory, cancelled: submitit's own kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return Outcome(name, False, 0.0, f"job {job.job_id}: {reason}")
+    return Outcome(name, status == 0, seconds, message)

@@ -1,0 +1,348 @@
+"""The runner: processes side by side, keys, skipping, locks, and what is left after a kill."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from csalgan import pipeline
+from csalgan.errors import CsalganError
+from csalgan.runner import Done, State, Task, locked, run_tasks
+from csalgan.runner.keys import step_key
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def task(tmp_path, name: str, code: str, after=()) -> Task:
+    return Task(name, (sys.executable, "-c", code), tmp_path / f"{name}.log", tuple(after))
+
+
+# --- processes --------------------------------------------------------------------------------
+
+
+def test_tasks_run_at_once_but_after_what_they_wait_for(tmp_path):
+    mark = "import time, pathlib; p = pathlib.Path({0!r}); p.with_suffix('.began').touch();"
+    both = mark + (
+        "end = time.time() + 20\n"
+        "while not p.with_name({1!r}).exists(): time.sleep(0.02); assert time.time() < end"
+    )
+    one, two, last = (str(tmp_path / name) for name in ("one", "two", "last"))
+    tasks = [  # the first two wait for each other: they end only when they run at once
+        task(tmp_path, "one", both.format(one, "two.began")),
+        task(tmp_path, "two", both.format(two, "one.began")),
+        task(tmp_path, "last", mark.format(last), after=("one", "two")),
+    ]
+    events = []
+    found = run_tasks(tasks, jobs=3, on_event=events.append)
+    assert [one.ok for one in found.values()] == [True] * 3
+    told = [(event["event"], event["step"]) for event in events]
+    assert sorted(told[:2]) == [("started", "one"), ("started", "two")]
+    assert told[-2:] == [("started", "last"), ("finished", "last")]
+
+
+def test_a_failure_stops_only_what_waits_for_it(tmp_path):
+    tasks = [
+        task(
+            tmp_path, "bad", "import sys; print('error: no such thing', file=sys.stderr); exit(1)"
+        ),
+        task(tmp_path, "child", "pass", after=("bad",)),
+        task(tmp_path, "other", "pass"),
+        task(tmp_path, "killed", "import os; os.kill(os.getpid(), 9)"),
+    ]
+    found = run_tasks(tasks)
+    assert {name: one.ok for name, one in found.items()} == {
+        "bad": False,
+        "child": False,
+        "other": True,
+        "killed": False,
+    }
+    assert found["bad"].message == "no such thing"
+    assert found["child"].message == "not run: bad failed"
+    assert "SIGKILL" in found["killed"].message
+
+
+def test_names_and_order_are_checked(tmp_path):
+    with pytest.raises(CsalganError, match="one name"):
+        run_tasks([task(tmp_path, "a", ""), task(tmp_path, "a", "")])
+    with pytest.raises(CsalganError, match="a waits for b"):
+        run_tasks([task(tmp_path, "a", "", after=("b",)), task(tmp_path, "b", "")])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_children_end_with_the_runner(tmp_path, number):
+    """Also when it is killed outright: the child asks the system for that."""
+    code = (
+        "from csalgan.runner.processes import tie_to_parent; tie_to_parent()\n"
+        f"import os, time, pathlib; pathlib.Path({str(tmp_path / 'pid')!r}).write_text("
+        "str(os.getpid())); time.sleep(60)"
+    )
+    runner = (
+        "from pathlib import Path; import sys; from csalgan.runner import Task, run_tasks\n"
+        f"run_tasks([Task('t', (sys.executable, '-c', {code!r}), Path({str(tmp_path / 'log')!r}))])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", runner], stderr=subprocess.DEVNULL)
+    wait_for((tmp_path / "pid").exists)
+    wait_for(lambda: (tmp_path / "pid").read_text())
+    child = int((tmp_path / "pid").read_text())
+    process.send_signal(number)
+    process.wait(20)
+    wait_for(lambda: not alive(child))
+
+
+def wait_for(condition, seconds: float = 40) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_memory_and_files_stay_flat_over_many_steps(tmp_path):
+    def many(n: int) -> tuple[int, int]:
+        tasks = [Task(f"t{i}", ("true",), tmp_path / f"t{i % 7}.log") for i in range(n)]
+        assert all(one.ok for one in run_tasks(tasks, jobs=8).values())
+        usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB
+        return len(os.listdir("/proc/self/fd")), usage
+
+    files, memory = many(20)
+    files_after, memory_after = many(200)
+    assert files_after == files
+    assert memory_after - memory < 8 * 1024
+
+
+# --- keys and state ---------------------------------------------------------------------------
+
+
+def notebook(path: Path, source: str, output: str = "") -> Path:
+    cell = nbformat.v4.new_code_cell(source, id="0")
+    if output:
+        cell.outputs = [nbformat.v4.new_output("stream", text=output)]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    return path
+
+
+def test_a_key_changes_with_what_decides_a_result_and_with_nothing_else(tmp_path):
+    one = notebook(tmp_path / "one.ipynb", "1 + 1")
+    arguments = ({"subset": "sal"}, {"seed": 0}, "data", ["source"])
+    key = step_key(one, *arguments)
+    assert step_key(notebook(tmp_path / "two.ipynb", "1 + 1", "2"), *arguments) == key
+    others = [
+        step_key(notebook(tmp_path / "three.ipynb", "1 + 2"), *arguments),
+        step_key(one, {"subset": "total"}, *arguments[1:]),
+        step_key(one, arguments[0], {"seed": 1}, *arguments[2:]),
+        step_key(one, *arguments[:2], "other", ["source"]),
+        step_key(one, *arguments[:3], ["another"]),
+    ]
+    assert len({key, *others}) == 6
+
+
+def test_a_step_stands_while_its_key_and_files_do(tmp_path):
+    state = State(tmp_path)
+    table = tmp_path / "tables" / "01_a.csv"
+    table.parent.mkdir()
+    table.write_text("a\n1\n")
+    assert not state.is_current("01", "key")
+    files = state.digests([table])
+    state.write("01", Done("key", "done", "2026", 1.0, files))
+    assert state.is_current("01", "key")
+    assert not state.is_current("01", "other")
+    table.write_text("a\n2\n")
+    assert not state.is_current("01", "key")
+    table.write_text("a\n1\n")
+    state.write("01", Done("key", "running", "2026", 0.0, files))
+    assert not state.is_current("01", "key")
+    (tmp_path / "steps" / "01.json").write_text("{half")
+    assert state.read("01") is None
+
+
+def test_two_runs_do_not_write_one_report(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from csalgan.runner import locked\n"
+        f"with locked(Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert other.stdout.readline() == b"held\n"
+    message = rf"process {other.pid} on .* works on this report"
+    with pytest.raises(CsalganError, match=message), locked(tmp_path):
+        pytest.fail("two at once")
+    other.kill()
+    other.wait()
+    other.stdout.close()
+    with locked(tmp_path):  # a holder that was killed leaves no lock
+        assert json.loads((tmp_path / ".holder.json").read_text())["pid"] == os.getpid()
+
+
+# --- a report ---------------------------------------------------------------------------------
+
+#: Notebooks of the small report the tests below make again and again.
+SMALL = ("02_model_definition", "03_adversarial_training", "04_metric_evaluation")
+
+
+def small_notebooks(folder: Path) -> Path:
+    """Notebooks like ours, each a few lines: a table, the trainings, a table that reads them."""
+    declared = "profile = 'smoke'\ndata = ''\nout = ''\noverrides = []\nsubset = 'total'"
+    opened = (
+        "import csalgan\n"
+        "job = csalgan.open_job(profile=profile, data=data, out=out, overrides=overrides)\n"
+    )
+    tables = {
+        SMALL[0]: "job.save_table(job.prepared.records.drop(columns=['image_path', 'map_path', "
+        "'fixation_path']), '02_records')",
+        SMALL[1]: "job.save_table(job.run(subset).history, f'03_history-{subset}')",
+        SMALL[2]: "import pandas as pd\n"
+        "rows = [job.run(s).history.assign(subset=s) for s in ('total', 'sal')]\n"
+        "job.save_table(pd.concat(rows), '04_all')",
+    }
+    folder.mkdir()
+    for name, source in tables.items():
+        cells = [nbformat.v4.new_markdown_cell(f"# {name}", id="t")]
+        cells += [nbformat.v4.new_code_cell(declared, id="p", metadata={"tags": ["parameters"]})]
+        cells += [nbformat.v4.new_code_cell(opened + source, id="c")]
+        made = nbformat.v4.new_notebook(cells=cells)
+        made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        made.metadata.language_info = {"name": "python"}
+        nbformat.write(made, folder / f"{name}.ipynb")
+    return folder
+
+
+SETTINGS = ("training.subsets=[total, sal]", "training.epochs=6", "training.batch_size=4")
+COMMAND = """
+import sys
+from pathlib import Path
+from csalgan import paths, pipeline
+paths.notebooks_dir = lambda: Path(sys.argv[1])
+pipeline.NOTEBOOKS = {small!r}
+pipeline._READERS = {small!r}[2:]
+try:
+    pipeline.reproduce("smoke", sys.argv[2], sys.argv[3], {settings!r}, jobs=int(sys.argv[4]))
+except pipeline.CsalganError as error:
+    sys.exit(f"error: {{error}}")
+"""
+
+
+def command(notebooks: Path, data: Path, out: Path, jobs: int = 1) -> list[str]:
+    code = COMMAND.format(small=SMALL, settings=SETTINGS)
+    return [sys.executable, "-c", code, str(notebooks), str(data), str(out), str(jobs)]
+
+
+def make(notebooks, data, out, jobs: int = 1) -> str:
+    """Make the small report; what was printed."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command(notebooks, data, out, jobs), capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """Every table, history and set of weights of a report."""
+    files = [*out.glob("tables/*"), *out.glob("runs/*/history.csv")]
+    files += out.glob("runs/*/*.safetensors")
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory):
+    return small_notebooks(tmp_path_factory.mktemp("small") / "notebooks")
+
+
+@pytest.fixture(scope="module")
+def whole(notebooks, embedded, tmp_path_factory):
+    """The small report, made without a break."""
+    out = tmp_path_factory.mktemp("whole") / "report"
+    make(notebooks, embedded, out)
+    assert len(results(out)) == 14
+    return out
+
+
+@pytest.mark.notebook
+def test_steps_are_skipped_while_nothing_changes(whole, notebooks, embedded, monkeypatch):
+    monkeypatch.setattr("csalgan.paths.notebooks_dir", lambda: notebooks)
+    monkeypatch.setattr(pipeline, "NOTEBOOKS", SMALL)
+    monkeypatch.setattr(pipeline, "_READERS", SMALL[2:])
+
+    def status() -> list[str]:
+        return [step["status"] for step in pipeline.describe_steps(whole)]
+
+    assert status() == ["done"] * 4
+    before = results(whole)
+    said = make(notebooks, embedded, whole)
+    assert said.count("unchanged, skipped") == 4
+    assert "[1/" not in said
+    # A notebook that changes is done again, and what reads it; nothing else is.
+    path = notebooks / f"{SMALL[1]}.ipynb"
+    text = path.read_text()
+    path.write_text(text.replace("job.save_table", "1 + 1\\njob.save_table"))
+    assert status() == ["done", "stale", "stale", "stale"]
+    path.write_text(text)
+    # So is a step whose table somebody changed.
+    (whole / "tables" / "02_records.csv").write_text("changed")
+    assert status() == ["stale", "done", "done", "done"]
+    said = make(notebooks, embedded, whole)
+    assert said.count("unchanged, skipped") == 3
+    assert results(whole) == before
+    kinds = [json.loads(line)["event"] for line in (whole / "events.jsonl").open()]
+    assert kinds.count("started") == kinds.count("finished") == 5
+    assert kinds.count("skipped") == 7
+
+
+@pytest.mark.notebook
+def test_steps_at_once_give_the_same_bytes(whole, notebooks, embedded, tmp_path):
+    make(notebooks, embedded, tmp_path / "report", jobs=3)
+    assert results(tmp_path / "report") == results(whole)
+
+
+@pytest.mark.notebook
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(whole, notebooks, embedded, tmp_path):
+    """Twenty kills at random moments, with no chance to tidy up; then the same command."""
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    out = tmp_path / "report"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    kills = 0
+    while kills < 20:
+        process = subprocess.Popen(
+            command(notebooks, embedded, out, jobs=2),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        events = out / "events.jsonl"
+        size = size_of(events)
+        wait_for(lambda: process.poll() is not None or size_of(events) > size)  # noqa: B023
+        try:
+            process.wait(chance.uniform(0, 7))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+            for path in out.glob("tables/*.csv"):
+                assert path.read_bytes() == (whole / "tables" / path.name).read_bytes(), path
+        else:  # it came to its end: compare, and begin anew
+            assert results(out) == results(whole), f"seed {seed}"
+            shutil.rmtree(out)
+    said = make(notebooks, embedded, out, jobs=2)
+    assert results(out) == results(whole), f"seed {seed}: {said}"
+    left = [path for path in out.rglob(".*") if path.suffix != ".lock" and path.name != ".lock"]
+    assert not left
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
