@@ -221,7 +221,9 @@ def use(page, screenshots: Path, name: str) -> None:
     assert "notes.txt: is not a picture" in alert.inner_text()
     noise = os.urandom(9_000_000)
     photograph.set_input_files({"name": "raw.jpg", "mimeType": "image/jpeg", "buffer": noise})
-    page.wait_for_function("document.querySelector('.csalgan-message [role=alert]').innerText.includes('raw.jpg')")
+    page.wait_for_function(
+        "document.querySelector('.csalgan-message [role=alert]').innerText.includes('raw.jpg')"
+    )
     assert np.array_equal(pixels(page, "A"), before)
 
     # A photograph of many megabytes gets through, since the browser makes it smaller first.

@@ -1,6 +1,7 @@
 """The same tasks on a Slurm cluster, through submitit."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from csalgan.errors import CsalganError
 from csalgan.runner.processes import Event, Outcome, Task, event, failure
 
 _PAUSE = 2.0  # seconds between two questions to the scheduler
+_UNTIL_KILLED = 300.0  # seconds; Slurm waits KillWait (30) between SIGTERM and SIGKILL
 
 
 class Command:
@@ -30,6 +32,10 @@ class Command:
             status = subprocess.run(
                 self.task.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             ).returncode
+        if status == -signal.SIGTERM:
+            # The scheduler ends us, all processes at once. To return now would call the task
+            # done; it is to be put back, or cancelled, and the scheduler's next signal says so.
+            time.sleep(_UNTIL_KILLED)
         message = failure(self.task.log, start, status)
         return status, message, time.monotonic() - began
 

@@ -1,0 +1,119 @@
+"""Sweeps: what a file asks for, what comes out, and that nothing is done twice."""
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from csalgan import sweep
+from csalgan.errors import CsalganError
+from csalgan.figures import figure_info
+
+SPEC = """
+profile: smoke
+set: ["training.subsets=[total]"]
+grid:
+  training.learning_rate: [0.0002, 0.002]
+seeds: 2
+"""
+
+
+def run(spec, out, data, *arguments):
+    command = [sys.executable, "-m", "csalgan", "sweep", str(spec), "--out", str(out)]
+    return subprocess.run(
+        [*command, "--data", str(data), *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture
+def spec(tmp_path):
+    def write(text: str):
+        path = tmp_path / "spec.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_points_are_all_combinations_on_one_split(spec):
+    text = SPEC.replace("seeds: 2", "  text.encoder: [none, hashing]\nseeds: [0, 3]")
+    made = sweep.points(sweep.read_spec(spec(text + "subsets: [total, sal]\n")))
+    assert len(made) == len({point.name for point in made}) == 2 * 2 * 2 * 2
+    assert {point.profile.split_seed for point in made} == {0}
+    assert {point.seed for point in made} == {0, 3}
+    for point in made:
+        assert point.profile.training.learning_rate == point.values["training.learning_rate"]
+        assert point.profile.text.encoder == point.values["text.encoder"]
+        assert point.profile.seed == point.seed
+    # A value that joins later leaves the others' folders alone.
+    more = sweep.points(sweep.read_spec(spec(text.replace("0.002]", "0.002, 0.02]"))))
+    assert {p.name for p in made if p.subset == "total"} < {p.name for p in more}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("profile: [", r"spec\.yaml: not readable as YAML"),
+        ("just text", "holds no keys"),
+        ("grid: {}", "profile is missing"),
+        ("profile: smoke\ngird: {}", "unknown key gird"),
+        ("profile: smoke\nseeds: 0", "seeds.* is refused"),
+        ("profile: smoke\nsubsets: [everything]", "subsets.0='everything' is refused"),
+        ("profile: smoke\npart: train", "part='train' is refused"),
+        ("profile: smoke\ngrid: {training.epochs: 3}", "grid.training.epochs is to be a list"),
+        ("profile: smoke\ngrid: {training.epochs: []}", "grid.training.epochs is to be a list"),
+        ("profile: smoke\ngrid: {training.epoch: [3]}", "unknown key training.epoch"),
+        ("profile: smoke\ngrid: {training.epochs: [many]}", "training.epochs='many' is refused"),
+        ("profile: elsewhere", "elsewhere: no such profile"),
+    ],
+)
+def test_a_bad_file_is_one_sentence(spec, text, message):
+    with pytest.raises(CsalganError, match=message):
+        sweep.points(sweep.read_spec(spec(text)))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CsalganError, match=r"none\.yaml: no such file"):
+        sweep.read_spec(tmp_path / "none.yaml")
+
+
+def test_a_sweep_trains_scores_and_compares_and_does_nothing_twice(spec, embedded, tmp_path):
+    out = tmp_path / "sweep"
+    done = run(spec(SPEC), out, embedded, "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(out / "tables" / "sweep.csv")
+    assert set(table["training.learning_rate"]) == {0.0002, 0.002}
+    assert set(table["seed"]) == {0, 1}
+    assert len(table["point"].unique()) == 4
+    assert {"cc", "nss"} <= set(table["metric"])
+    assert table["from_data"].str.contains("synthetic").all()
+    scores = pd.read_csv(out / "tables" / "scores.csv")
+    mean = scores[scores.metric == "cc"].groupby("point")["value"].mean()
+    whole = table[(table.metric == "cc") & (table.condition == "all")].set_index("point")["mean"]
+    assert mean.to_dict() == pytest.approx(whole.to_dict(), rel=1e-4)
+    assert figure_info(out / "figures" / "00_sweep.png")["profile"] == "smoke"
+    # The same again trains and scores nothing; one more value trains its two points only.
+    written = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*.*") if p.is_file()}
+    run(spec(SPEC.replace("0.002]", "0.002, 0.001]")), out, embedded, "--jobs", "2")
+    assert {p: p.stat().st_mtime_ns for p in written} == written
+    assert len(pd.read_csv(out / "tables" / "sweep.csv")["point"].unique()) == 6
+
+
+def test_a_point_that_fails_is_named_and_stops_no_other(spec, embedded, tmp_path):
+    out = tmp_path / "sweep"
+    text = SPEC.replace("seeds: 2", "").replace("0.002]", "1.0]") + "  data.size: [16]\n"
+    wanted = spec(text)
+    broken = sweep.points(sweep.read_spec(wanted))[1].name
+    (out / "runs" / broken).mkdir(parents=True)
+    (out / "runs" / broken / "thesis.tex").write_text("mine")
+    done = run(wanted, out, embedded)
+    assert done.returncode == 1
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert broken in said
+    assert "not empty and not a run" in said
+    assert len(pd.read_csv(out / "tables" / "sweep.csv")["point"].unique()) == 1
