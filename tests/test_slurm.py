@@ -91,7 +91,7 @@ def test_a_job_that_is_put_back_goes_on_to_the_same_bits(embedded, tmp_path, env
     outcome = slurm.run_tasks([task], tmp_path / "slurm", cpus=1, memory_gb=2, on_event=tell)
     assert outcome[task.name].ok, outcome
     assert 3 <= put_back[0] < 60
-    for name in ("history.csv", "best.safetensors", "last.safetensors", "scores-val.csv"):
+    for name in ("history.csv", "best.safetensors", "last.safetensors"):
         one, other = (
             (tmp_path / kind / "runs" / task.name / name).read_bytes()
             for kind in ("whole", "broken")

@@ -50,6 +50,7 @@ def train(
 
     from csalgan.data.check import require_clean
     from csalgan.job import open_job
+    from csalgan.training import together
     from csalgan.training import train as train_model
 
     job = open_job(profile, data, str(out), overrides_of(changes, clip_weights))
@@ -62,6 +63,8 @@ def train(
         run = train_model(wanted, job.dataset, subset, folder, resume=resume)
         best = run.history.loc[run.history["val_cc"].idxmax()]
         found.append(best[["val_cc", "val_nss"]])
+        if not together.is_first():
+            continue
         print(
             f"{run.folder}: {len(run.history)} epochs on {job.dataset.name}, "
             f"text {job.encoder.name}"
@@ -70,7 +73,7 @@ def train(
             f"best epoch {best['epoch']:.0f}: validation CC {best['val_cc']:.3f}, "
             f"NSS {best['val_nss']:.3f} (at {job.profile.data.size} px)"
         )
-    if seeds > 1:
+    if seeds > 1 and together.is_first():
         table = pd.DataFrame(found)
         mean, spread = table.mean(), table.std(ddof=1)
         print(

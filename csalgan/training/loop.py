@@ -37,6 +37,7 @@ from csalgan.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.metrics import batched
 from csalgan.text import get_encoder
 from csalgan.text.sentences import read_sentences
+from csalgan.training import together
 from csalgan.training.batches import Batches, embed
 from csalgan.training.game import Game, discriminator_step, generator_step
 from csalgan.training.run import (
@@ -73,7 +74,14 @@ def train(
         CsalganError: unknown or empty subset, another run in the way, other settings than the
             run to resume, a loss that is not a number, a full disk.
     """
-    out = Path(out)
+    with together.joined():
+        return _train(profile, dataset, subset, Path(out), resume, progress)
+
+
+def _train(
+    profile: Profile, dataset: Dataset, subset: str, out: Path, resume: bool, progress: bool
+) -> Run:
+    progress = progress and together.is_first()
     if subset not in SUBSETS:
         raise CsalganError(f"--subset {subset}: no such subset; use one of {', '.join(SUBSETS)}.")
     encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
@@ -82,7 +90,8 @@ def train(
     info = describe(profile, dataset, subset)
     state = _state_to_resume(out, info, resume)
 
-    prepared = prepare(dataset, profile.data.size)
+    with together.first_alone():
+        prepared = prepare(dataset, profile.data.size)
     sentences = dataset.records["text"].tolist()
     if profile.model.kind == "compact":
         text = read_sentences(encoder, sentences)
@@ -109,7 +118,8 @@ def train(
         if finished(profile, [row["val_cc"] for row in history]):
             # Nothing is left to train: the run keeps the receipt of the code that trained it.
             info["provenance"] = json.loads(state["info"])["provenance"]
-        _write_tables(out, info, history, seconds)
+        if together.is_first():
+            _write_tables(out, info, history, seconds)
 
     while not finished(profile, [row["val_cc"] for row in history]):
         epoch = len(history) + 1
@@ -121,13 +131,17 @@ def train(
             disable=not (progress and sys.stderr.isatty()),
             leave=False,
         )
-        row = {"epoch": epoch, **_train_epoch(game, bar, epoch), **_validate(game, validation)}
-        history.append(row)
+        row = {"epoch": epoch, **_train_epoch(game, bar, epoch)}
+        if together.is_first():
+            row |= _validate(game, validation)
+        history.append(together.from_first(row))
         seconds.append(round(time.perf_counter() - began, 2))
-        _save_epoch(out, game, info, history, seconds)
+        if together.is_first():
+            _save_epoch(out, game, info, history, seconds)
         if progress:
             tqdm.write(_line(subset, profile.training.epochs, row, seconds[-1]), file=sys.stderr)
-    return Run.load(out)
+    with together.first_alone():  # all is written when the others look
+        return Run.load(out)
 
 
 def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str, Any] | None:
