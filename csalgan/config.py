@@ -256,7 +256,7 @@ def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
     source = source or str(path)
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""
         raise CsalganError(f"{source}: not readable as YAML{line}; mend the file.") from error
@@ -306,7 +306,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise CsalganError(f"{override!r}: an override reads key.path=value (training.epochs=3).")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CsalganError(f"{override!r}: the value is not readable as YAML.") from error
     *parents, last = key.strip().split(".")
     target = values

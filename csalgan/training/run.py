@@ -78,6 +78,8 @@ class Run:
             raise CsalganError(
                 f"{folder / 'run.json'}: lacks {sorted(missing)[0]}; train it again."
             )
+        if not isinstance(info["text_dim"], int):
+            raise CsalganError(f"{folder / 'run.json'}: text_dim is no number; train it again.")
         return cls(folder, info, history)
 
     @property
