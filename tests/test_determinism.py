@@ -1,0 +1,63 @@
+"""Twice the same: what a process trains and scores, another one trains and scores to the bit.
+
+On the CPU everything is decided by the profile (its seed), the data and the number of threads. On
+a GPU convolutions add in an order of their own: there losses agree to 1 in 1000 after an epoch.
+"""
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+#: A training and its scores, as a user makes them.
+CODE = """
+import sys
+from pathlib import Path
+from csalgan.config import load_profile
+from csalgan.data import make_split, open_dataset
+from csalgan.evaluation import Evaluator
+from csalgan.prediction import Predictor
+from csalgan.training import train
+
+out = Path(sys.argv[3])
+dataset, profile = open_dataset(sys.argv[2]), load_profile(sys.argv[1], sys.argv[4:])
+run = train(profile, dataset, "total", out, progress=False)
+split = make_split(dataset.records, seed=profile.split_seed)
+rows = split.of("test", dataset.records)
+maps = Predictor.of_run(run).predict_records(dataset, rows)
+scores = Evaluator(dataset, split, provenance=run.provenance)(maps, rows)
+scores.to_csv(out / "scores.csv", index=False)
+"""
+MODELS = {
+    "paper": ("smoke", ["training.epochs=2"]),
+    "compact": ("demo-compact", ["training.epochs=2", "text.encoder=hashing"]),
+}
+
+
+def make(name: str, data, out, home, *more: str):
+    profile, changes = MODELS[name]
+    command = [sys.executable, "-c", CODE, profile, str(data), str(out), *changes, *more]
+    environment = os.environ | {"CSALGAN_HOME": str(home)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_processes_give_the_same_bytes(name, embedded, tmp_path, home):
+    for folder in ("one", "two"):
+        make(name, embedded, tmp_path / folder, home, "training.device=cpu")
+    for file in ("history.csv", "best.safetensors", "last.safetensors", "scores.csv"):
+        one, two = ((tmp_path / folder / file).read_bytes() for folder in ("one", "two"))
+        assert one == two, file
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
+@pytest.mark.parametrize("name", MODELS)
+def test_on_a_gpu_two_processes_agree_closely(name, embedded, tmp_path, home):
+    for folder in ("one", "two"):
+        make(name, embedded, tmp_path / folder, home, "training.device=cuda")
+    one, two = (pd.read_csv(tmp_path / folder / "history.csv") for folder in ("one", "two"))
+    pd.testing.assert_frame_equal(one.head(1), two.head(1), rtol=1e-3, atol=1e-3)
