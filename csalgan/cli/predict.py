@@ -70,6 +70,12 @@ def predict(
     npy: Annotated[bool, typer.Option("--npy", help="Also write float32 arrays.")] = False,
     overlays: Annotated[bool, typer.Option(help="Also write overlays.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder in use.")] = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast", help="bfloat16 and folded batch norms, for a --run of the paper's model."
+        ),
+    ] = False,
 ) -> None:
     """Predict saliency maps: 16-bit PNG at the photograph's size, overlays, contact sheets."""
     sentences = tuple(text or [""])
@@ -96,6 +102,8 @@ def predict(
 
     work = [] if data else _photographs(images or [], sentences)
     predictor = Predictor.of_run(Run.load(run)) if run else Predictor.shipped(weights)
+    if fast:
+        predictor = predictor.quickened()
     if view:
         wrong = [side for side in view if side % 32 or not 32 <= side <= 1024]
         if wrong:

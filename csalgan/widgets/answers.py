@@ -101,7 +101,7 @@ def _name(run: Run) -> str:
 def _of_run(run: Run) -> Model:
     return Model(
         encoder=run.profile.text.encoder,
-        open=partial(Predictor.of_run, run),
+        open=lambda: Predictor.of_run(run).quickened(),
         weights=str(Path(run.folder).resolve()),
         data=run.provenance.fingerprint,
         split=(run.profile.data.split, run.profile.split_seed),
