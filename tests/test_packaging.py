@@ -18,7 +18,10 @@ from csalgan.figures import figure_info
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: Targets that the documents name.
-TARGETS = {"help", "setup", "reproduce", "test", "lint", "format", "lab", "bench"}
+TARGETS = {"help", "setup", "reproduce", "test", "lint", "format", "lab", "bench"} | {
+    "explore",
+    "test-browser",
+}
 
 
 @pytest.fixture(scope="module")
