@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 .PHONY: help setup reproduce test test-browser explore lint format lab bench weights lock clean
 
 help:            ## this list
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  make \1\t/' | expand -t 22
 
 # The stamp keeps the checksum of what was installed, so a fresh checkout of the same lock reinstalls nothing.
 setup: $(STAMP)  ## create .venv and install the exact pins of requirements.lock
