@@ -13,7 +13,8 @@ from csalgan.config import load_profile
 from csalgan.losses import Measured
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences
-from csalgan.training.game import Batch, Game, discriminator_step, generator_step
+from csalgan.training.batch import Batch
+from csalgan.training.game import Game, discriminator_step, generator_step
 
 IMAGES, REPEATS, SIZE = 8, 3, 256
 

@@ -21,8 +21,8 @@ from csalgan.losses import Measured
 from csalgan.models.fast import folded
 from csalgan.provenance import Provenance, commit
 from csalgan.text import get_encoder
-from csalgan.training import Batches, embed
-from csalgan.training.game import Batch, Game, discriminator_step, generator_step
+from csalgan.training import Batch, Batches, embed
+from csalgan.training.game import Game, discriminator_step, generator_step
 
 RECORDS, SIZE, SIZES, COUNTS = 8, 256, (64, 128, 192, 256), (4, 8, 16, 32)
 

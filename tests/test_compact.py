@@ -17,7 +17,8 @@ from csalgan.models.lite0 import NAME, Lite0, class_names, imagenet_state
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment, loop, train
-from csalgan.training.game import Batch, Game
+from csalgan.training.batch import Batch
+from csalgan.training.game import Game
 
 DIM = 16
 

@@ -1,8 +1,9 @@
 """Adversarial training: two players (``game``), their records (``batches``), the epochs
 (``loop``) and what they leave on disk (``run``)."""
 
+from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, embed
-from csalgan.training.game import Batch, Game, discriminator_step, generator_step
+from csalgan.training.game import Game, discriminator_step, generator_step
 from csalgan.training.loop import train
 from csalgan.training.run import (
     HISTORY_COLUMNS,

@@ -14,7 +14,7 @@ from csalgan.losses import Measured
 from csalgan.text import TextEncoder
 from csalgan.text.sentences import Sentences
 from csalgan.training import augment
-from csalgan.training.game import Batch
+from csalgan.training.batch import Batch
 
 #: What a network reads for all records of a dataset.
 Texts = np.ndarray | Sentences

@@ -1,7 +1,6 @@
 """The two players and the two steps of their game."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,28 +9,11 @@ from torch.optim.swa_utils import AveragedModel
 
 from csalgan.config import Profile
 from csalgan.errors import CsalganError
-from csalgan.losses import Measured, content_loss, discriminator_loss, fooling_loss
+from csalgan.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.models.build import new_players, parameter_groups
 from csalgan.text import TextEncoder
-from csalgan.text.sentences import Sentences
 from csalgan.training import together
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Tensors of one step, on the device: B images, R records of them.
-
-    ``image`` (B, 3, S, S) float RGB in [0, 1]; ``text`` (R, D) float, or R sentences;
-    ``measured`` what is known of the R records.
-    """
-
-    image: Tensor
-    text: Tensor | Sentences
-    measured: Measured
-
-    def __len__(self) -> int:
-        """How many records."""
-        return len(self.measured.image)
+from csalgan.training.batch import Batch
 
 
 def discriminator_step(game: "Game", batch: Batch, prediction: Tensor) -> Tensor:

@@ -12,16 +12,14 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from csalgan.text.sentences import Sentences
-
-if TYPE_CHECKING:
-    from csalgan.training.game import Batch
+from csalgan.training.batch import Batch
 
 
 class Share(NamedTuple):
@@ -33,7 +31,7 @@ class Share(NamedTuple):
             there are fewer images than processes.
     """
 
-    batch: "Batch"
+    batch: Batch
     sizes: tuple[int, ...] = ()
 
     def together(self, mine: Tensor) -> Tensor:
@@ -66,7 +64,7 @@ class Share(NamedTuple):
             gradient.copy_(part.view_as(gradient))
 
 
-def share(batch: "Batch") -> Share:
+def share(batch: Batch) -> Share:
     """This process's part of a batch: neighbouring images, as evenly as can be."""
     if world() == 1 or len(batch.image) < world():
         return Share(batch)

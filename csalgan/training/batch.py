@@ -1,0 +1,25 @@
+"""What one step of training sees."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from csalgan.losses import Measured
+from csalgan.text.sentences import Sentences
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of one step, on the device: B images, R records of them.
+
+    ``image`` (B, 3, S, S) float RGB in [0, 1]; ``text`` (R, D) float, or R sentences;
+    ``measured`` what is known of the R records.
+    """
+
+    image: Tensor
+    text: Tensor | Sentences
+    measured: Measured
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.measured.image)
