@@ -323,3 +323,21 @@ def test_the_generator_learns_a_map_it_is_shown(dataset, tmp_path):
     run = train(learned, dataset, "total", tmp_path / "run", progress=False)
     assert run.history["content"].iloc[-1] < 0.8 * run.history["content"].iloc[0]
     assert run.history["val_cc"].max() > run.history["val_cc"].iloc[0]
+
+
+@pytest.mark.parametrize(("fits", "message"), [(3, "2 do, so use"), (0, "not even one")])
+def test_a_batch_too_large_for_the_device_names_the_largest_that_fits(
+    embedded, tmp_path, monkeypatch, fits, message
+):
+    whole = training_loop.generator_step
+
+    def step(game, batch, prediction):
+        if len(batch) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(game, batch, prediction)
+
+    monkeypatch.setattr(training_loop, "generator_step", step)
+    profile = load_profile("smoke", ["training.batch_size=8"])
+    with pytest.raises(CsalganError, match=f"training.batch_size=8: .*{message}"):
+        train(profile, open_dataset(embedded), "total", tmp_path / "run", progress=False)
+    assert not (tmp_path / "run" / "state.pt").exists()

@@ -23,3 +23,12 @@ class Batch:
     def __len__(self) -> int:
         """How many records."""
         return len(self.measured.image)
+
+    def images(self, low: int, high: int) -> "Batch":
+        """The images from ``low`` to before ``high``, with all their records."""
+        of = self.measured.image
+        rows = ((of >= low) & (of < high)).nonzero()[:, 0]
+        m, text = self.measured, self.text
+        text = text.rows(rows) if isinstance(text, Sentences) else text[rows]
+        measured = Measured(m.saliency_map[rows], m.fixations[rows], of[rows] - low)
+        return Batch(self.image[low:high], text, measured)

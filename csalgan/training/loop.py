@@ -38,6 +38,7 @@ from csalgan.metrics import batched
 from csalgan.text import get_encoder
 from csalgan.text.sentences import read_sentences
 from csalgan.training import together
+from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, embed
 from csalgan.training.game import Game, discriminator_step, generator_step
 from csalgan.training.run import (
@@ -172,11 +173,10 @@ def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
     sums, count = torch.zeros(3), 0
     for step, batch in enumerate(batches, start=1):
         game.set_rates(epoch - 1 + (step - 1) / batches.total)
-        prediction = game.predict(batch)
-        d_loss = torch.zeros(())
-        if game.adversarial_weight:
-            d_loss = discriminator_step(game, batch, prediction)
-        g_loss, content = generator_step(game, batch, prediction)
+        try:
+            g_loss, d_loss, content = _step(game, batch)
+        except torch.OutOfMemoryError as error:
+            raise CsalganError(_too_large(game, batch)) from error
         losses = torch.stack([g_loss.cpu(), d_loss.cpu(), content.cpu()])
         if not torch.isfinite(losses).all():
             names = ("generator", "discriminator", "content")
@@ -189,6 +189,45 @@ def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
         count += len(batch)
     return dict(
         zip(("generator", "discriminator", "content"), (sums / count).tolist(), strict=True)
+    )
+
+
+def _step(game: Game, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of both players: the generator's loss, the discriminator's, the content's."""
+    prediction = game.predict(batch)
+    d_loss = torch.zeros(())
+    if game.adversarial_weight:
+        d_loss = discriminator_step(game, batch, prediction)
+    g_loss, content = generator_step(game, batch, prediction)
+    return g_loss, d_loss, content
+
+
+def _too_large(game: Game, batch: Batch) -> str:
+    """What to say of a batch that the device has no room for: the largest half of it that fits.
+
+    Trying spoils the weights, which are thrown away with the training that ends here.
+    """
+    unit = game.profile.training.batches
+    count = len(batch.image)
+    size = count // 2
+    while size:
+        for optimiser in (game.generator_optimiser, game.discriminator_optimiser):
+            optimiser.zero_grad(set_to_none=True)
+        if game.device.type == "cuda":
+            torch.cuda.empty_cache()
+        try:
+            _step(game, batch.images(0, size))
+        except torch.OutOfMemoryError:
+            size //= 2
+        else:
+            return (
+                f"training.batch_size={count}: {count} {unit} at {game.profile.data.size} px do "
+                f"not fit into the memory of this {game.device.type} device; {size} do, so use "
+                f"training.batch_size={size}."
+            )
+    return (
+        f"training.batch_size={count}: not even one of the {unit} fits into the memory of this "
+        f"{game.device.type} device at {game.profile.data.size} px; use a smaller data.size."
     )
 
 

@@ -11,14 +11,12 @@ DistributedDataParallel does) is not.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from csalgan.text.sentences import Sentences
 from csalgan.training.batch import Batch
 
 
@@ -73,12 +71,8 @@ def share(batch: Batch) -> Share:
     sizes = tuple(
         int(((of >= low) & (of < high)).sum()) for low, high in zip(edges, edges[1:], strict=False)
     )
-    low, high = edges[dist.get_rank()], edges[dist.get_rank() + 1]
-    rows = ((of >= low) & (of < high)).nonzero()[:, 0]
-    text = batch.text.rows(rows) if isinstance(batch.text, Sentences) else batch.text[rows]
-    m = batch.measured
-    measured = type(m)(m.saliency_map[rows], m.fixations[rows], of[rows] - low)
-    return Share(replace(batch, image=batch.image[low:high], text=text, measured=measured), sizes)
+    rank = dist.get_rank()
+    return Share(batch.images(edges[rank], edges[rank + 1]), sizes)
 
 
 def world() -> int:
