@@ -169,6 +169,7 @@ def test_a_folder_in_use_is_left_alone(run, photographs, tmp_path, monkeypatch, 
 
 def test_one_line_in_python(packed, photographs):
     path = photographs / "two.png"
+    prediction._opened.cache_clear()
     found = csalgan.predict(path, "a red ball", weights=str(packed))
     assert found.shape == (90, 50)
     assert found.dtype == np.float32

@@ -85,7 +85,8 @@ def test_children_end_with_the_runner(tmp_path, number):
         f"import os, time, pathlib; pathlib.Path({str(tmp_path / 'pid')!r}).write_text("
         "str(os.getpid())); time.sleep(60)"
     )
-    runner = (
+    runner = (  # SIGINT as in a terminal: what starts in the background begins with it ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path; import sys; from csalgan.runner import Task, run_tasks\n"
         f"run_tasks([Task('t', (sys.executable, '-c', {code!r}), Path({str(tmp_path / 'log')!r}))])"
     )

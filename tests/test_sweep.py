@@ -98,9 +98,13 @@ def test_a_sweep_trains_scores_and_compares_and_does_nothing_twice(spec, embedde
     assert mean.to_dict() == pytest.approx(whole.to_dict(), rel=1e-4)
     assert figure_info(out / "figures" / "00_sweep.png")["profile"] == "smoke"
     # The same again trains and scores nothing; one more value trains its two points only.
-    written = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*.*") if p.is_file()}
+    written = [p for p in (out / "runs").rglob("*.*") if p.is_file()]
+    made = [p for p in written if p.suffix in (".safetensors", ".pt") or p.name[:6] == "scores"]
+    bytes_then = [p.read_bytes() for p in written]
+    times_then = [p.stat().st_mtime_ns for p in made]
     run(spec(SPEC.replace("0.002]", "0.002, 0.001]")), out, embedded, "--jobs", "2")
-    assert {p: p.stat().st_mtime_ns for p in written} == written
+    assert [p.read_bytes() for p in written] == bytes_then
+    assert [p.stat().st_mtime_ns for p in made] == times_then
     assert len(pd.read_csv(out / "tables" / "sweep.csv")["point"].unique()) == 6
 
 

@@ -89,7 +89,19 @@ def _train(
     split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
     info = describe(profile, dataset, subset)
+    history: list[dict[str, float]] = []
+    seconds: list[float] = []
     state = _state_to_resume(out, info, resume)
+    if state is not None:
+        history, seconds = state["history"], state["seconds"]
+        whole = finished(profile, [row["val_cc"] for row in history])
+        if whole:  # the run keeps the receipt of the code that trained it
+            info["provenance"] = json.loads(state["info"])["provenance"]
+        if together.is_first():
+            _write_tables(out, info, history, seconds)
+        if whole:
+            with together.first_alone():
+                return Run.load(out)
 
     with together.first_alone():
         prepared = prepare(dataset, profile.data.size)
@@ -111,16 +123,8 @@ def _train(
         changes=profile.training.augment,
     )
     validation = Batches(prepared, rows["val"], text, size, game.device, by=by)
-    history: list[dict[str, float]] = []
-    seconds: list[float] = []
     if state is not None:
         game.load_state(state["game"])
-        history, seconds = state["history"], state["seconds"]
-        if finished(profile, [row["val_cc"] for row in history]):
-            # Nothing is left to train: the run keeps the receipt of the code that trained it.
-            info["provenance"] = json.loads(state["info"])["provenance"]
-        if together.is_first():
-            _write_tables(out, info, history, seconds)
 
     while not finished(profile, [row["val_cc"] for row in history]):
         epoch = len(history) + 1
