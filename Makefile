@@ -23,7 +23,7 @@ reproduce: setup ## run the whole suite on the embedded data and print where the
 
 # Two processes with one thread each: most tests are too small to fill two threads.
 test: setup      ## the whole test suite, notebooks at smoke size included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Debian's Chromium where apt may install it, else the one playwright brings; kept if there is one.
 test-browser: setup  ## the explorer in a real browser: JupyterLab and Voilà

@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The files that take minutes begin, so that no process is left alone with one at the end.
+LONGEST = ("pipeline", "runner", "guidance_effect", "browser", "sweep", "together", "determinism")
+
+
+def pytest_collection_modifyitems(items):
+    names = [f"test_{name}.py" for name in LONGEST]
+    rank = {name: place for place, name in enumerate(names)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(names)))
 
 
 @pytest.fixture(scope="session", autouse=True)

