@@ -19,7 +19,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 reproduce: setup ## run the whole suite on the embedded data and print where the report is
-	$(BIN)/csalgan reproduce --profile demo
+	$(BIN)/csalgan reproduce --profile demo --jobs 2
 
 # Two processes with one thread each: most tests are too small to fill two threads.
 test: setup      ## the whole test suite, notebooks at smoke size included
