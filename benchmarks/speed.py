@@ -28,7 +28,7 @@ RECORDS, SIZE, SIZES, COUNTS = 8, 256, (64, 128, 192, 256), (4, 8, 16, 32)
 
 
 def main() -> None:
-    """Print the tables; write the plot to ``benchmarks/scaling.png``."""
+    """Print the tables; write the plot to ``benchmarks/00_scaling.png``."""
     with tempfile.TemporaryDirectory() as folder:
         dataset = open_dataset(synthesise(Path(folder) / "set", n_images=12, seed=0))
         encoder = get_encoder("hashing")
@@ -101,8 +101,10 @@ def growth(encoder) -> None:
     for count in COUNTS:
         batch = random_batch(count, 64, encoder.dim)
         by_count.append(1e3 * fastest(lambda b=batch: step(ours, b)))
-    print("\ntraining step, ms a record at", dict(zip(SIZES, np.round(by_size, 1), strict=True)))
-    print("training step at 64 px, ms for", dict(zip(COUNTS, np.round(by_count, 1), strict=True)))
+    for unit, at, costs in [("ms a record at px", SIZES, by_size),
+                            ("ms for records at 64 px", COUNTS, by_count)]:  # fmt: skip
+        listed = ", ".join(f"{x}: {cost:.1f}" for x, cost in zip(at, costs, strict=True))
+        print(f"\ntraining step, {unit}: {listed}")
     receipt = Provenance("random images", "-", "hashing", "paper", 0, commit())
     figures.save(_drawn(by_size, by_count), Path(__file__).parent, "00_scaling", receipt,
                  photographs=False)  # fmt: skip
