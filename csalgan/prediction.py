@@ -45,7 +45,7 @@ class Predictor:
             densities is predicted.
         provenance: of the run the weights come from.
         cast_to_int: cut text embeddings to integers, as the published code did.
-        split_seed: of the split whose training images the generator has seen.
+        split: rule and seed of the split whose training images the generator has seen.
         fast: see :meth:`quickened`.
     """
 
@@ -55,7 +55,7 @@ class Predictor:
     sizes: tuple[int, ...]
     provenance: Provenance
     cast_to_int: bool = False
-    split_seed: int = 0
+    split: tuple[str, int] = ("image", 0)
     batch_size: int = 16
     fast: bool = False
 
@@ -82,7 +82,7 @@ class Predictor:
             sizes=run.profile.model.views or (run.profile.data.size,),
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
-            split_seed=run.profile.split_seed,
+            split=(run.profile.data.split, run.profile.split_seed),
         )
 
     @classmethod
@@ -111,7 +111,7 @@ class Predictor:
             encoder=encoder,
             sizes=profile.model.views or (profile.data.size,),
             provenance=Provenance(**about["provenance"]),
-            split_seed=profile.split_seed,
+            split=(profile.data.split, profile.split_seed),
         )
 
     @property

@@ -173,6 +173,7 @@ def use(page, screenshots: Path, name: str) -> None:
         changes(page, "A", lambda: models.select_option(label=own))
 
     # A sentence of one's own moves A; B stays.
+    page.wait_for_timeout(1500)
     other = pixels(page, "B")
     times["sentence"] = changes(
         page, "A", lambda: type_sentence(page, "A", "the green triangle in a corner")
@@ -181,8 +182,8 @@ def use(page, screenshots: Path, name: str) -> None:
     words = page.locator(".csalgan-words-A button")
     assert words.all_inner_texts() == ["the", "green", "triangle", "in", "a", "corner"]
 
-    # Sliders: one that asks the model, one that only draws. The words' shares come first.
-    page.wait_for_timeout(1500)
+    # Sliders: one that asks the model, one that only draws.
+    page.wait_for_timeout(1500)  # until the words' shares are there: the times are of one change
     handle = page.locator(".csalgan-strength .noUi-handle")
     handle.focus()
     moves = [changes(page, "A", lambda: handle.press("ArrowRight")) for _ in range(5)]

@@ -131,7 +131,7 @@ def test_a_report_sets_another_profiles_model_beside_its_own(embedded, tmp_path)
     job = open_job("smoke", str(embedded), out, [f"beside={beside}", "seed=3"])
     predictor = job.companion()
     assert isinstance(predictor.generator, CompactGenerator)
-    assert predictor.split_seed == job.profile.split_seed == 3
+    assert predictor.split == ("image", job.profile.split_seed) == ("image", 3)
     weights_file = job.out / "runs" / "beside" / "best.safetensors"
     before = weights_file.stat().st_mtime_ns
     evaluator = evaluation.evaluator_of(job, ["tuebingen"])

@@ -5,7 +5,6 @@ Every attack below is a file (or a value) that must be refused. A refusal is a
 the attack was given, and without any code of the attacker's having run.
 """
 
-import contextlib
 import io
 import itertools
 import json
@@ -30,7 +29,7 @@ from safetensors.torch import save_file
 
 from csalgan import sweep, weights
 from csalgan.cli import main
-from csalgan.config import load_profile
+from csalgan.config import load_profile, profile_from
 from csalgan.data import open_dataset
 from csalgan.data.check import require_clean
 from csalgan.data.sentences import read_json, read_workbook
@@ -655,8 +654,12 @@ def test_a_picture_with_changed_bytes_is_read_or_refused(data, tmp_path):
     ),
 )
 def test_any_value_of_a_profile_is_taken_or_refused(key, value):
-    with contextlib.suppress(CsalganError):
-        load_profile("smoke", [f"{key}={json.dumps(value)}"])
+    try:
+        taken = load_profile("smoke", [f"{key}={json.dumps(value)}"])
+    except CsalganError:
+        return
+    # What is taken can be kept in run.json and read again.
+    assert profile_from(json.loads(json.dumps(taken.as_dict())), "kept") == taken
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import csalgan
 from csalgan import output, prediction, weights
 from csalgan.cli import main
 from csalgan.config import load_profile
-from csalgan.data import open_dataset
+from csalgan.data import make_split, open_dataset
 from csalgan.errors import CsalganError
 from csalgan.evaluation import read_map
 from csalgan.prediction import Predictor
@@ -115,6 +115,20 @@ def test_a_datasets_predictions_are_what_evaluate_reads(
     assert len(scores[0]) == len(scores[1]) > 0
     cc = [table.xs("cc", level="metric") for table in scores]
     assert np.allclose(*cc, atol=2e-3)
+
+
+@pytest.mark.parametrize("part", ["all", "test"])
+def test_it_says_which_records_the_model_was_trained_on(
+    part, run, dataset, tmp_path, monkeypatch, capsys
+):
+    arguments = ["--data", dataset.root, "--part", part, "--run", run.folder, "--no-overlays"]
+    code, _, err = command(*arguments, "--out", tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, err
+    split = make_split(dataset.records, rule=run.profile.data.split, seed=run.profile.split_seed)
+    seen = len(split.of("train", dataset.records))
+    assert seen > 0
+    note = f"note: {seen} of {len(dataset.records)} records show images this model was trained on"
+    assert (note in err) == (part == "all")
 
 
 @pytest.mark.parametrize(

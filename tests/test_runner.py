@@ -97,6 +97,7 @@ def test_children_end_with_the_runner(tmp_path, number):
     process.send_signal(number)
     process.wait(20)
     wait_for(lambda: not alive(child))
+    assert not alive(child)
 
 
 def wait_for(condition, seconds: float = 40) -> None:

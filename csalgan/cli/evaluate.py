@@ -90,7 +90,7 @@ def evaluate(
         seed=seed,
         provenance=run.provenance if run else None,
     )
-    model = f"paper model, {run.subset}" if run else predictions.resolve().name
+    model = f"{run.profile.model.kind} model, {run.subset}" if run else predictions.resolve().name
     if model in (*BASELINES, CEILING, evaluation.OURS):  # names that tables keep for their own
         model += " (maps)"
     import pandas as pd

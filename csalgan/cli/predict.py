@@ -119,7 +119,8 @@ def predict(
 
     table = pd.DataFrame(rows).assign(model=predictor.name, **predictor.provenance.as_dict())
     write_text(out / "predictions.csv", table.to_csv(index=False))
-    print(f"{len(table)} maps of {len(work)} photographs: {out / 'maps'}")
+    what = "records" if data else "photographs"
+    print(f"{len(table)} maps of {len(work)} {what}: {out / 'maps'}")
     print(f"{predictor.name} · {predictor.provenance.line()}")
 
 
@@ -158,9 +159,17 @@ def _records(data: str, part: str, subset: str, predictor: "Predictor") -> list[
 
     dataset = open_dataset(data)
     records = dataset.subset(subset)
+    rule, seed = predictor.split
+    split = make_split(dataset.records, rule=rule, seed=seed)
     if part != "all":
-        split = make_split(dataset.records, rule="image", seed=predictor.split_seed)
         records = split.of(part, records)
+    elif predictor.provenance.fingerprint == dataset.fingerprint[:12]:
+        known = len(split.of("train", records))
+        print(
+            f"note: {known} of {len(records)} records show images this model was trained on, so "
+            "scores of all tell nothing; take --part test, or csalgan evaluate --split test.",
+            file=sys.stderr,
+        )
     return [
         Photograph(row.record, Path(row.image_path), (row.text,))
         for row in records.itertuples(index=False)
