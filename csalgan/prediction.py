@@ -44,7 +44,7 @@ class Predictor:
         sizes: sides of the squares the generator sees, pixels; with several, the average of the
             densities is predicted.
         provenance: of the run the weights come from.
-        cast_to_int: cut text embeddings to integers, as the published code did.
+        cast_to_int: cut text embeddings to integers, as the author's code did.
         split: rule and seed of the split whose training images the generator has seen.
         fast: see :meth:`quickened`.
     """
@@ -60,8 +60,8 @@ class Predictor:
     fast: bool = False
 
     @classmethod
-    def of_run(cls, run: Run, which: str = "best") -> "Predictor":
-        """The predictor of a training run.
+    def of_run(cls, run: Run, which: str | None = None) -> "Predictor":
+        """The predictor of a training run (``which``: see :meth:`Run.generator`).
 
         Raises:
             CsalganError: the text encoder's weights are not those the run was trained with.

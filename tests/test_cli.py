@@ -112,4 +112,4 @@ def test_the_help_does_not_wait_for_torch():
 def test_profiles_are_listed(monkeypatch, capsys):
     code, out, _ = command("profiles", monkeypatch=monkeypatch, capsys=capsys)
     assert code == 0
-    assert "published-code" in out
+    assert "author-cpu" in out

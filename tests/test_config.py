@@ -7,7 +7,7 @@ from csalgan.errors import CsalganError
 
 
 def test_every_profile_of_the_package_loads_and_bears_its_file_name():
-    assert {"smoke", "demo", "paper", "published-code", "paper-cpu"} <= set(profile_names())
+    assert {"smoke", "demo", "paper", "author", "author-cpu", "paper-cpu"} <= set(profile_names())
     for name in profile_names():
         assert load_profile(name).name == name
 
@@ -21,12 +21,44 @@ def test_the_paper_profile_is_the_papers_recipe():
     assert (training.betas, training.content_weight) == ((0.5, 0.999), 0.05)
 
 
-def test_the_published_code_departs_where_the_design_says():
-    profile = load_profile("published-code")
-    assert profile.training.content_weight == 0
+def test_the_author_profile_departs_from_the_papers_where_the_sources_say():
+    profile, paper = load_profile("author"), load_profile("paper")
+    training = profile.training
+    assert (training.epochs, training.learning_rate) == (50, 2e-4)
+    assert (training.content_weight, training.keep, training.precision) == (0, "last", "float32")
     assert profile.text.cast_to_int
-    assert (profile.data.split, profile.data.free_viewing) == ("published", "all")
+    assert (profile.data.split, profile.data.free_viewing) == ("record", "all")
     assert profile.evaluation.metric_profiles[0] == "paper"
+    switches = [
+        "data.split=image",
+        "data.free_viewing=subset",
+        "text.cast_to_int=false",
+        "training={content_weight: 0.05, keep: best, precision: auto}",
+        "evaluation={}",
+    ]
+    undone = load_profile("author", switches).as_dict()
+    names = ("name", "description")
+    assert {k: v for k, v in undone.items() if k not in names} == {
+        k: v for k, v in paper.as_dict().items() if k not in names
+    }
+
+
+@pytest.mark.parametrize("name", ["paper", "author"])
+def test_the_cpu_recipes_are_the_same_but_for_size_sentences_and_patience(name):
+    small, large = load_profile(f"{name}-cpu"), load_profile(name)
+    assert small.training.epochs == large.training.epochs == 50
+    changes = {"patience": 10, "precision": "auto"}
+    assert small.training == large.training.model_copy(update=changes)
+    assert small.data == large.data.model_copy(update={"size": 128})
+    assert small.text == large.text.model_copy(update={"encoder": "minilm"})
+
+
+def test_earlier_names_are_still_read(tmp_path):
+    assert load_profile("published-code") == load_profile("author")
+    assert load_profile("smoke", ["data.split=published"]).data.split == "record"
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\ndescription: y\ndata: {split: published}\n")
+    assert load_profile(path).data.split == "record"
 
 
 def test_overrides_are_read_as_yaml_and_checked():
@@ -82,5 +114,5 @@ def test_a_bad_profile_file_is_named(tmp_path, text, named):
 
 
 def test_an_unknown_profile_lists_the_known_ones():
-    with pytest.raises(CsalganError, match="use one of best, demo, demo-compact"):
+    with pytest.raises(CsalganError, match="use one of author, author-cpu, best"):
         load_profile("papr")

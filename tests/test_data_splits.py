@@ -1,4 +1,4 @@
-"""No image in two parts; the published code's leak under its own name."""
+"""No image in two parts; the leak of the author's code under its own name."""
 
 import pandas as pd
 import pytest
@@ -39,15 +39,15 @@ def test_the_seed_decides():
     assert make_split(records, seed=1).test.tolist() != make_split(records, seed=2).test.tolist()
 
 
-def test_the_published_rule_leaks_as_the_published_code_did():
+def test_a_split_over_records_leaks_images_as_the_authors_code_did():
     records = table(100, 100)
-    split = make_split(records, rule="published", seed=0)
+    split = make_split(records, rule="record", seed=0)
+    names = [*split.train, *split.val, *split.test]
+    assert sorted(names) == sorted(records["record"])  # each record in one part
     assert len(split.test) == round(0.15 * len(records))
-    assert not set(split.train) & set(split.val)
-    assert set(split.train) & set(split.test)  # test records were drawn from all records
     images = {part: set(split.of(part, records)["image_id"]) for part in ("train", "test")}
     shared = len(images["train"] & images["test"]) / len(images["test"])
-    assert shared > 0.9  # nearly every test image is seen in training
+    assert shared > 0.8  # most test images are seen in training
 
 
 def test_a_subset_is_filtered_after_the_split():
@@ -59,8 +59,8 @@ def test_a_subset_is_filtered_after_the_split():
 
 def test_wrong_arguments_are_named():
     records = table(4, 4)
-    with pytest.raises(CsalganError, match="split rule 'records'"):
-        make_split(records, rule="records")
+    with pytest.raises(CsalganError, match="split rule 'published'"):
+        make_split(records, rule="published")
     with pytest.raises(CsalganError, match="sum to 1"):
         make_split(records, fractions=(0.7, 0.2, 0.2))
     with pytest.raises(CsalganError, match="part 'valid'"):

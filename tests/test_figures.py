@@ -290,7 +290,7 @@ def test_an_image_split_shares_nothing_and_a_record_split_does(dataset):
     honest = exploration.split_summary(make_split(records, rule="image"), records)
     assert honest.records.sum() == len(records)
     assert not honest.shared_with_train.any()
-    leaky = exploration.split_summary(make_split(records, rule="published"), records)
+    leaky = exploration.split_summary(make_split(records, rule="record"), records)
     assert leaky.set_index("part").shared_with_train["test"] > 0
 
 

@@ -271,9 +271,9 @@ WRONG = {
         (lambda job: lambda d, s, p: losses.discriminator_loss(d(s), d(p)), "the sigmoid already"),
     ],
     "03-5": [
-        (lambda job: published(job)[0], "give the share"),
-        (lambda job: published(job)[1], r"whose \*image\* is in training"),
-        (lambda job: published(job)[2], "divided by the training records"),
+        (lambda job: parted(job)[0], "give the share of all records"),
+        (lambda job: parted(job)[1], "may still show an image that was"),
+        (lambda job: parted(job)[2], "the table is computed on all"),
     ],
     "04-1": [
         (lambda job: {"auc"}, "and so does sauc"),
@@ -397,13 +397,13 @@ def stride_first(layers):
     return seen
 
 
-def published(job):
-    """How many test records are training records, the share of known images, a wrong share."""
+def parted(job):
+    """Of a split over records: records whose image is trained on, and two wrong shares."""
     records = job.dataset.records
-    split = make_split(records, "published", seed=0)
-    both = len(set(split.train) & set(split.test))
-    test, train = split.of("test", records), split.of("train", records)
-    return both, test.image_id.isin(train.image_id).mean(), both / len(train)
+    split = make_split(records, "record", seed=0)
+    known = records.image_id.isin(split.of("train", records).image_id)
+    test = records.record.isin(split.test)
+    return int(known.sum()), len(split.train) / len(records), known[test].mean()
 
 
 def test_every_exercise_has_three_typical_wrong_answers():
@@ -602,10 +602,10 @@ def test_remembering_images_pays_only_where_the_split_leaks(job):
     means = teaching.leakage(job).groupby("rule").mean()
     assert means.remembered["over images"] == 0
     assert means.memory["over images"] == means.mean_map["over images"]
-    for leaking in ("over records", "published"):
+    for leaking in ("over records", "all records"):
         assert means.remembered[leaking] > 0.5
     gain = means.memory - means.mean_map
-    assert gain["published"] > gain["over records"] > 0
+    assert gain["all records"] > gain["over records"] > 0
 
 
 class Listener:

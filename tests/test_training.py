@@ -130,7 +130,7 @@ def test_bfloat16_stays_close_to_float32():
 
 
 def test_subsets_and_parts_follow_the_paper_or_its_code(dataset):
-    ours, theirs = profile(), profile("data.free_viewing=all", "data.split=published")
+    ours, theirs = profile(), profile("data.free_viewing=all", "data.split=record")
     four = dataset.records["n_records"] == 4
     sal = subset_records(dataset, "sal")
     assert set(sal["condition"]) == {"none", "salient"}
@@ -144,13 +144,13 @@ def test_subsets_and_parts_follow_the_paper_or_its_code(dataset):
     assert not images["train"] & images["test"]
     assert not images["train"] & images["val"]
     assert sum(len(rows) for rows in parts.values()) == len(dataset.records)
-    leaky = make_split(dataset.records, rule="published", seed=0)
+    leaky = make_split(dataset.records, rule="record", seed=0)
     rows = part_rows(dataset, theirs, leaky, "total")
     leaked = set(dataset.records.loc[rows["train"], "image_id"])
     assert leaked & set(dataset.records.loc[rows["test"], "image_id"])
 
 
-def test_the_published_code_cuts_text_to_integers():
+def test_the_authors_code_cuts_text_to_integers():
     class Encoder:
         def encode(self, texts):
             return np.array([[0.4, -0.9, 1.7, -2.2]] * len(texts), dtype=np.float32)
@@ -177,6 +177,16 @@ def test_a_run_leaves_everything_needed_to_reload_it(dataset, tmp_path):
     assert run.provenance.encoder == "hashing"
     assert "synthetic" in run.provenance.data
     assert sum(run.info["records"].values()) == len(dataset.records)
+
+
+def test_the_generator_of_a_run_is_the_one_its_profile_keeps(dataset, tmp_path):
+    run = train(profile("training.keep=last"), dataset, "sal", tmp_path / "run", progress=False)
+    (run.folder / "best.safetensors").unlink()
+    last = run.generator("last").state_dict()
+    assert all(torch.equal(last[key], value) for key, value in run.generator().state_dict().items())
+    keeping_best = Run(run.folder, run.info | {"profile": profile().as_dict()}, run.history)
+    with pytest.raises(CsalganError, match=r"best\.safetensors"):
+        keeping_best.generator()
 
 
 def test_resumed_training_ends_at_the_same_bits(dataset, tmp_path):

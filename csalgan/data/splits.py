@@ -1,8 +1,8 @@
 """Parting a dataset into training, validation and test.
 
 The honest rule parts *images*: all records of one image fall into one part, so nothing about a test
-image is known from training. The published code's rule exists under its own name, to show what it
-costs.
+image is known from training. The rule of the author's code parts *records*; it is here to repeat
+what that code did, and to show what it costs.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Split:
 
     Attributes:
         train, val, test: arrays of record names, in the order of the table they came from.
-        rule: ``image`` or ``published``.
+        rule: ``image`` or ``record``.
         seed: of the draw.
     """
 
@@ -54,8 +54,8 @@ def make_split(
     Args:
         records: ``Dataset.records``.
         rule: ``image``: over images, stratified by images with two and with four records.
-            ``published``: training and validation over *records*, and the test records drawn anew
-            from all of them, as the published code did; test then overlaps training.
+            ``record``: over records, so one image has records in several parts. (The author's
+            code then scored draws from *all* records: :mod:`csalgan.author`.)
         seed: the same seed gives the same split.
         fractions: train, validation, test; they sum to 1.
 
@@ -66,10 +66,8 @@ def make_split(
         raise CsalganError(f"fractions {fractions}: give three shares that sum to 1.")
     generator = np.random.default_rng(seed)
     names = records["record"].to_numpy()
-    if rule == "published":
-        train, val, _ = _cut(generator.permutation(names), fractions)
-        test = generator.permutation(names)[: round(fractions[2] * len(names))]
-        chosen = {"train": train, "val": val, "test": test}
+    if rule == "record":
+        chosen = dict(zip(PARTS, _cut(generator.permutation(names), fractions), strict=True))
     elif rule == "image":
         images: dict[str, list[str]] = {part: [] for part in PARTS}
         for _, group in records.groupby("n_records", sort=True):
@@ -78,7 +76,7 @@ def make_split(
                 images[part] += list(part_ids)
         chosen = {part: names[records["image_id"].isin(images[part])] for part in PARTS}
     else:
-        raise CsalganError(f"split rule {rule!r}: use image or published.")
+        raise CsalganError(f"split rule {rule!r}: use image or record.")
     ordered = {part: names[np.isin(names, list(values))] for part, values in chosen.items()}
     return Split(**ordered, rule=rule, seed=seed)
 

@@ -19,7 +19,7 @@ from csalgan.figures.base import (
 _RULES = {
     "over images": "over images (ours)",
     "over records": "over records",
-    "published": "over records, test drawn again (published code)",
+    "all records": "over records, tested on all of them (author's code)",
 }
 
 

@@ -112,6 +112,6 @@ class Batches:
 
 
 def embed(encoder: TextEncoder, texts: list[str], cast_to_int: bool) -> np.ndarray:
-    """``(N, D)`` float32 embeddings, cut to integers when the profile says so (published code)."""
+    """``(N, D)`` float32 embeddings, cut to integers when the profile says so (author's code)."""
     vectors = encoder.encode(texts)
     return vectors.astype(np.int64).astype(np.float32) if cast_to_int else vectors

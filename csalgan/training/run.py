@@ -102,9 +102,13 @@ class Run:
         """Whether every epoch of the profile has been trained, or training stopped early."""
         return finished(self.profile, self.history["val_cc"].tolist())
 
-    def generator(self, which: str = "best") -> Generator:
-        """The trained generator in evaluation mode, on the CPU; ``which``: ``best`` or ``last``."""
-        path = self.folder / f"{which}.safetensors"
+    def generator(self, which: str | None = None) -> Generator:
+        """The trained generator in evaluation mode, on the CPU.
+
+        Args:
+            which: ``best`` or ``last``; by default the one that the profile keeps.
+        """
+        path = self.folder / f"{which or self.profile.training.keep}.safetensors"
         generator = empty_generator(self.profile, self.info["text_dim"])
         try:
             generator.load_state_dict(load_file(path))
@@ -180,7 +184,7 @@ def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
 
 
 def subset_records(dataset: Dataset, subset: str, free_viewing: str = "subset") -> pd.DataFrame:
-    """Records of a subset; ``free_viewing='all'`` adds that of every image (published code)."""
+    """Records of a subset; ``free_viewing='all'`` adds that of every image (author's code)."""
     records = dataset.subset(subset)
     if free_viewing == "all":
         chosen = dataset.records["record"].isin(records["record"])

@@ -124,7 +124,7 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
         },
         "validation": {"cc": float(best["val_cc"]), "nss": float(best["val_nss"])},
     }
-    state = run.generator().state_dict()
+    state = run.generator("best").state_dict()
     half = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in state.items()

@@ -43,7 +43,7 @@ class Model(NamedTuple):
     def part(self, dataset, image_id: str) -> str:
         """Which part an image was in for this model: ``train``, ``val``, ``test`` or ``new``.
 
-        A published split puts an image into several parts: the training part wins.
+        A split over records puts an image into several parts: the training part wins.
         """
         if self.data != dataset.fingerprint[:12]:
             return "new"

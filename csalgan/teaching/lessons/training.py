@@ -287,40 +287,41 @@ def discriminator_loss(answer: Any, about: About) -> str:
 @exercise(
     "03-5",
     "compute",
-    """Take the published code's split, `make_split(records, "published", seed=0)` (from
-    `csalgan.data`). What share of its test *records* stands in its training part as well: the very
-    same record, not only the same image?""",
+    """The author's code parts *records* 70/15/15, and computes its table on records drawn from all
+    of them. Take `make_split(records, "record", seed=0)` (from `csalgan.data`): what share of
+    *all* records was trained on, or shows an image that was?""",
 )
-def published_overlap(answer: Any, about: About) -> str:
+def known_images(answer: Any, about: About) -> str:
     records = about.job.dataset.records
-    split = make_split(records, "published", seed=0)
+    split = make_split(records, "record", seed=0)
     train, test = split.of("train", records), split.of("test", records)
-    both = set(train["record"]) & set(test["record"])
-    right = len(both) / len(test)
-    images = set(train["image_id"]) & set(test["image_id"])
+    known = records["image_id"].isin(train["image_id"])
+    right = known.mean()
     one_number(
         answer,
         right,
         [
-            (len(both), "That is how many; give the share of the test records."),
-            (len(both) / len(train), "You divided by the training records; a share of the test."),
+            (known.sum(), "That is how many; give the share of all records."),
+            (
+                len(train) / len(records),
+                "That is the share of records that were trained on. One that was not may still "
+                "show an image that was.",
+            ),
             (
                 test["image_id"].isin(train["image_id"]).mean(),
-                "That is the share of test records whose *image* is in training. The question is "
-                "about the very same record.",
+                "That is the share among the test records; the table is computed on all.",
             ),
             (
-                len(images) / test["image_id"].nunique(),
-                "That is the share of test *images* with a record in training. The question is "
-                "about the very same record.",
+                train["image_id"].nunique() / records["image_id"].nunique(),
+                "That is the share of *images*; records are asked for.",
             ),
-            (1 - right, "That is the share that is *not* in the training part."),
+            (1 - right, "That is the share that is new to the model."),
         ],
     )
     return (
-        f"{right:.0%}: the test set was drawn from all records again, so a model is asked about "
-        f"what it was trained on; and {test['image_id'].isin(train['image_id']).mean():.0%} of "
-        "the test records show an image it knows."
+        f"{right:.0%}: {len(train) / len(records):.0%} of the records were trained on, and of "
+        f"those kept for testing {test['image_id'].isin(train['image_id']).mean():.0%} show an "
+        "image the model knows."
     )
 
 
