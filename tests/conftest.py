@@ -39,6 +39,19 @@ def real() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared():
+    """Another dataset that lies beside SJTU-TIS, by its folder's name."""
+    beside = Path(os.environ.get("SJTU_TIS", ROOT.parent / "shared" / "sjtu-tis")).parent
+
+    def folder(name: str) -> Path:
+        if not (beside / name).is_dir():
+            pytest.skip(f"no data at {beside / name}")
+        return beside / name
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def embedded(tmp_path_factory) -> Path:
     """A small embedded dataset (12 images), made once a session; read it, do not change it."""
     from csalgan.data import synthesise

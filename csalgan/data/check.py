@@ -6,7 +6,7 @@ It reads the files itself and leans on nothing that a fault could break.
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,17 +16,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from csalgan import paths
-from csalgan.data.archive import unpacked
-from csalgan.data.records import CONDITIONS, parse_stem
+from csalgan.data import sjtu_tis
+from csalgan.data.dataset import Dataset
+from csalgan.data.layouts import recognise
+from csalgan.data.records import CONDITIONS, SUBSETS, parse_stem
 from csalgan.data.sentences import find_sentences, read_json, read_workbook
-from csalgan.data.sjtu_tis import (
-    FIXATED_ABOVE,
-    FOLDERS,
-    SUFFIXES,
-    Dataset,
-    read_pixels,
-    sentence_key,
-)
+from csalgan.data.sjtu_tis import FIXATED_ABOVE, FOLDERS, SUFFIXES, read_pixels, sentence_key
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
 
@@ -90,15 +85,15 @@ def check_dataset(path: str | os.PathLike) -> CheckReport:
     ``unknown name``, ``duplicate record``, ``missing map``, ``missing fixation``,
     ``missing image``, ``missing sentence``, ``missing record``, ``unreadable file``,
     ``size mismatch``, ``fixation values``, ``empty fixation set``, ``constant map``,
-    ``map not grey``; and the warnings :data:`WARNINGS`.
+    ``map not grey``; and the warnings :data:`WARNINGS`. Of the other layouts: ``not as
+    released`` (the reader refuses it, and stops there), ``unreadable file``, ``size mismatch``.
 
     Raises:
         CsalganError: there is nothing at ``path``, or it is an archive that cannot be unpacked.
     """
-    path = Path(path).expanduser()
-    if not path.exists():
-        raise CsalganError(f"{path}: no such dataset; give a folder or archive of SJTU-TIS.")
-    root = path.resolve() if path.is_dir() else unpacked(path)
+    root, read = recognise(path)
+    if read is not sjtu_tis.read:
+        return _check_free_viewing(root, read)
     if not any(root.iterdir()):
         raise CsalganError(f"{root}: is empty; give the folder that holds image/, map/, fixation/.")
     report = CheckReport(root)
@@ -148,6 +143,36 @@ def require_clean(dataset: Dataset) -> None:
             f"`csalgan data check {dataset.root}` lists them."
         )
     write_text(receipt, f"{dataset.root}\n")
+
+
+def _check_free_viewing(root: Path, read: Callable[[Path], Dataset]) -> CheckReport:
+    """What the reader refuses, or else every photograph, decoded."""
+    report = CheckReport(root)
+    try:
+        dataset = read(root)
+    except CsalganError as error:
+        file, _, message = str(error).partition(": ")
+        report.faults.append(Fault(os.path.relpath(file, root), "not as released", message))
+        return report
+
+    def check(row) -> list[Fault]:
+        name = os.path.relpath(row.image_path, root)
+        try:
+            height, width = dataset.image(row.record).shape[:2]
+        except CsalganError as error:
+            return [Fault(name, "unreadable file", str(error).partition(": ")[2])]
+        if (height, width) == (row.height, row.width):
+            return []
+        message = f"is {width} × {height}, its fixations are of {row.width} × {row.height}"
+        return [Fault(name, "size mismatch", message)]
+
+    with ThreadPoolExecutor(2) as pool:  # decoding releases the lock
+        for faults in pool.map(check, dataset.records.itertuples(index=False)):
+            report.faults += faults
+    report.n_images = report.n_records = len(dataset.records)
+    report.conditions = dict.fromkeys(CONDITIONS, 0) | {"none": report.n_records}
+    report.subsets = {name: len(dataset.subset(name)) for name in SUBSETS}
+    return report
 
 
 def _list(root: Path, folder: str, faults: list[Fault]) -> dict[str, Path]:

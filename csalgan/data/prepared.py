@@ -26,7 +26,7 @@ import pandas as pd
 from PIL import Image
 
 from csalgan import paths
-from csalgan.data.sjtu_tis import Dataset
+from csalgan.data.dataset import Dataset
 from csalgan.files import atomic_dir
 
 #: Raise it when the files' meaning changes: older folders are then made again.

@@ -4,27 +4,15 @@
 shared by all records of an image. Sentences come in ``image_text.json`` or the workbook.
 """
 
-import json
 import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from csalgan.data.archive import unpacked
-from csalgan.data.records import (
-    CONDITIONS,
-    CONDITIONS_OF_SUBSET,
-    SUBSETS,
-    parse_stem,
-    source_of,
-)
+from csalgan.data.dataset import Arrays, Dataset
+from csalgan.data.records import CONDITIONS, parse_stem, source_of
 from csalgan.data.sentences import find_sentences, read_sentences
 from csalgan.errors import CsalganError
 
@@ -35,127 +23,32 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 FIXATED_ABOVE = 127
 
 
-def open_dataset(path: str | os.PathLike) -> "Dataset":
-    """Open a dataset in the released layout.
-
-    Args:
-        path: a folder, or a ``.zip``/``.tar``/``.tar.gz`` of one (unpacked into the cache once).
+def read(root: Path) -> Dataset:
+    """Read the table of records of a folder in the released layout.
 
     Raises:
-        CsalganError: nothing there, an empty folder, a folder or the sentences are missing, or a
-            record lacks its photograph or fixations (``csalgan data check`` lists every fault).
+        CsalganError: an empty folder, a folder or the sentences are missing, or a record lacks its
+            photograph or fixations (``csalgan data check`` lists every fault).
     """
-    path = Path(path).expanduser()
-    if not path.exists():
-        raise CsalganError(f"{path}: no such dataset; give a folder or archive of SJTU-TIS.")
-    root = path.resolve() if path.is_dir() else unpacked(path)
     for folder in FOLDERS:
         if not (root / folder).is_dir():
             what = "is empty" if not any(root.iterdir()) else f"has no {folder}/ folder"
             raise CsalganError(
                 f"{root}: {what}; give the folder that holds image/, map/ and fixation/."
             )
-    return Dataset(root, _records(root))
+    return Dataset(root, "SJTU-TIS", _records(root), Arrays(_image, _map, _fixations))
 
 
-class Dataset:
-    """An opened dataset: a table of records, and arrays on demand.
+def _image(row: pd.Series) -> np.ndarray:
+    return read_pixels(row["image_path"], "RGB")
 
-    Attributes:
-        root: its folder.
-        records: one row a gaze record, sorted by image, then condition; columns ``record`` (str),
-            ``image_id`` (str), ``condition`` (``none``, ``general``, ``non_salient``,
-            ``salient``), ``text`` (str, "" for free viewing), ``image_path``, ``map_path``,
-            ``fixation_path`` (str), ``width``, ``height`` (int, pixels), ``source`` (``COCO`` or
-            ``Flickr30k``), ``n_records`` (2 or 4: records of that image).
-    """
 
-    def __init__(self, root: Path, records: pd.DataFrame):
-        self.root = root
-        self.records = records
-        self._row = {record: number for number, record in enumerate(records["record"])}
+def _map(row: pd.Series) -> np.ndarray:
+    return read_pixels(row["map_path"], "L")
 
-    @cached_property
-    def truth(self) -> dict[str, Any] | None:
-        """Known ground truth of an embedded dataset (``synthetic.json``); None for real gaze."""
-        path = self.root / "synthetic.json"
-        if not path.is_file():
-            return None
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CsalganError(f"{path}: not readable as JSON; make the set again.") from error
 
-    @property
-    def synthetic(self) -> bool:
-        """Whether the gaze is simulated."""
-        return self.truth is not None
-
-    @property
-    def name(self) -> str:
-        """What stands on tables and figures."""
-        images = self.records["image_id"].nunique()
-        if self.truth is not None:
-            return f"embedded (synthetic, seed {self.truth['seed']}, {images} images)"
-        return f"SJTU-TIS ({images} images)"
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 (64 hex digits) over names, sentences and the content of every file used.
-
-        The same content gives the same fingerprint wherever it lies.
-        """
-        paths = {
-            path: self.records[column].iat[row]
-            for column in ("image_path", "map_path", "fixation_path")
-            for row, path in enumerate(self.records[column])
-        }
-        with ThreadPoolExecutor(2) as pool:  # hashing and reading release the lock
-            digests = dict(zip(paths, pool.map(_file_digest, paths), strict=True))
-        whole = sha256()
-        columns = ["record", "condition", "text", "image_path", "map_path", "fixation_path"]
-        for record, condition, text, *files in self.records[columns].itertuples(index=False):
-            line = [record, condition, text, *(digests[file] for file in files)]
-            whole.update(json.dumps(line).encode())
-        return whole.hexdigest()
-
-    def row(self, record: str) -> pd.Series:
-        """The row of a record.
-
-        Raises:
-            CsalganError: no such record.
-        """
-        if record not in self._row:
-            raise CsalganError(f"{self.root}: no record {record!r}; see its table of records.")
-        return self.records.iloc[self._row[record]]
-
-    def image(self, record: str) -> np.ndarray:
-        """The photograph: uint8 ``(H, W, 3)`` RGB (transparency is dropped, not blended)."""
-        return read_pixels(self.row(record)["image_path"], "RGB")
-
-    def map(self, record: str) -> np.ndarray:
-        """The measured saliency map: uint8 ``(H, W)``."""
-        return read_pixels(self.row(record)["map_path"], "L")
-
-    def fixations(self, record: str) -> np.ndarray:
-        """Fixated pixels: int32 ``(N, 2)`` rows (y, x), native pixels, in reading order."""
-        pixels = read_pixels(self.row(record)["fixation_path"], "L")
-        return np.argwhere(pixels > FIXATED_ABOVE).astype(np.int32)
-
-    def subset(self, name: str) -> pd.DataFrame:
-        """Records of one of the paper's subsets: ``total``, ``general``, ``sal``, ``non_sal``.
-
-        ``sal`` and ``non_sal`` hold the images with four records only.
-
-        Raises:
-            CsalganError: another name.
-        """
-        if name not in SUBSETS:
-            raise CsalganError(f"subset {name!r}: use one of {', '.join(SUBSETS)}.")
-        chosen = self.records["condition"].isin(CONDITIONS_OF_SUBSET[name])
-        if name in ("sal", "non_sal"):
-            chosen &= self.records["n_records"] == 4
-        return self.records[chosen]
+def _fixations(row: pd.Series) -> np.ndarray:
+    return np.argwhere(read_pixels(row["fixation_path"], "L") > FIXATED_ABOVE).astype(np.int32)
 
 
 def read_pixels(path: str | os.PathLike, mode: str) -> np.ndarray:
@@ -227,29 +120,24 @@ def _records(root: Path) -> pd.DataFrame:
     records = pd.DataFrame(table, columns=columns)
     records["order"] = records["condition"].map(CONDITIONS.index)
     records = records.sort_values(["image_id", "order"], ignore_index=True)
-    sizes = _sizes(records["image_path"])
-    records["width"] = [width for width, _ in sizes]
-    records["height"] = [height for _, height in sizes]
+    sizes = {path: picture_size(path) for path in records["image_path"].unique()}
+    records["width"] = [sizes[path][0] for path in records["image_path"]]
+    records["height"] = [sizes[path][1] for path in records["image_path"]]
     records["source"] = records["image_id"].map(source_of)
     records["n_records"] = records.groupby("image_id")["record"].transform("size")
     return records.drop(columns=["suffix", "order"])
 
 
-def _sizes(paths: Iterable[str]) -> list[tuple[int, int]]:
-    """(width, height) from the files' headers; nothing is decoded."""
-    known: dict[str, tuple[int, int]] = {}
-    for path in paths:
-        if path not in known:
-            try:
-                with Image.open(path) as picture:
-                    known[path] = picture.size
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-                raise CsalganError(f"{path}: is not a picture; copy it again.") from error
-    return [known[path] for path in paths]
+def picture_size(path: str | os.PathLike) -> tuple[int, int]:
+    """(width, height) from a file's header; nothing is decoded.
 
-
-def _file_digest(path: str) -> str:
+    Raises:
+        CsalganError: the file is missing or no picture.
+    """
     try:
-        return sha256(Path(path).read_bytes()).hexdigest()
-    except OSError as error:
-        raise CsalganError(f"{path}: cannot be read; copy the dataset again.") from error
+        with Image.open(path) as picture:
+            return picture.size
+    except FileNotFoundError as error:
+        raise CsalganError(f"{path}: is missing; copy the dataset again.") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise CsalganError(f"{path}: is not a picture; copy it again.") from error

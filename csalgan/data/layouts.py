@@ -1,0 +1,45 @@
+"""Which reader opens a folder."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from csalgan.data import osie, sjtu_tis
+from csalgan.data.archive import unpacked
+from csalgan.data.dataset import Dataset
+from csalgan.errors import CsalganError
+
+#: A file that only one layout has → its reader. All else is read as SJTU-TIS.
+READERS = {osie.FIXATIONS: osie.read}
+
+
+def open_dataset(path: str | os.PathLike) -> Dataset:
+    """Open a dataset, its layout recognised: SJTU-TIS or OSIE, as released.
+
+    Args:
+        path: a folder, or a ``.zip``/``.tar``/``.tar.gz`` of one (unpacked into the cache once).
+
+    Raises:
+        CsalganError: nothing there, an empty folder, or files that are not as released
+            (``csalgan data check`` lists every fault).
+    """
+    root, read = recognise(path)
+    return read(root)
+
+
+def recognise(path: str | os.PathLike) -> tuple[Path, Callable[[Path], Dataset]]:
+    """The folder of a dataset, unpacked if need be, and the reader of its layout.
+
+    Raises:
+        CsalganError: nothing there, or an archive that cannot be unpacked.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise CsalganError(f"{path}: no such dataset; give a folder or archive of one.")
+    root = path.resolve() if path.is_dir() else unpacked(path)
+    # An archive may hold the layout one folder deep.
+    for folder in (root, *(sorted(root.iterdir()) if path.is_file() else ())):
+        for mark, read in READERS.items():
+            if (folder / mark).is_file():
+                return folder, read
+    return root, sjtu_tis.read

@@ -1,0 +1,41 @@
+"""Small datasets in the layouts of other releases, drawn at random."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+
+def photograph(path: Path, size: tuple[int, int], rng: np.random.Generator) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+    coarse.resize(size[::-1], Image.Resampling.BICUBIC).save(path, quality=90)
+
+
+def trials(size, observers: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Each observer's fixations, float (N, 2) rows (y, x) in pixels; the last has made none."""
+    counts = [*rng.integers(3, 9, observers - 1), 0]
+    where = [rng.normal(0.5, 0.15, (n, 2)).clip(0.02, 0.98) * size for n in counts]
+    return [np.round(each, 1) for each in where]
+
+
+def write_osie(root: Path, n_images=6, observers=4, size=(60, 80), seed=0) -> list:
+    """OSIE's layout; returns the trials of every image, as written (counted from 1)."""
+    rng = np.random.default_rng(seed)
+    written, cell = [], np.empty((n_images, 1), object)
+    for k in range(n_images):
+        photograph(root / "data" / "stimuli" / f"{1001 + k}.jpg", size, rng)
+        looked = [each + 1 for each in trials(size, observers, rng)]
+        subjects = np.empty((observers, 1), object)
+        for number, each in enumerate(looked):
+            subjects[number, 0] = {
+                "fix_x": each[:, 1][None],
+                "fix_y": each[:, 0][None],
+                "fix_duration": np.full((1, len(each)), 200, np.uint16),
+            }
+        cell[k, 0] = {"img": f"{1001 + k}.jpg", "subjects": subjects}
+        written.append(looked)
+    (root / "data" / "eye").mkdir(parents=True)
+    savemat(root / "data" / "eye" / "fixations.mat", {"fixations": cell})
+    return written

@@ -1,0 +1,161 @@
+"""Datasets of free viewing with known observers: OSIE."""
+
+import shutil
+
+import numpy as np
+import pytest
+from gaze_sets import photograph, write_osie
+from PIL import Image
+from scipy.io import savemat
+from scipy.ndimage import gaussian_filter
+
+from csalgan.data import check_dataset, make_split, open_dataset, prepare, require_clean
+from csalgan.errors import CsalganError
+
+
+@pytest.fixture(scope="module")
+def osie(tmp_path_factory):
+    root = tmp_path_factory.mktemp("osie") / "set"
+    return root, write_osie(root)
+
+
+def test_osie_becomes_the_same_table_of_records(osie, embedded):
+    dataset = open_dataset(osie[0])
+    assert dataset.records.columns.tolist() == open_dataset(embedded).records.columns.tolist()
+    assert dataset.records["record"].tolist() == [str(1001 + k) for k in range(6)]
+    assert (dataset.records["condition"] == "none").all()
+    assert (dataset.records["text"] == "").all()
+    assert dataset.name == "OSIE (6 images)"
+    assert dataset.has_observers
+    assert not dataset.has_sentences
+    assert not dataset.synthetic
+    assert len(dataset.subset("general")) == 6
+    assert dataset.subset("sal").empty
+
+
+def test_osie_counts_from_1_and_loses_each_viewers_first_fixation(osie):
+    dataset = open_dataset(osie[0])
+    for record, looked in zip(dataset.records["record"], osie[1], strict=True):
+        found, who = dataset.fixations(record), dataset.observers(record)
+        assert found.dtype == who.dtype == np.int32
+        for number, trial in enumerate(looked):
+            expected = np.floor(trial[1:] + 0.5) - 1
+            assert np.array_equal(found[who == number], expected)
+        assert len(found) == sum(max(len(trial) - 1, 0) for trial in looked)
+
+
+def test_a_map_is_the_fixations_blurred_by_one_degree(osie):
+    dataset = open_dataset(osie[0])
+    counts = np.zeros((60, 80))
+    np.add.at(counts, tuple(dataset.fixations("1003").T), 1)
+    expected = gaussian_filter(counts, 24, mode="constant", truncate=3.5)
+    found = dataset.map("1003")
+    assert found.dtype == np.uint8
+    assert np.abs(found - 255 * expected / expected.max()).max() < 0.51
+
+
+def test_it_splits_and_packs(osie):
+    dataset = open_dataset(osie[0])
+    split = make_split(dataset.records, seed=0)
+    assert sum(map(len, (split.train, split.val, split.test))) == 6
+    prepared = prepare(dataset, 32)
+    assert prepared.maps.shape == (6, 32, 32)
+    assert np.array_equal(prepared.fixations(2), dataset.fixations("1003"))
+
+
+def test_the_fingerprint_knows_gaze_and_photographs(osie, tmp_path):
+    before = open_dataset(osie[0]).fingerprint
+    root = shutil.copytree(osie[0], tmp_path / "set")
+    assert open_dataset(root).fingerprint == before
+    photograph(root / "data" / "stimuli" / "1002.jpg", (60, 80), np.random.default_rng(9))
+    changed = open_dataset(root).fingerprint
+    write_osie(root / "other", seed=1)
+    shutil.move(root / "other/data/eye/fixations.mat", root / "data/eye/fixations.mat")
+    assert len({before, changed, open_dataset(root).fingerprint}) == 3
+
+
+def test_an_archive_one_folder_deep(osie, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "osie"), "zip", osie[0].parent)
+    assert open_dataset(archive).fingerprint == open_dataset(osie[0]).fingerprint
+
+
+def test_the_check_knows_it(osie, tmp_path):
+    report = check_dataset(osie[0])
+    assert report.ok()
+    assert (report.n_images, report.n_records) == (6, 6)
+    assert report.conditions == {"none": 6, "general": 0, "non_salient": 0, "salient": 0}
+    require_clean(open_dataset(osie[0]))
+    root = shutil.copytree(osie[0], tmp_path / "set")
+    path = root / "data" / "stimuli" / "1002.jpg"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert [(f.file, f.kind) for f in check_dataset(root).faults] == [
+        ("data/stimuli/1002.jpg", "unreadable file")
+    ]
+    path.unlink()
+    assert [(f.file, f.message) for f in check_dataset(root).faults] == [
+        ("data/stimuli/1002.jpg", "is missing; copy the dataset again.")
+    ]
+
+
+def _cell(**viewer):
+    subjects = np.empty((1, 1), object)
+    subjects[0, 0] = {"fix_x": [5.0, 6.0], "fix_y": [5.0, 6.0]} | viewer
+    cell = np.empty((1, 1), object)
+    cell[0, 0] = {"img": "1001.jpg", "subjects": subjects}
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("fixations", "named"),
+    [
+        (np.zeros((3, 3)), "does not hold fixations as a cell array"),
+        (np.array([[{"img": "1001.jpg"}]], object), "an image as a struct with img, subjects"),
+        (np.array([[{"img": 3, "subjects": 4}]], object), "the name of an image as text"),
+        (np.array([[{"img": "../a.jpg", "subjects": 4}]], object), "a photograph '../a.jpg'"),
+        (_cell(fix_x="left"), "fixations on 1001.jpg as numbers"),
+        (_cell(fix_x=[1.0, np.nan]), "as equally many finite numbers"),
+        (_cell(fix_x=[1.0, 2.0, 3.0]), "as equally many finite numbers"),
+        (_cell(fix_x=[1.0, 900.0]), "outside it, at row 5, column 899"),
+        (_cell(fix_x=[1.0], fix_y=[1.0]), "holds no fixation on any image"),
+    ],
+)
+def test_gaze_that_is_not_as_released_is_one_sentence(osie, tmp_path, fixations, named):
+    root = shutil.copytree(osie[0], tmp_path / "set")
+    savemat(root / "data" / "eye" / "fixations.mat", {"fixations": fixations})
+    with pytest.raises(CsalganError) as caught:
+        open_dataset(root)
+    assert named in str(caught.value)
+    assert "fixations.mat" in str(caught.value)
+    assert [fault.kind for fault in check_dataset(root).faults] == ["not as released"]
+
+
+def test_a_damaged_mat_file_is_one_sentence(osie, tmp_path):
+    root = shutil.copytree(osie[0], tmp_path / "set")
+    path = root / "data" / "eye" / "fixations.mat"
+    whole = path.read_bytes()
+    for content in (b"", b"x" * 500, whole[:300], whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(CsalganError, match="fixations.mat"):
+            open_dataset(root)
+    savemat(path, {"other": np.zeros(3)})
+    with pytest.raises(CsalganError, match="does not hold the variable fixations"):
+        open_dataset(root)
+
+
+def test_unknown_observers_are_said(embedded):
+    dataset = open_dataset(embedded)
+    assert not dataset.has_observers
+    with pytest.raises(CsalganError, match="does not say who made a fixation"):
+        dataset.observers(dataset.records["record"][0])
+
+
+@pytest.mark.real
+def test_osie_as_released(shared):
+    dataset = open_dataset(shared("osie"))
+    records = dataset.records["record"]
+    assert len(records) == 700
+    viewers = np.array([np.bincount(dataset.observers(r), minlength=15) for r in records])
+    assert viewers.shape == (700, 15)
+    assert viewers.sum() == 98321 - 700 * 15  # all but the first of each
+    assert dataset.image("1700").shape == (600, 800, 3)
+    assert Image.open(dataset.row("1700")["image_path"]).getexif().get(274) in (None, 1)
