@@ -16,7 +16,8 @@ def _conv_bn_relu(*channels: int) -> list[nn.Module]:
     """3 × 3 convolution, batch norm, ReLU for every step along ``channels``."""
     layers: list[nn.Module] = []
     for before, after in zip(channels, channels[1:], strict=False):
-        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after)]
+        layers.append(nn.ReLU(inplace=True))  # nobody needs what stood there before
     return layers
 
 
@@ -66,8 +67,10 @@ class PaperGenerator(nn.Module):
 
     def fuse(self, image_features: Tensor, text_features: Tensor) -> Tensor:
         """Equation (3): broadcast the text over all places, concatenate, 256 → 128 channels."""
-        text_everywhere = text_features.expand(-1, -1, *image_features.shape[-2:])
-        return self.fusion_conv(torch.cat([image_features, text_everywhere], dim=1))
+        # empty_like keeps the order in memory; of an expanded tensor, cat would make channels first.
+        text_everywhere = torch.empty_like(image_features).copy_(text_features)
+        both = torch.cat([image_features, text_everywhere], dim=1)
+        return self.fusion_conv(both)
 
     def decode(self, fused: Tensor) -> Tensor:
         """Equation (4): ``(B, 128, S/2, S/2)`` → ``(B, 1, S, S)`` in [0, 1]."""
@@ -112,6 +115,18 @@ class PaperGenerator(nn.Module):
         return self.read(self.encode_image(image), text)
 
 
+class _FullyConnected(nn.Linear):
+    """``(B, C, H, W)`` → ``(B, n)``, the weights ordered as if flattened channels first.
+
+    Both sides of the product are taken channels last, as features lie in memory: flattening them
+    channels first would copy them here and their gradients all the way back.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        weight = self.weight.view(-1, *features.shape[1:]).permute(0, 2, 3, 1).flatten(1)
+        return F.linear(features.permute(0, 2, 3, 1).flatten(1), weight, self.bias)
+
+
 class PaperDiscriminator(nn.Module):
     """Saliency map → probability that it is a measured one (paper, Figure 5).
 
@@ -129,19 +144,19 @@ class PaperDiscriminator(nn.Module):
         self.size = size
         self.features = nn.Sequential(
             nn.Conv2d(1, 64, 3, padding=1),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(64, 128, 3, padding=1),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.MaxPool2d(2),
         )
-        self.decide = nn.Linear(128 * (size // 2) ** 2, 1)
+        self.decide = _FullyConnected(128 * (size // 2) ** 2, 1)
 
     def logits(self, saliency_map: Tensor, image: Tensor | None = None) -> Tensor:
         """``(B, 1, size, size)`` → ``(B, 1)`` before the sigmoid, for a stable cross-entropy.
 
         ``image`` is not looked at: the paper's discriminator sees the map alone.
         """
-        return self.decide(self.features(saliency_map).flatten(1))  # (B, 128, S/2, S/2) → (B, ·)
+        return self.decide(self.features(saliency_map))  # (B, 128, S/2, S/2) → (B, 1)
 
     def forward(self, saliency_map: Tensor) -> Tensor:
         """``(B, 1, size, size)`` in [0, 1] → ``(B, 1)`` in [0, 1], 1 = measured."""
