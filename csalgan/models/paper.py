@@ -67,7 +67,7 @@ class PaperGenerator(nn.Module):
 
     def fuse(self, image_features: Tensor, text_features: Tensor) -> Tensor:
         """Equation (3): broadcast the text over all places, concatenate, 256 → 128 channels."""
-        # empty_like keeps the order in memory; of an expanded tensor, cat would make channels first.
+        # empty_like keeps channels last; of an expanded tensor, cat would make channels first.
         text_everywhere = torch.empty_like(image_features).copy_(text_features)
         both = torch.cat([image_features, text_everywhere], dim=1)
         return self.fusion_conv(both)

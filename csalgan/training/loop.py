@@ -191,9 +191,8 @@ def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
             )
         sums += losses * len(batch)
         count += len(batch)
-    return dict(
-        zip(("generator", "discriminator", "content"), (sums / count).tolist(), strict=True)
-    )
+    means = dict(zip(HISTORY_COLUMNS[1:4], (sums / count).tolist(), strict=True))
+    return means | dict(zip(HISTORY_COLUMNS[4:6], losses[:2].tolist(), strict=True))
 
 
 def _step(game: Game, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -240,21 +239,22 @@ def _validate(game: Game, batches: Batches) -> dict[str, float]:
     """Losses, CC and NSS over the validation records, at the model's size."""
     game.best_generator.eval()
     game.discriminator.eval()
-    totals: dict[str, list[Tensor]] = {name: [] for name in HISTORY_COLUMNS[4:]}
+    totals: dict[str, list[Tensor]] = {name: [] for name in HISTORY_COLUMNS[6:]}
     for batch in batches:
         prediction = game.predict_best(batch)
         n, measured = len(batch), batch.measured
         content = content_loss(prediction, measured, game.losses)
-        generator, discriminator = game.content_weight * content, torch.zeros(())
+        discriminator = fooling = torch.zeros(())
         if game.adversarial_weight:
             small, image = game.map_size, batch.image[measured.image]
             with game.autocast():
                 real = game.discriminator.logits(_shrink(measured.saliency_map, small), image)
                 fake = game.discriminator.logits(_shrink(prediction, small), image)
-            generator = generator + game.adversarial_weight * fooling_loss(fake)
-            discriminator = discriminator_loss(real, fake)
+            fooling, discriminator = fooling_loss(fake), discriminator_loss(real, fake)
+        generator = game.content_weight * content + game.adversarial_weight * fooling
         totals["val_content"].append(content.expand(n).cpu())
         totals["val_generator"].append(generator.expand(n).cpu())
+        totals["val_fooling"].append(fooling.expand(n).cpu())
         totals["val_discriminator"].append(discriminator.expand(n).cpu())
         totals["val_cc"].append(batched.cc(prediction, measured.saliency_map).reshape(n).cpu())
         totals["val_nss"].append(batched.nss(prediction, measured.fixations).reshape(n).cpu())

@@ -25,15 +25,20 @@ from csalgan.training.game import device_of, precision_of
 #: loaded by a report nor resumed.
 VERSION = "1.1"
 
-#: Columns of ``history.csv``: mean losses of the epoch, then losses, CC and NSS on validation.
+#: Columns of ``history.csv``: mean losses of the epoch and those of its last batch (what the
+#: author's code logs), then losses, CC and NSS on validation; ``val_fooling`` is BCE(D(prediction),
+#: 1) alone. Runs made before ``last_*`` and ``val_fooling`` were recorded lack these three.
 HISTORY_COLUMNS = (
     "epoch",
     "generator",
     "discriminator",
     "content",
+    "last_generator",
+    "last_discriminator",
     "val_generator",
     "val_discriminator",
     "val_content",
+    "val_fooling",
     "val_cc",
     "val_nss",
 )
