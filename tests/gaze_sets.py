@@ -39,3 +39,21 @@ def write_osie(root: Path, n_images=6, observers=4, size=(60, 80), seed=0) -> li
     (root / "data" / "eye").mkdir(parents=True)
     savemat(root / "data" / "eye" / "fixations.mat", {"fixations": cell})
     return written
+
+
+def write_scene500(root: Path, sizes=((48, 64), (48, 48), (80, 48)), observers=3, seed=0) -> list:
+    """Scene500's layout; returns the trials of every image, as written."""
+    rng = np.random.default_rng(seed)
+    written, cell = [], np.empty((len(sizes), observers), object)
+    for k, size in enumerate(sizes):
+        photograph(root / "data" / "stimuli" / f"{k + 1:03d}.jpg", size, rng)
+        looked = trials(size, observers, rng)
+        for number, each in enumerate(looked):
+            times = rng.random((len(each), 2))
+            cell[k, number] = np.hstack([each, times]) if len(each) else np.empty((0, 0), np.uint8)
+        written.append(looked)
+    (root / "data" / "tidy").mkdir(parents=True)
+    savemat(root / "data" / "tidy" / "fixations.mat", {"fixations": cell})
+    info = {"size": np.array(sizes, np.uint16)}
+    savemat(root / "data" / "tidy" / "imgInfo.mat", {"imgInfo": info})
+    return written

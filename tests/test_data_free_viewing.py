@@ -1,10 +1,10 @@
-"""Datasets of free viewing with known observers: OSIE."""
+"""Datasets of free viewing with known observers: OSIE, Scene500."""
 
 import shutil
 
 import numpy as np
 import pytest
-from gaze_sets import photograph, write_osie
+from gaze_sets import photograph, write_osie, write_scene500
 from PIL import Image
 from scipy.io import savemat
 from scipy.ndimage import gaussian_filter
@@ -113,8 +113,8 @@ def _cell(**viewer):
         (np.array([[{"img": 3, "subjects": 4}]], object), "the name of an image as text"),
         (np.array([[{"img": "../a.jpg", "subjects": 4}]], object), "a photograph '../a.jpg'"),
         (_cell(fix_x="left"), "fixations on 1001.jpg as numbers"),
-        (_cell(fix_x=[1.0, np.nan]), "as equally many finite numbers"),
-        (_cell(fix_x=[1.0, 2.0, 3.0]), "as equally many finite numbers"),
+        (_cell(fix_x=[1.0, np.nan]), "fixations on 1001.jpg as 1 columns of finite numbers"),
+        (_cell(fix_x=[1.0, 2.0, 3.0]), "as many rows as columns of fixations on 1001.jpg"),
         (_cell(fix_x=[1.0, 900.0]), "outside it, at row 5, column 899"),
         (_cell(fix_x=[1.0], fix_y=[1.0]), "holds no fixation on any image"),
     ],
@@ -142,6 +142,57 @@ def test_a_damaged_mat_file_is_one_sentence(osie, tmp_path):
         open_dataset(root)
 
 
+@pytest.fixture(scope="module")
+def scene500(tmp_path_factory):
+    root = tmp_path_factory.mktemp("scene") / "set"
+    return root, write_scene500(root)
+
+
+def test_scene500_has_rows_first_and_one_blur_on_the_screen(scene500):
+    dataset = open_dataset(scene500[0])
+    assert dataset.name == "Scene500 (3 images)"
+    assert dataset.records[["record", "height", "width"]].to_numpy().tolist() == [
+        ["001", 48, 64],
+        ["002", 48, 48],
+        ["003", 80, 48],
+    ]
+    for record, looked in zip(dataset.records["record"], scene500[1], strict=True):
+        found, who = dataset.fixations(record), dataset.observers(record)
+        for number, trial in enumerate(looked):
+            assert np.array_equal(found[who == number], np.floor(trial[1:]))
+    # 8 of 256 pixels where the height of the screen is filled: all three are less than 16 : 9.
+    for record, height in (("001", 48), ("002", 48), ("003", 80)):
+        counts = np.zeros(dataset.map(record).shape)
+        np.add.at(counts, tuple(dataset.fixations(record).T), 1)
+        expected = gaussian_filter(counts, height / 32, mode="constant", truncate=3.5)
+        assert np.abs(dataset.map(record) - 255 * expected / expected.max()).max() < 0.51
+
+
+def _cells(shape, each):
+    cells = np.empty(shape, object)
+    for place in np.ndindex(shape):
+        cells[place] = each
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("fixations", np.empty((3, 0)), "fixations as a cell array"),
+        ("fixations", _cells((2, 3), np.zeros((2, 4))), "has 2 rows for 3 photographs and 3 sizes"),
+        ("fixations", _cells((3, 1), np.zeros((2, 3))), "as 4 columns of finite numbers"),
+        ("imgInfo", {"sizes": 3}, "imgInfo as a struct with size"),
+        ("imgInfo", {"size": np.full((3, 2), 50)}, "001.jpg: is not 50 × 50"),
+    ],
+)
+def test_scene500_that_is_not_as_released_is_one_sentence(scene500, tmp_path, name, content, named):
+    root = shutil.copytree(scene500[0], tmp_path / "set")
+    savemat(root / "data" / "tidy" / f"{name}.mat", {name: content})
+    with pytest.raises(CsalganError) as caught:
+        open_dataset(root)
+    assert named in str(caught.value)
+
+
 def test_unknown_observers_are_said(embedded):
     dataset = open_dataset(embedded)
     assert not dataset.has_observers
@@ -159,3 +210,14 @@ def test_osie_as_released(shared):
     assert viewers.sum() == 98321 - 700 * 15  # all but the first of each
     assert dataset.image("1700").shape == (600, 800, 3)
     assert Image.open(dataset.row("1700")["image_path"]).getexif().get(274) in (None, 1)
+
+
+@pytest.mark.real
+def test_scene500_as_released(shared):
+    dataset = open_dataset(shared("scene500"))
+    records = dataset.records["record"]
+    assert len(records) == 500
+    viewers = np.array([np.bincount(dataset.observers(r), minlength=12) for r in records])
+    assert viewers.shape == (500, 12)
+    assert viewers.sum() == 43894 - 5948  # all but the first of each trial that has one
+    assert dataset.row("500")[["height", "width"]].tolist() == list(dataset.map("500").shape)

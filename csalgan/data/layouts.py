@@ -4,17 +4,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from csalgan.data import osie, sjtu_tis
+from csalgan.data import osie, scene500, sjtu_tis
 from csalgan.data.archive import unpacked
 from csalgan.data.dataset import Dataset
 from csalgan.errors import CsalganError
 
 #: A file that only one layout has → its reader. All else is read as SJTU-TIS.
-READERS = {osie.FIXATIONS: osie.read}
+READERS = {osie.FIXATIONS: osie.read, scene500.FIXATIONS: scene500.read}
 
 
 def open_dataset(path: str | os.PathLike) -> Dataset:
-    """Open a dataset, its layout recognised: SJTU-TIS or OSIE, as released.
+    """Open a dataset, its layout recognised: SJTU-TIS, OSIE or Scene500, as released.
 
     Args:
         path: a folder, or a ``.zip``/``.tar``/``.tar.gz`` of one (unpacked into the cache once).

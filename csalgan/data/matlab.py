@@ -23,7 +23,7 @@ class MatFile:
         try:
             return loadmat(self.path, variable_names=[name], appendmat=False)[name]
         except KeyError as error:
-            raise self._not(f"the variable {name}") from error
+            raise self.unexpected(f"the variable {name}") from error
         except Exception as error:  # scipy raises a dozen kinds for files that are cut or altered
             raise CsalganError(
                 f"{self.path}: cannot be read as a MATLAB file; get it again from its source."
@@ -32,32 +32,34 @@ class MatFile:
     def cell(self, value: object, what: str) -> np.ndarray:
         """A cell array (an array of objects)."""
         if not isinstance(value, np.ndarray) or value.dtype != object:
-            raise self._not(f"{what} as a cell array")
+            raise self.unexpected(f"{what} as a cell array")
         return value
 
     def fields(self, value: object, names: tuple[str, ...], what: str) -> list:
         """The named fields of one struct."""
         found = getattr(getattr(value, "dtype", None), "names", None) or ()
         if not set(names) <= set(found) or value.size != 1:
-            raise self._not(f"{what} as a struct with {', '.join(names)}")
+            raise self.unexpected(f"{what} as a struct with {', '.join(names)}")
         return [value.ravel()[0][name] for name in names]
 
-    def table(self, columns: list, what: str) -> np.ndarray:
-        """Arrays of finite numbers, equally long, as the columns of one: float64 (N, columns)."""
-        for column in columns:
-            if not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
-                raise self._not(f"{what} as numbers")
-            if column.size != columns[0].size or not np.isfinite(column).all():
-                raise self._not(f"{what} as equally many finite numbers")
-        return np.stack([column.ravel() for column in columns], axis=1).astype(np.float64)
+    def matrix(self, value: object, columns: int, what: str) -> np.ndarray:
+        """A matrix of finite numbers: float64 (N, columns). An empty array has no rows."""
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
+            raise self.unexpected(f"{what} as numbers")
+        if not value.size:
+            return np.empty((0, columns))
+        if value.shape[1:] != (columns,) or not np.isfinite(value).all():
+            raise self.unexpected(f"{what} as {columns} columns of finite numbers")
+        return value.astype(np.float64)
 
     def text(self, value: object, what: str) -> str:
         """One line of text."""
         if not isinstance(value, np.ndarray) or value.dtype.kind != "U" or value.size != 1:
-            raise self._not(f"{what} as text")
+            raise self.unexpected(f"{what} as text")
         return str(value.ravel()[0])
 
-    def _not(self, wanted: str) -> CsalganError:
+    def unexpected(self, wanted: str) -> CsalganError:
+        """What to raise where the file does not hold what is ``wanted``."""
         return CsalganError(
             f"{self.path}: does not hold {wanted}, so it is not the released file; get it again "
             "from its source."

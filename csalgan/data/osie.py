@@ -40,8 +40,11 @@ def read(root: Path) -> Dataset:
         width, height = picture_size(path := root / "data" / "stimuli" / name)
         trials = []
         for viewer in file.cell(subjects, "subjects").ravel():
-            x, y = file.fields(viewer, ("fix_x", "fix_y"), f"a viewer of {name}")
-            places = file.table([y, x], f"fixations on {name}")
-            trials.append(np.floor(places[1:] + 0.5) - 1)  # MATLAB's round; then counted from 0
+            axes = file.fields(viewer, ("fix_y", "fix_x"), f"a viewer of {name}")
+            y, x = (file.matrix(np.atleast_2d(a).T, 1, f"fixations on {name}") for a in axes)
+            if len(y) != len(x):
+                raise file.unexpected(f"as many rows as columns of fixations on {name}")
+            # MATLAB's round; then counted from 0.
+            trials.append(np.floor(np.hstack([y, x])[1:] + 0.5) - 1)
         viewings.append(Viewing.of(Path(name).stem, path, (height, width), trials, SIGMA))
     return dataset_of(root, "OSIE", viewings, file.path, RECIPE)

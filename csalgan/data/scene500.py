@@ -1,0 +1,59 @@
+"""Reading Scene500 as released: 500 photographs of SUN2012, 12 viewers, three seconds each.
+
+H. Liang, M. Jiang, R. Liang, Q. Zhao, *Saliency prediction with scene structural guidance*, SMC
+2017. The layout is that of the repository Yanakz/Scene, whose code says what the numbers mean: the
+k-th photograph by name is the k-th row; columns are (y, x, latency, duration), places are pixels of
+the photograph counted from its edge, and those outside it are gone
+(``src/matlab/data/parseEyeData.m``). Its readme speaks of 15 viewers; the file holds 12.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from csalgan.data.dataset import Dataset
+from csalgan.data.free_viewing import Viewing, dataset_of
+from csalgan.data.matlab import MatFile
+from csalgan.data.sjtu_tis import picture_size
+from csalgan.errors import CsalganError
+
+FIXATIONS = "data/tidy/fixations.mat"
+SIZES = "data/tidy/imgInfo.mat"
+#: (height, width) of the screen, which each photograph filled as far as its proportions allow. Not
+#: written down anywhere: with this screen alone every coordinate is a tenth of a screen pixel.
+SCREEN = (1080, 1920)
+#: Blur on the screen, pixels. The release blurs by 8 px at 256 × 256 (``p.eye.radius`` in
+#: ``src/matlab/config.m``), where the screen's height is 256 px for most photographs. The release
+#: states no angle; the same laboratory's 26 px of 1024 × 768, on such a screen, are 36.6 px.
+SIGMA = 8 * SCREEN[0] / 256
+#: Raise it when the same files give other fixations or maps.
+RECIPE = "scene500 1: first fixation of each viewer left out, blur 33.75 px of the screen"
+
+
+def read(root: Path) -> Dataset:
+    """Read the release; the first fixation of each viewer is left out.
+
+    Raises:
+        CsalganError: the gaze is not as released, or a photograph is missing or of another size.
+    """
+    file, about = MatFile(root / FIXATIONS), MatFile(root / SIZES)
+    cell = file.cell(file.variable("fixations"), "fixations")
+    (sizes,) = about.fields(about.variable("imgInfo"), ("size",), "imgInfo")
+    sizes = about.matrix(sizes, 2, "sizes").astype(int).tolist()
+    photographs = sorted((root / "data" / "stimuli").glob("*.jpg"))
+    if not len(cell) == len(photographs) == len(sizes):
+        raise CsalganError(
+            f"{file.path}: has {len(cell)} rows for {len(photographs)} photographs and "
+            f"{len(sizes)} sizes; get the release again."
+        )
+    viewings = []
+    for path, (height, width), row in zip(photographs, sizes, cell, strict=True):
+        if picture_size(path) != (width, height):
+            raise CsalganError(
+                f"{path}: is not {width} × {height}, as imgInfo.mat says; get the release again."
+            )
+        what = f"fixations on {path.name}"
+        trials = [file.matrix(trial, 4, what)[1:, :2] for trial in np.atleast_1d(row)]
+        sigma = SIGMA / min(SCREEN[0] / height, SCREEN[1] / width)
+        viewings.append(Viewing.of(path.stem, path, (height, width), trials, sigma))
+    return dataset_of(root, "Scene500", viewings, file.path, RECIPE)
