@@ -49,17 +49,16 @@ class Fitted:
 
     Attributes:
         spread: (σ_y, σ_x) of the centered Gaussian, shares of height and width.
-        density: float64 (128, 128), sums to 1: training fixations counted, blurred by
-            ``density_sigma`` and mixed with 1 % uniform. The center bias of information gain.
-        density_sigma: share of the side; the most likely one for left-out training images.
+        densities: condition → float64 (128, 128), sums to 1: training fixations counted, blurred
+            and mixed with 1 % uniform; ``""`` holds all conditions. The center bias of
+            information gain. The blur is the one most likely for left-out training images.
         map_sigma: blur that turns fixations into maps most like the released ones, as a share of
             the picture's longer side.
         n_records: how many training records were read.
     """
 
     spread: tuple[float, float]
-    density: np.ndarray
-    density_sigma: float
+    densities: dict[str, np.ndarray]
     map_sigma: float
     n_records: int
 
@@ -89,11 +88,10 @@ def fit(
     }
     pooled = np.concatenate(list(places.values()))
     spread = np.sqrt(((pooled - 0.5) ** 2).mean(axis=0))
-    density, sigma = _fixation_density(train, places, seed)
+    conditions = {"": train, **dict(list(train.groupby("condition")))}
     return Fitted(
         spread=(float(spread[0]), float(spread[1])),
-        density=density,
-        density_sigma=sigma,
+        densities={c: _fixation_density(rows, places, seed) for c, rows in conditions.items()},
         map_sigma=_map_sigma(dataset, train, read, seed),
         n_records=len(train),
     )
@@ -236,10 +234,8 @@ def _smooth(counts: np.ndarray, sigma: float) -> np.ndarray:
     return (1 - _UNIFORM_SHARE) * smooth / smooth.sum() + _UNIFORM_SHARE / smooth.size
 
 
-def _fixation_density(
-    train: pd.DataFrame, places: dict[str, np.ndarray], seed: int
-) -> tuple[np.ndarray, float]:
-    """The density of all training fixations, and the blur that predicts left-out images best."""
+def _fixation_density(train: pd.DataFrame, places: dict[str, np.ndarray], seed: int) -> np.ndarray:
+    """The density of training fixations, with the blur that predicts left-out images best."""
     images = np.random.default_rng(seed).permutation(train["image_id"].unique())
     held_out = set(images[: len(images) // 2])
     grid = (_GRID, _GRID)
@@ -247,10 +243,9 @@ def _fixation_density(
     for row in _rows(train):
         target = left if row.image_id in held_out else kept
         target += _counted(places[row.record], grid)
-    tried = np.arange(0.01, 0.101, 0.005)
+    tried = np.arange(0.1, 0.0099, -0.005)  # with nothing left out all are equal: the widest
     likelihood = [(left * np.log(_smooth(kept, sigma))).sum() for sigma in tried]
-    sigma = float(round(tried[int(np.argmax(likelihood))], 3))
-    return _smooth(kept + left, sigma), sigma
+    return _smooth(kept + left, float(tried[int(np.argmax(likelihood))]))
 
 
 def _map_sigma(dataset, train: pd.DataFrame, read: Fixations, seed: int, sample: int = 40) -> float:

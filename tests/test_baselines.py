@@ -39,8 +39,8 @@ def test_the_fit_reads_training_records_only(toy, train, fitted):
     again = baselines.fit(Strict(), train, seed=3)
     assert again.n_records == len(train)
     assert again.spread == fitted.spread
-    assert np.array_equal(again.density, fitted.density)
-    assert (again.density_sigma, again.map_sigma) == (fitted.density_sigma, fitted.map_sigma)
+    assert all(np.array_equal(again.densities[c], d) for c, d in fitted.densities.items())
+    assert again.map_sigma == fitted.map_sigma
     assert baselines.mean_map(Strict(), train).shape == (256, 256)
 
 
@@ -68,8 +68,10 @@ def test_the_centered_gaussian_finds_the_spread_it_was_drawn_from():
 
 
 def test_the_density_is_one_and_leaves_nothing_impossible(fitted):
-    assert fitted.density.sum() == pytest.approx(1)
-    assert fitted.density.min() > 0
+    assert set(fitted.densities) == {"", "none", "general", "salient", "non_salient"}
+    for density in fitted.densities.values():
+        assert density.sum() == pytest.approx(1)
+        assert density.min() > 0
 
 
 def test_the_mean_map_is_the_mean():

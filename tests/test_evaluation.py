@@ -12,6 +12,7 @@ from csalgan import baselines, evaluation
 from csalgan.errors import CsalganError
 from csalgan.evaluation.gaze import Gaze
 from csalgan.metrics import PROFILES, profile_info, score
+from csalgan.metrics.common import resize
 from csalgan.provenance import Provenance
 
 
@@ -66,7 +67,9 @@ def test_values_are_those_of_score(scores, toy, evaluator):
     record, prediction = list(noisy(toy))[5]
     center = evaluator.inputs(record, evaluator.truth(record), "tuebingen")["center_bias"]
     image_id = toy.row(record)["image_id"]
-    negatives = evaluator.gaze.pool.negatives(image_id, toy.map(record).shape)
+    condition = toy.row(record)["condition"]
+    shape = toy.map(record).shape
+    negatives = evaluator.gaze.pool.negatives(image_id, shape, condition=condition)
     expected = score(
         prediction,
         fixations=toy.fixations(record),
@@ -89,16 +92,56 @@ def test_negatives_never_come_from_another_condition_of_the_same_image():
         columns = np.arange(10, dtype=np.int32)
         toy._fixations[row.record] = np.stack([np.full(10, number[row.image_id]), columns], axis=1)
     evaluator = evaluation.Evaluator(toy, ToySplit(toy), seed=1)
-    counts = toy.records.groupby("image_id").size()
+    pooled = evaluation.Evaluator(toy, ToySplit(toy), seed=1, controls="pooled")
     for row in toy.records.itertuples():
+        truth = evaluator.truth(row.record)
+        others = toy.records[toy.records["image_id"] != row.image_id]
+        same = others[others["condition"] == row.condition]
         for profile in ("tuebingen", "mit"):
-            given = evaluator.inputs(row.record, evaluator.truth(row.record), profile)
+            given = evaluator.inputs(row.record, truth, profile)
             seen = set(given["negatives"][:, 0].tolist())
-            assert number[row.image_id] not in seen
-            assert seen == set(number.values()) - {number[row.image_id]}
-        every = evaluator.inputs(row.record, evaluator.truth(row.record), "tuebingen")
-        others = counts.drop(row.image_id).sum()
-        assert len(every["negatives"]) == 10 * others
+            assert seen <= {number[image] for image in same["image_id"]}
+        every = evaluator.inputs(row.record, truth, "tuebingen")
+        assert len(every["negatives"]) == 10 * len(same)
+        every = pooled.inputs(row.record, truth, "tuebingen")
+        assert len(every["negatives"]) == 10 * len(others)
+
+
+def test_controls_come_from_the_same_condition_and_stand_on_the_receipt(toy, evaluator, scores):
+    controls = scores.groupby(["metric_profile", "metric"])["controls"].agg(set)
+    assert controls["tuebingen", "sauc"] == controls["tuebingen", "ig"] == {"same condition"}
+    assert controls["tuebingen", "cc"] == controls["paper", "sauc"] == {""}
+    pooled = evaluation.Evaluator(toy, ToySplit(toy), seed=4, controls="pooled")
+    other = pooled(noisy(toy), model="noisy")
+    both = scores.merge(other, on=["record", "metric_profile", "metric"])
+    changed = both.loc[~np.isclose(both["value_x"], both["value_y"]), "metric"]
+    assert set(changed) == {"sauc", "ig"}
+    with pytest.raises(CsalganError, match="sauc with another controls in the two tables"):
+        evaluation.compare(scores, other)
+    # Tables written before there was a choice were pooled.
+    old = other.drop(columns="controls")
+    assert not evaluation.compare(other, old)["excludes_zero"].any()
+    with pytest.raises(CsalganError, match="controls 'mine': use one of condition, pooled"):
+        evaluation.Evaluator(toy, ToySplit(toy), controls="mine")
+
+
+def test_a_map_of_each_conditions_center_bias_scores_half_only_under_the_same_condition():
+    """Gaze left in one condition and right in the other: pooled, a fixed map wins and loses."""
+    toy = Toy()
+    for row in toy.records.itertuples():
+        rng = baselines.record_rng(row.record, 0)
+        height, width = toy.map(row.record).shape
+        half = rng.integers(0, width // 2, 200) + (width // 2) * (row.condition == "none")
+        toy._fixations[row.record] = np.stack([rng.integers(0, height, 200), half], axis=1)
+    right = {r: np.tile(np.arange(16.0), (12, 1)) for r in toy.records["record"]}
+    for controls, apart in (("condition", 0.0), ("pooled", 0.2)):
+        table = evaluation.Evaluator(toy, ToySplit(toy), controls=controls)(right)
+        mean = table[table["metric"] == "sauc"].groupby("condition")["value"].mean()
+        if apart:
+            assert mean["none"] > 0.5 + apart
+            assert mean["salient"] < 0.5 - apart / 2
+        else:
+            assert mean.to_numpy() == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_perfect_map_beats_noise_and_the_uniform_map_scores_nothing(toy, evaluator):
@@ -164,7 +207,7 @@ def test_records_choose_what_is_scored(toy, evaluator):
 
 def test_provenance_of_the_model_stands_in_every_row(toy):
     receipt = Provenance("toy", "ab", "hashing", "smoke", 0, "abc123")
-    table = evaluation.evaluate(noisy(toy), toy, split=ToySplit(toy), model="m", provenance=receipt)
+    table = evaluation.Evaluator(toy, ToySplit(toy), provenance=receipt)(noisy(toy), model="m")
     assert set(table["encoder"]) == {"hashing"}
     assert set(table["profile"]) == {"smoke"}
     assert set(table["commit"]) == {"abc123"}
@@ -432,3 +475,25 @@ def test_the_mean_map_scores_what_the_design_says(real):
     # Which images are left out moves the mean by about its standard error, 0.02 and 0.05.
     assert mean["cc"] == pytest.approx(0.56, abs=0.04)
     assert mean["nss"] == pytest.approx(1.20, abs=0.1)
+
+
+@pytest.mark.real
+def test_the_mean_map_is_chance_in_every_condition(real):
+    """Over all images, because 38 of them move the mean of a condition by 0.03.
+
+    At 96 × 128 pixels, which changes nothing about a map this smooth and takes seconds.
+    """
+    from csalgan.data import make_split, open_dataset
+
+    dataset = open_dataset(real)
+    evaluator = evaluation.Evaluator(dataset, make_split(dataset.records, seed=0))
+    mean = resize(baselines.mean_map(dataset, dataset.records), (96, 128))
+    found = {}
+    for row in dataset.records.itertuples():
+        places = baselines.relative(evaluator.gaze.fixations(row.record), (row.height, row.width))
+        points = (places * mean.shape).astype(int)
+        given = evaluator.inputs(row.record, evaluation.Truth(points, mean), "tuebingen")
+        value = score(mean, metrics=["sauc"], **given)["sauc"]
+        found.setdefault(row.condition, []).append(value)
+    for condition, values in found.items():
+        assert np.mean(values) == pytest.approx(0.5, abs=0.02), condition

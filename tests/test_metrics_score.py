@@ -134,6 +134,19 @@ def test_negatives_leave_out_every_record_of_the_image():
     assert len(pool.negatives("elsewhere", (10, 10))) == 5
 
 
+def test_negatives_can_be_kept_to_one_condition():
+    ids = ["a", "b", "a", "c", "c"]
+    points = [[[k, k]] for k in range(5)]
+    conditions = ["none", "none", "salient", "none", "salient"]
+    pool = NegativePool(ids, points, [(10, 10)] * 5, conditions)
+    assert pool.negatives("a", (10, 10), condition="none").tolist() == [[1, 1], [3, 3]]
+    assert pool.negatives("a", (10, 10), condition="salient").tolist() == [[4, 4]]
+    assert pool.negatives("b", (10, 10)).tolist() == [[0, 0], [2, 2], [3, 3], [4, 4]]
+    one = pool.negatives("a", (10, 10), condition="none", n_images=1)
+    assert one.tolist() in ([[1, 1]], [[3, 3]])
+    assert not len(pool.negatives("a", (10, 10), condition="general"))
+
+
 def test_negatives_are_mapped_down_to_whole_pixels():
     pool = NegativePool(["a", "b"], [[[9, 9]], [[0, 5]]], [(10, 10), (10, 10)])
     assert pool.negatives("b", (15, 25)).tolist() == [[13, 22]]  # ⌊13.5⌋, ⌊22.5⌋
@@ -150,9 +163,6 @@ def test_negatives_of_some_images_follow_the_seed():
     assert len(ten) == 10 * 2 * 3
     assert ten.tolist() == pool.negatives("7", (30, 30), n_images=10, seed=1).tolist()
     assert ten.tolist() != pool.negatives("7", (30, 30), n_images=10, seed=2).tolist()
-    limited = pool.negatives("7", (30, 30), limit=20, seed=1)
-    assert limited.shape == (20, 2)
-    assert 7 not in limited[:, 0]
 
 
 def test_a_pool_needs_records_that_belong_together():

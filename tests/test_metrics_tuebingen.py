@@ -42,10 +42,14 @@ def test_equals_pysaliency_on_real_records(real):
         pytest.skip("this folder holds other records than those that were recorded")
     assert len(expected) >= 60
     # The negatives come from our own pool here, from pysaliency's provider in the record.
-    pool = NegativePool(chosen.names, chosen.fixations, [m.shape for m in chosen.maps])
+    # pysaliency pools whatever it is given: so do we when asked, and on data of one condition.
+    shapes = [m.shape for m in chosen.maps]
+    pool = NegativePool(chosen.names, chosen.fixations, shapes, ["none"] * len(shapes))
     for i, name in enumerate(chosen.names):
         case = chosen[i]
         case["negatives"] = pool.negatives(name, chosen.maps[i].shape)
+        alone = pool.negatives(name, chosen.maps[i].shape, condition="none")
+        assert np.array_equal(case["negatives"], alone)
         ours = metrics.score(case.pop("prediction"), **case, profile="tuebingen")
         for metric, value in expected[name].items():
             assert ours[metric] == pytest.approx(value, abs=TOLERANCE), (name, metric)

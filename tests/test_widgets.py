@@ -12,6 +12,7 @@ import csalgan
 from csalgan import widgets
 from csalgan.data import synthesise
 from csalgan.errors import CsalganError
+from csalgan.evaluation import Evaluator
 from csalgan.job import open_job
 from csalgan.provenance import Provenance
 from csalgan.widgets.view import Measured, Word
@@ -457,6 +458,15 @@ def test_the_python_line_computes_what_is_shown(embedded, tmp_path):
         again = eval(explorer.keep.line, {"csalgan": csalgan})
         for one, other in zip(again, explorer.view.maps, strict=True):
             assert np.allclose(one, other, atol=2e-3)  # two sentences at once or one by one
+
+
+def test_live_scores_are_those_of_the_tables(job):
+    """Shuffled AUC too: both take their negatives from the same condition."""
+    record = job.dataset.records.query("condition == 'salient'")["record"].iloc[0]
+    saliency = np.random.default_rng(0).random(job.dataset.map(record).shape)
+    live = widgets.Truth(job.dataset, job.prepared).scores(record, saliency)
+    table = Evaluator(job.dataset, job.split)({record: saliency}).set_index("metric")["value"]
+    assert live == pytest.approx({metric: table[metric] for metric in widgets.SHOWN_METRICS})
 
 
 # --- without a browser ------------------------------------------------------------------------

@@ -41,6 +41,10 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Of the split and of metrics that draw; 0, or the run's."),
     ] = None,
+    controls: Annotated[
+        str,
+        typer.Option(help="Gaze on other images in sAUC and IG: of the same condition, or pooled."),
+    ] = "condition",
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Score the baselines and the ceiling as well.")
     ] = False,
@@ -78,8 +82,9 @@ def evaluate(
     if records.empty:
         raise CsalganError(f"{dataset.root}: subset {subset} has no record in part {split}.")
 
+    options = {"seed": seed, "controls": controls}
     if explain:
-        print(_explained(dataset, parts, run, predictions, explain, seed))
+        print(_explained(dataset, parts, run, predictions, explain, options))
         return
     folder = None if run else evaluation.open_folder(predictions, dataset, records)
     maps = Predictor.of_run(run).predict_records(dataset, records) if run else folder.predictions()
@@ -87,7 +92,7 @@ def evaluate(
         dataset,
         parts,
         metric_profiles=names,
-        seed=seed,
+        **options,
         provenance=run.provenance if run else None,
     )
     model = f"{run.profile.model.kind} model, {run.subset}" if run else predictions.resolve().name
@@ -107,7 +112,8 @@ def evaluate(
     _print_scores(scores, dataset, subset, bootstrap, seed)
     print(
         f"\ndata: {dataset.name} [{dataset.fingerprint[:12]}] · records: {subset}, {split} "
-        f"({len(records)}) · split: {rule}, seed {seed} · commit: {scores['commit'].iloc[0]}"
+        f"({len(records)}) · split: {rule}, seed {seed} · sAUC and IG against other images, "
+        f"{evaluation.CONTROLS[controls]} · commit: {scores['commit'].iloc[0]}"
     )
     if run and (seen := len(set(parts.train) & set(records["record"]))):
         print(f"note: {seen} of these records are in the part the model was trained on.")
@@ -188,7 +194,7 @@ def _run(folder: Path):
     return Run.load(folder)
 
 
-def _explained(dataset, parts, run, folder: Path, record: str, seed: int) -> str:
+def _explained(dataset, parts, run, folder: Path, record: str, options: dict) -> str:
     from csalgan import evaluation
     from csalgan.prediction import Predictor
 
@@ -203,7 +209,7 @@ def _explained(dataset, parts, run, folder: Path, record: str, seed: int) -> str
     else:
         found = evaluation.open_folder(folder, dataset, rows)
         prediction = evaluation.read_map(found.files[record])
-    evaluator = evaluation.Evaluator(dataset, parts, seed=seed)
+    evaluator = evaluation.Evaluator(dataset, parts, **options)
     return evaluation.explain(evaluator, record, prediction).text()
 
 

@@ -11,7 +11,7 @@ from csalgan.evaluation.report import (
     score_companion,
     score_models,
 )
-from csalgan.evaluation.scoring import COLUMNS, Evaluator, Truth, evaluate, with_subsets
+from csalgan.evaluation.scoring import COLUMNS, CONTROLS, Evaluator, Truth, with_subsets
 from csalgan.evaluation.statistics import compare, interval, one_model, summarise
 from csalgan.evaluation.tables import (
     COMPACT,
@@ -26,6 +26,7 @@ from csalgan.evaluation.tables import (
 __all__ = [
     "COLUMNS",
     "COMPACT",
+    "CONTROLS",
     "METRIC_LABELS",
     "OURS",
     "PAPER_TABLE_I",
@@ -36,7 +37,6 @@ __all__ = [
     "Truth",
     "best_and_worst",
     "compare",
-    "evaluate",
     "evaluator_of",
     "explain",
     "interval",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from csalgan.errors import CsalganError
-from csalgan.evaluation.scoring import Evaluator
+from csalgan.evaluation.scoring import CONTROLS, Evaluator
 from csalgan.evaluation.tables import METRIC_LABELS
 from csalgan.metrics import METRICS, PROFILES, profile_info, score
 
@@ -19,6 +19,7 @@ class Explanation:
         record: its row in the dataset.
         n_fixations: how many pixels are fixated.
         shape: (h, w) of the prediction as it was given.
+        controls: which gaze on other images sAUC and IG compare with.
         values: one row a metric, one column a profile; NaN where undefined or not in the profile.
         reasons: the same table with a sentence each; empty where the profile has no such metric.
     """
@@ -26,6 +27,7 @@ class Explanation:
     record: pd.Series
     n_fixations: int
     shape: tuple[int, int]
+    controls: str
     values: pd.DataFrame
     reasons: pd.DataFrame
 
@@ -36,7 +38,8 @@ class Explanation:
         lines = [
             f"{row['record']} · {row['condition']} · {row['width']} × {row['height']} pixels · "
             f"{self.n_fixations} fixated pixels · {read}",
-            f"prediction: {self.shape[1]} × {self.shape[0]} pixels",
+            f"prediction: {self.shape[1]} × {self.shape[0]} pixels · sAUC and IG against gaze on "
+            f"other images, {self.controls}",
             "",
             f"{'':<14}" + "".join(f"{name:>12}" for name in PROFILES),
         ]
@@ -90,6 +93,7 @@ def explain(evaluator: Evaluator, record: str, prediction: np.ndarray) -> Explan
         record=dataset.row(record),
         n_fixations=len(truth.fixations),
         shape=np.shape(prediction),
+        controls=CONTROLS[evaluator.controls],
         values=pd.DataFrame(values, index=index),
         reasons=pd.DataFrame(reasons, index=index),
     )

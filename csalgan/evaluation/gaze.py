@@ -11,7 +11,7 @@ class Gaze:
     """The fixations of every record, packed: about 2 kB a record, whatever the pictures' size.
 
     Attributes:
-        pool: the negatives of shuffled AUC, drawn from other images only.
+        pool: the negatives of shuffled AUC, drawn from other images only, of one condition or all.
 
     Args:
         dataset: with ``records`` and ``fixations(record)``.
@@ -26,7 +26,8 @@ class Gaze:
         self._points = np.concatenate(found).astype(np.int32)  # (all fixations, 2)
         self._slices = {name: slice(*ends[k : k + 2]) for k, name in enumerate(records["record"])}
         shapes = records[["height", "width"]].to_numpy()
-        self.pool = NegativePool(records["image_id"].tolist(), found, shapes)
+        ids, conditions = records["image_id"].tolist(), records["condition"].tolist()
+        self.pool = NegativePool(ids, found, shapes, conditions)
 
     def fixations(self, record: str) -> np.ndarray:
         """int32 (N, 2), rows (y, x), native pixels."""

@@ -31,6 +31,7 @@ COLUMNS = (
     "value",
     "resize",
     "epsilon",
+    "controls",
     "n",
     "seed",
     "fingerprint",
@@ -44,6 +45,10 @@ COLUMNS = (
 #: Metrics that are a mean over fixations; the others are over pixels.
 _OVER_FIXATIONS = frozenset({"auc", "auc_borji", "sauc", "nss", "ig", "ig_uniform"})
 _WITH_EPSILON = frozenset({"kl", "ig", "ig_uniform"})
+#: Metrics that compare with gaze on other images.
+CONTROLLED = frozenset({"sauc", "ig"})
+#: Where that gaze may come from → how receipts say it.
+CONTROLS = {"condition": "same condition", "pooled": "all conditions pooled"}
 _BACKLOG = 4  # predictions waiting for each worker: what is in memory at once
 
 #: A map, or a function without arguments that reads it (called in a worker).
@@ -65,12 +70,15 @@ class Evaluator:
         split: from :func:`csalgan.data.make_split`; its training part gives the center bias of
             information gain and everything the baselines are fitted on.
         metric_profiles: names from :data:`csalgan.metrics.PROFILES`.
+        controls: the other images' gaze that is the negatives of shuffled AUC and the center
+            bias of information gain: of the record's own ``condition``, or of all conditions
+            ``pooled`` (:data:`CONTROLS`).
         seed: of metrics that draw at random, of halves and fits.
         provenance: receipt of the model; its encoder, profile and commit go into every row.
         workers: threads. The same numbers come out for any number of them.
 
     Raises:
-        CsalganError: an unknown profile, or no training record.
+        CsalganError: unknown profile or controls, or no training record.
     """
 
     def __init__(
@@ -79,10 +87,14 @@ class Evaluator:
         split,
         *,
         metric_profiles: Sequence[str] = ("tuebingen",),
+        controls: str = "condition",
         seed: int = 0,
         provenance: Provenance | None = None,
         workers: int = 2,
     ):
+        if controls not in CONTROLS:
+            raise CsalganError(f"controls {controls!r}: use one of {', '.join(CONTROLS)}.")
+        self.controls = controls
         self.profiles = [profile_info(name) for name in dict.fromkeys(metric_profiles)]
         self.dataset = dataset
         self.split = split
@@ -97,9 +109,9 @@ class Evaluator:
             seed=seed,
         )
         self._rows = dataset.records.set_index("record", drop=False)
-        # One resized density a picture size, a few at a time.
+        # One resized density a condition and picture size, a few at a time.
         self._center_bias = lru_cache(maxsize=8)(
-            lambda shape: resize(self.fitted.density, shape).astype(np.float64)
+            lambda which, shape: resize(self.fitted.densities[which], shape).astype(np.float64)
         )
 
     def __call__(
@@ -188,10 +200,15 @@ class Evaluator:
         if profile != "paper":
             shape = truth.saliency_map.shape
             given["fixations"] = truth.fixations
-            given["center_bias"] = self._center_bias(shape)
+            row = self._rows.loc[record]
+            condition = row["condition"] if self.controls == "condition" else None
+            # A condition that training lacks has no center bias, and so no information gain.
+            if (condition or "") in self.fitted.densities:
+                given["center_bias"] = self._center_bias(condition or "", shape)
             given["negatives"] = self.gaze.pool.negatives(
-                self._rows.at[record, "image_id"],
+                row["image_id"],
                 shape,
+                condition=condition,
                 n_images=info.negative_images,
                 seed=self.seed,
             )
@@ -226,6 +243,7 @@ class Evaluator:
                 pixels = PAPER_SIZE**2
             for metric, value in scored.items():
                 fixations = metric in _OVER_FIXATIONS and info.name != "paper"
+                controls = CONTROLS[self.controls] if info.name != "paper" else ""
                 rows.append(
                     {
                         "record": record,
@@ -234,6 +252,7 @@ class Evaluator:
                         "value": value,
                         "resize": info.resize,
                         "epsilon": info.epsilon if metric in _WITH_EPSILON else math.nan,
+                        "controls": controls if metric in CONTROLLED else "",
                         "n": len(truth.fixations) if fixations else pixels,
                     }
                 )
@@ -257,24 +276,6 @@ class Evaluator:
             "commit": receipt.commit if receipt else commit(),
         }
         return table.assign(**constants)[list(COLUMNS)]
-
-
-def evaluate(
-    predictions: Iterable[tuple[str, Prediction]] | Mapping[str, Prediction],
-    dataset,
-    *,
-    records: pd.DataFrame | None = None,
-    split,
-    metric_profiles: Sequence[str] = ("tuebingen",),
-    model: str = "model",
-    seed: int = 0,
-    provenance: Provenance | None = None,
-) -> pd.DataFrame:
-    """Score one model once; see :class:`Evaluator`, which scores several without reading again."""
-    evaluator = Evaluator(
-        dataset, split, metric_profiles=metric_profiles, seed=seed, provenance=provenance
-    )
-    return evaluator(predictions, records, model=model)
 
 
 def with_subsets(scores: pd.DataFrame, dataset) -> pd.DataFrame:

@@ -196,19 +196,35 @@ def _same_ground(a: pd.DataFrame, b: pd.DataFrame) -> None:
             f"{', '.join(prints[1])}); score both on the same one."
         )
     key = ["metric_profile", "metric"]
-    rules = [t.drop_duplicates(key).set_index(key)[["resize", "epsilon"]] for t in (a, b)]
+    rules = [
+        _with_controls(t).drop_duplicates(key).set_index(key)[["resize", "epsilon", "controls"]]
+        for t in (a, b)
+    ]
     both = rules[0].merge(rules[1], left_index=True, right_index=True, suffixes=("", "_b"))
     for rule in both.itertuples():
         # A CSV may round ε; another rule's ε is another order of magnitude.
         same = np.isclose(rule.epsilon, rule.epsilon_b, rtol=1e-3, atol=0, equal_nan=True)
-        for column, equal in (("resize", rule.resize == rule.resize_b), ("epsilon", same)):
-            if not equal:
+        equal = {
+            "resize": rule.resize == rule.resize_b,
+            "epsilon": same,
+            "controls": rule.controls == rule.controls_b,
+        }
+        for column, agree in equal.items():
+            if not agree:
                 profile, metric = rule.Index
                 raise CsalganError(
                     f"profile {profile} scored {metric} with another {column} in the two tables "
                     f"({getattr(rule, column)} and {getattr(rule, column + '_b')}); "
                     "score both with one version."
                 )
+
+
+def _with_controls(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores whose ``controls`` are text; those written before there was a choice were pooled."""
+    if "controls" in scores.columns:
+        return scores.fillna({"controls": ""})
+    pooled = scores["metric"].isin(["sauc", "ig"]) & (scores["metric_profile"] != "paper")
+    return scores.assign(controls=np.where(pooled, "all conditions pooled", ""))
 
 
 def _ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The negatives of shuffled AUC: fixations of other images, packed, mapped on demand."""
 
+import zlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -9,10 +10,12 @@ from csalgan.errors import CsalganError
 
 
 class NegativePool:
-    """All fixations of a dataset as one packed array, from which each image draws its negatives.
+    """All fixations of a dataset as one packed array, from which each record draws its negatives.
 
-    The negatives of an image are the fixations of *other images*: its own records are left out
-    in every condition, since one picture shown with another sentence is not another picture.
+    The negatives of a record are the fixations of *other images*: its own image is left out in
+    every condition, since one picture shown with another sentence is not another picture. They
+    can be kept to one reading condition, which is an experiment of its own: gaze after another
+    kind of sentence spreads differently over pictures in general.
     The pool keeps 4 bytes a fixation (1530 records: about 1 MB) and 8 for each of the last four
     map sizes it was asked for, whatever the size of the maps.
 
@@ -24,18 +27,25 @@ class NegativePool:
         One int (N, 2) array per record, rows (y, x) in native pixels.
     shapes
         One (height, width) per record.
+    conditions
+        One reading condition per record, where negatives are to be kept to one.
 
     Raises
     ------
     CsalganError
-        When the three differ in number or a side is over 65,535 pixels.
+        When they differ in number or a side is over 65,535 pixels.
     """
 
     def __init__(
-        self, image_ids: Sequence[str], fixations: Iterable, shapes: Iterable[tuple[int, int]]
+        self,
+        image_ids: Sequence[str],
+        fixations: Iterable,
+        shapes: Iterable[tuple[int, int]],
+        conditions: Sequence[str] | None = None,
     ):
         fixations, shapes = list(fixations), np.asarray(list(shapes), dtype=np.int64)
-        if not len(image_ids) == len(fixations) == len(shapes):
+        conditions = [""] * len(shapes) if conditions is None else conditions
+        if not len(image_ids) == len(fixations) == len(shapes) == len(conditions):
             raise CsalganError(
                 f"{len(image_ids)} image ids, {len(fixations)} fixation sets and {len(shapes)} "
                 "shapes do not belong together; give one of each for every record."
@@ -44,14 +54,12 @@ class NegativePool:
             raise CsalganError(
                 f"a map side of {shapes.max()} pixels is too long; 65,535 is the largest."
             )
-        self._ids, image = np.unique(np.asarray(image_ids, dtype=str), return_inverse=True)
-        order = np.argsort(image, kind="stable")  # records of one image lie together
-        packed = [np.asarray(fixations[r], dtype=np.uint16).reshape(-1, 2) for r in order]
+        self._ids = np.asarray(image_ids, dtype=str)
+        self._conditions = np.asarray(conditions, dtype=str)
+        packed = [np.asarray(points, dtype=np.uint16).reshape(-1, 2) for points in fixations]
         self._points = np.concatenate(packed) if packed else np.zeros((0, 2), np.uint16)
-        self._shapes = shapes[order].reshape(-1, 2)
+        self._shapes = shapes.reshape(-1, 2)
         self._lengths = np.array([len(points) for points in packed], dtype=np.int64)
-        per_image = np.bincount(image[order], weights=self._lengths, minlength=len(self._ids))
-        self._stops = np.concatenate([[0], np.cumsum(per_image.astype(np.int64))])
         # Images come in few sizes; the pool in the last few is worth keeping (8 bytes a fixation).
         self._mapped = lru_cache(maxsize=4)(self._map_to)
 
@@ -64,8 +72,8 @@ class NegativePool:
         image_id: str,
         shape: tuple[int, int],
         *,
+        condition: str | None = None,
         n_images: int | None = None,
-        limit: int | None = None,
         seed: int = 0,
     ) -> np.ndarray:
         """Fixations of other images in the pixels of this one.
@@ -79,33 +87,27 @@ class NegativePool:
             The image to leave out (it need not be in the pool).
         shape
             (H, W) to map to.
+        condition
+            Only fixations of records of this condition; None pools all conditions.
         n_images
             Take this many other images at random (``mit``: 10); None takes all (``tuebingen``).
-        limit
-            At most so many points, drawn at random without replacement; None for all.
         seed
-            For both draws; the same image and seed give the same points.
+            For that draw; the same image and seed give the same points.
 
         Returns
         -------
         int32 (M, 2), rows (y, x); every point lies in the map.
         """
         mapped = self._mapped(tuple(int(side) for side in shape))
-        place = int(np.searchsorted(self._ids, image_id))
-        rng = np.random.default_rng([seed, place])
-        others = np.flatnonzero(self._ids != image_id)
-        if n_images is not None and n_images < others.size:
-            others = np.sort(rng.choice(others, n_images, replace=False))
-            parts = [mapped[self._stops[k] : self._stops[k + 1]] for k in others]
-            points = np.concatenate(parts)
-        elif others.size < self._ids.size:
-            own = self._stops[place], self._stops[place + 1]
-            points = np.concatenate([mapped[: own[0]], mapped[own[1] :]])
-        else:
-            points = mapped
-        if limit is not None and limit < len(points):
-            points = points[np.sort(rng.choice(len(points), limit, replace=False))]
-        return points
+        rng = np.random.default_rng([seed, zlib.crc32(image_id.encode())])
+        taken = self._ids != image_id
+        if condition is not None:
+            taken &= self._conditions == condition
+        if n_images is not None:
+            others = np.unique(self._ids[taken])
+            if n_images < others.size:
+                taken &= np.isin(self._ids, rng.choice(others, n_images, replace=False))
+        return mapped[np.repeat(taken, self._lengths)]
 
     def _map_to(self, shape: tuple[int, int]) -> np.ndarray:
         """The whole pool in the pixels of one shape, int32 (N, 2), read-only."""

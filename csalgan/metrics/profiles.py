@@ -92,8 +92,8 @@ _INFO = {
             "negatives are the pixels without fixation.",
             "auc_borji": f"Mean of {mit.SPLITS} seeded draws of random pixels, as many as "
             f"fixations; thresholds in steps of {mit.STEP} on the min–max scaled map.",
-            "sauc": f"Mean of {mit.SPLITS} seeded draws among the fixations of ten other images; "
-            f"thresholds in steps of {mit.STEP} on the min–max scaled map.",
+            "sauc": f"Mean of {mit.SPLITS} seeded draws among the fixations of ten other images "
+            f"of the same condition; thresholds in steps of {mit.STEP} on the min–max scaled map.",
             "cc": "Pearson correlation over pixels; NaN when a map is constant.",
             "nss": "Mean z-score at the fixated pixels, deviation with ddof 1; NaN for a constant "
             "map.",
@@ -115,8 +115,8 @@ _INFO = {
         "the current MIT/Tübingen benchmark, as pysaliency computes",
         {
             "auc": "Exact ranks of the fixated values among all pixels, ties count ½.",
-            "sauc": "Exact ranks of the fixated values among the fixations of all other images, "
-            "ties count ½.",
+            "sauc": "Exact ranks of the fixated values among the fixations of all other images of "
+            "the same condition, ties count ½.",
             "cc": "Pearson correlation over pixels; 0 for a constant prediction.",
             "nss": "Mean z-score at the fixations, deviation with ddof 0; 0 for a constant map.",
             "sim": "Maps divided by their sums, nothing subtracted: a background above zero "

@@ -194,7 +194,8 @@ class Truth:
     def scores(self, record: str, saliency: np.ndarray) -> dict[str, float]:
         """Metrics of :data:`SHOWN_METRICS` (profile ``tuebingen``) against a record's gaze."""
         row = self.dataset.row(record)
-        negatives = self._pool.negatives(row["image_id"], (row["height"], row["width"]))
+        shape = row["height"], row["width"]
+        negatives = self._pool.negatives(row["image_id"], shape, condition=row["condition"])
         return score(
             saliency,
             fixations=self.fixations(record),
@@ -213,4 +214,5 @@ class Truth:
     def _pool(self) -> NegativePool:
         p = self._prepared
         points = (p.fixations(i) for i in range(len(p.records)))
-        return NegativePool(p.records["image_id"].tolist(), points, p.native_size)
+        ids, conditions = p.records["image_id"].tolist(), p.records["condition"].tolist()
+        return NegativePool(ids, points, p.native_size, conditions)

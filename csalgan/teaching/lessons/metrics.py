@@ -334,8 +334,8 @@ def _cached_case(key: _Key) -> tuple[np.ndarray, dict]:
     members = records[records["image_id"] == key.image_id].set_index("condition")
     row = members.loc["non_salient"]
     shape = (row["height"], row["width"])
-    others = records[records["image_id"] != key.image_id].drop_duplicates("image_id")
-    others = others.head(_OTHER_IMAGES)
+    same = records["condition"] == "non_salient"  # each condition is an experiment of its own
+    others = records[same & (records["image_id"] != key.image_id)].head(_OTHER_IMAGES)
     pool = NegativePool(
         others["image_id"].tolist(),
         [dataset.fixations(record) for record in others["record"]],
