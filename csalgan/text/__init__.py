@@ -38,7 +38,7 @@ def get_encoder(
     Raises:
         CsalganError: an unknown name, or weights that are missing or unreadable.
     """
-    # Each encoder is imported when it is asked for: transformers and open_clip load slowly.
+    # Each encoder is imported when it is asked for: open_clip loads slowly.
     if name == "clip":
         from csalgan.text.clip import ClipEncoder
 

