@@ -1,10 +1,11 @@
-"""Datasets of free viewing with known observers: OSIE, Scene500."""
+"""Datasets of free viewing with known observers: OSIE, Scene500, and what pysaliency wrote."""
 
 import shutil
 
+import h5py
 import numpy as np
 import pytest
-from gaze_sets import photograph, write_osie, write_scene500
+from gaze_sets import photograph, write_hdf5, write_osie, write_scene500
 from PIL import Image
 from scipy.io import savemat
 from scipy.ndimage import gaussian_filter
@@ -191,6 +192,94 @@ def test_scene500_that_is_not_as_released_is_one_sentence(scene500, tmp_path, na
     with pytest.raises(CsalganError) as caught:
         open_dataset(root)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("fixations", ["FixationTrains", "ScanpathFixations", "Fixations"])
+@pytest.mark.parametrize("stimuli", ["FileStimuli", "Stimuli"])
+def test_what_pysaliency_wrote(tmp_path, stimuli, fixations):
+    rows = write_hdf5(tmp_path / "MIT", stimuli=stimuli, fixations=fixations)
+    dataset = open_dataset(tmp_path / "MIT")
+    names = ["Art_001", "Art_002", "Inside_001"] if stimuli == "FileStimuli" else ["0", "1", "2"]
+    # Nobody looked at the second image: it has no record.
+    assert dataset.records["record"].tolist() == [names[0], names[2]]
+    assert dataset.name == "MIT (2 images)"
+    for k, who, trial in rows:
+        found = dataset.fixations(names[k])[dataset.observers(names[k]) == who]
+        assert np.array_equal(found, np.floor(trial))  # none is left out
+    for record, size in ((names[0], (40, 60)), (names[2], (60, 40))):
+        assert dataset.image(record).shape == (*size, 3)
+        assert dataset.map(record).shape == size
+    assert check_dataset(tmp_path / "MIT").ok()
+    assert prepare(dataset, 16).maps.shape == (2, 16, 16)
+
+
+def test_one_of_several_parts_is_opened_by_its_file(tmp_path):
+    write_hdf5(tmp_path / "SALICON", suffix="_train")
+    write_hdf5(tmp_path / "SALICON", suffix="_val", seed=1)
+    parts = [open_dataset(tmp_path / "SALICON" / f"fixations_{p}.hdf5") for p in ("train", "val")]
+    assert parts[0].fingerprint != parts[1].fingerprint
+    assert check_dataset(parts[1].root).ok()
+    require_clean(parts[1])
+    with pytest.raises(CsalganError, match="has no image/ folder"):
+        open_dataset(tmp_path / "SALICON")
+
+
+def test_fixations_outside_the_image_are_left_out(tmp_path):
+    rows = write_hdf5(tmp_path, fixations="Fixations")
+    with h5py.File(tmp_path / "fixations.hdf5", "r+") as file:
+        file["x"][0], file["y"][1] = -0.5, 1000
+    dataset = open_dataset(tmp_path)
+    count = sum(len(dataset.fixations(record)) for record in dataset.records["record"])
+    assert count == sum(len(trial) for _, _, trial in rows) - 2
+
+
+def _spoil(root, change):
+    names = (root / "stimuli.hdf5", root / "fixations.hdf5")
+    with h5py.File(names[0], "r+") as stimuli, h5py.File(names[1], "r+") as fixations:
+        change(stimuli, fixations)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda s, f: f.attrs.update(type="Stimuli"), "fixations.hdf5: holds Stimuli, not fix"),
+        (lambda s, f: s.attrs.update(type="Fixations"), "stimuli.hdf5: holds Fixations, not sti"),
+        (lambda s, f: f.attrs.clear(), "fixations.hdf5: is not in pysaliency's format (KeyError"),
+        (lambda s, f: f.pop("train_xs"), "fixations.hdf5: is not in pysaliency's format"),
+        (lambda s, f: f["train_ns"].write_direct(np.full(len(f["train_ns"]), 9)),
+         "has fixations on image 9, but stimuli.hdf5 holds 3"),
+        (lambda s, f: s["filenames"].write_direct(np.array(["../a.jpg"] * 3, object)),
+         "names the photograph '../a.jpg' outside its folder"),
+    ],
+)  # fmt: skip
+def test_hdf5_that_is_not_pysaliencys_is_one_sentence(tmp_path, change, named):
+    write_hdf5(tmp_path)
+    _spoil(tmp_path, change)
+    with pytest.raises(CsalganError) as caught:
+        open_dataset(tmp_path)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_hdf5_file_is_one_sentence(tmp_path):
+    write_hdf5(tmp_path, stimuli="Stimuli")
+    whole = (tmp_path / "stimuli.hdf5").read_bytes()
+    for content in (b"", b"x" * 500, whole[: len(whole) // 2]):
+        (tmp_path / "stimuli.hdf5").write_bytes(content)
+        with pytest.raises(CsalganError, match="stimuli.hdf5: is not in pysaliency's format"):
+            open_dataset(tmp_path)
+    (tmp_path / "stimuli.hdf5").unlink()
+    with pytest.raises(CsalganError, match="stimuli.hdf5: is missing"):
+        open_dataset(tmp_path)
+
+
+def test_stimuli_of_another_type_are_refused(tmp_path):
+    write_hdf5(tmp_path, stimuli="Stimuli")
+    with h5py.File(tmp_path / "stimuli.hdf5", "r+") as file:
+        del file["0"]
+        file["0"] = np.zeros((40, 60, 3))
+    with pytest.raises(CsalganError, match="stimulus 0 is float64"):
+        open_dataset(tmp_path)
 
 
 def test_unknown_observers_are_said(embedded):

@@ -148,15 +148,16 @@ def require_clean(dataset: Dataset) -> None:
 def _check_free_viewing(root: Path, read: Callable[[Path], Dataset]) -> CheckReport:
     """What the reader refuses, or else every photograph, decoded."""
     report = CheckReport(root)
+    folder = root if root.is_dir() else root.parent
     try:
         dataset = read(root)
     except CsalganError as error:
         file, _, message = str(error).partition(": ")
-        report.faults.append(Fault(os.path.relpath(file, root), "not as released", message))
+        report.faults.append(Fault(os.path.relpath(file, folder), "not as released", message))
         return report
 
     def check(row) -> list[Fault]:
-        name = os.path.relpath(row.image_path, root)
+        name = os.path.relpath(row.image_path, folder)
         try:
             height, width = dataset.image(row.record).shape[:2]
         except CsalganError as error:

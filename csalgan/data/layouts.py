@@ -4,20 +4,27 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from csalgan.data import osie, scene500, sjtu_tis
+from csalgan.data import hdf5, osie, scene500, sjtu_tis
 from csalgan.data.archive import unpacked
 from csalgan.data.dataset import Dataset
 from csalgan.errors import CsalganError
 
 #: A file that only one layout has → its reader. All else is read as SJTU-TIS.
-READERS = {osie.FIXATIONS: osie.read, scene500.FIXATIONS: scene500.read}
+READERS = {
+    osie.FIXATIONS: osie.read,
+    scene500.FIXATIONS: scene500.read,
+    hdf5.FIXATIONS: hdf5.read,
+}
 
 
 def open_dataset(path: str | os.PathLike) -> Dataset:
-    """Open a dataset, its layout recognised: SJTU-TIS, OSIE or Scene500, as released.
+    """Open a dataset, its layout recognised.
+
+    SJTU-TIS, OSIE and Scene500 as released, or anything that pysaliency wrote.
 
     Args:
-        path: a folder, or a ``.zip``/``.tar``/``.tar.gz`` of one (unpacked into the cache once).
+        path: a folder, or a ``.zip``/``.tar``/``.tar.gz`` of one (unpacked into the cache once),
+            or one of several ``fixations_….hdf5`` of pysaliency in a folder.
 
     Raises:
         CsalganError: nothing there, an empty folder, or files that are not as released
@@ -36,6 +43,8 @@ def recognise(path: str | os.PathLike) -> tuple[Path, Callable[[Path], Dataset]]
     path = Path(path).expanduser()
     if not path.exists():
         raise CsalganError(f"{path}: no such dataset; give a folder or archive of one.")
+    if path.suffix == ".hdf5":
+        return path.resolve(), hdf5.read
     root = path.resolve() if path.is_dir() else unpacked(path)
     # An archive may hold the layout one folder deep.
     for folder in (root, *(sorted(root.iterdir()) if path.is_file() else ())):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 from csalgan.errors import CsalganError
 
@@ -20,6 +19,8 @@ class MatFile:
         Raises:
             CsalganError: the file cannot be read, or has no such variable.
         """
+        from scipy.io import loadmat  # takes a while, and few need it
+
         try:
             return loadmat(self.path, variable_names=[name], appendmat=False)[name]
         except KeyError as error:
