@@ -127,17 +127,21 @@ def test_an_image_has_two_records_or_four(embedded, tmp_path):
 def test_maps_must_be_8_bit_grey(embedded, tmp_path):
     root = copy_of(embedded, tmp_path / "set")
     deep, coloured = a_record(root, "salient"), a_record(root, "none")
-    pixels = open_dataset(root).map(deep)
-    write(root / "map" / f"{deep}.png", pixels.astype(np.uint16) * 200)
-    pixels = np.stack([open_dataset(root).map(coloured)] * 3, axis=-1)
+    dataset = open_dataset(root)
+    pixels = np.stack([dataset.map(coloured)] * 3, axis=-1)
+    write(root / "map" / f"{deep}.png", dataset.map(deep).astype(np.uint16) * 200)
     write(root / "map" / f"{coloured}.png", pixels)
     assert kinds(check_dataset(root)) == {f"map/{deep}.png": "map not grey"}
+    with pytest.raises(CsalganError, match=rf"{deep}\.png: mode I;16; must be 8-bit grey"):
+        open_dataset(root)
     pixels[..., 0] = 255 - pixels[..., 0]
     write(root / "map" / f"{coloured}.png", pixels)
     assert kinds(check_dataset(root)) == {
         f"map/{deep}.png": "map not grey",
         f"map/{coloured}.png": "map not grey",
     }
+    with pytest.raises(CsalganError, match="is coloured"):
+        dataset.map(coloured)
 
 
 @pytest.mark.parametrize("lost", [8, 20, 200])

@@ -94,7 +94,7 @@ def test_the_check_knows_it(osie, tmp_path):
     ]
     path.unlink()
     assert [(f.file, f.message) for f in check_dataset(root).faults] == [
-        ("data/stimuli/1002.jpg", "is missing; copy the dataset again.")
+        ("data/stimuli/1002.jpg", "is missing; copy the dataset again")
     ]
 
 

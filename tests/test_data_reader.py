@@ -133,18 +133,18 @@ def test_real_data_is_what_the_design_says(real):
         (lambda root: shutil.rmtree(root), "no such dataset"),
         (lambda root: [shutil.rmtree(p) if p.is_dir() else p.unlink() for p in root.iterdir()],
          "is empty"),
-        (lambda root: shutil.rmtree(root / "map"), "no map/ folder"),
+        (lambda root: shutil.rmtree(root / "map"), "there is no map/ folder"),
         (lambda root: [p.unlink() for p in (root / "map").iterdir()], "holds no maps"),
         (lambda root: [p.unlink() for p in (*root.glob("*.xlsx"), root / "image_text.json")],
-         "no sentences"),
+         "nor a workbook is there"),
         (lambda root: (root / "image_text.json").write_text("{"), "not readable as JSON"),
         (lambda root: (root / "image_text.json").write_text('{"1": "a", "1": "b"}'),
          "'1' stands there twice"),
         (lambda root: (root / "image_text.json").write_text('{"1": 3}'), "is not a sentence"),
         (lambda root: (root / "image_text.json").write_text("[]"), "must hold an object"),
-        (lambda root: (root / "image_text.json").write_text("{}"), "has no sentence in"),
-        (lambda root: next((root / "fixation").iterdir()).unlink(), "fixation file is missing"),
-        (lambda root: (root / "map" / "stray.png").write_bytes(b"x"), "not a record's name"),
+        (lambda root: (root / "image_text.json").write_text("{}"), "has no sentence"),
+        (lambda root: next((root / "fixation").iterdir()).unlink(), "has no fixation file"),
+        (lambda root: (root / "map" / "stray.png").write_bytes(b"x"), "no record's name"),
     ],
 )  # fmt: skip
 def test_a_dataset_that_cannot_be_opened_is_one_sentence(embedded, tmp_path, damage, named):
@@ -161,7 +161,7 @@ def test_one_corrupt_png_is_named(embedded, tmp_path):
     record = a_record(root, "salient")
     path = root / "map" / f"{record}.png"
     path.write_bytes(path.read_bytes()[:120])
-    with pytest.raises(CsalganError, match=rf"{record}\.png: cannot be decoded"):
+    with pytest.raises(CsalganError, match=rf"{record}\.png: is not a picture that can be read"):
         open_dataset(root).map(record)
     with pytest.raises(CsalganError, match="no record 'x'"):
         open_dataset(root).map("x")

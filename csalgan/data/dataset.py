@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from csalgan.data.records import CONDITIONS_OF_SUBSET, SUBSETS
 from csalgan.errors import CsalganError
+from csalgan.inputs import open_file
 
 
 class Arrays(NamedTuple):
@@ -159,6 +160,7 @@ def _file_digest(path: str) -> str:
     if not path:
         return ""
     try:
-        return sha256(Path(path).read_bytes()).hexdigest()
+        with open_file(path) as file:
+            return file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CsalganError(f"{path}: cannot be read; copy the dataset again.") from error

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
 
+from csalgan.data import pictures
 from csalgan.data.dataset import Arrays, Dataset
-from csalgan.data.sjtu_tis import read_pixels
 from csalgan.errors import CsalganError
 
 
@@ -98,7 +98,7 @@ def dataset_of(
         return blurred(each.fixations, each.size, each.sigma)
 
     arrays = Arrays(
-        image=image or (lambda row: read_pixels(row["image_path"], "RGB")),
+        image=image or (lambda row: pictures.read("image", row["image_path"])),
         map=saliency_map,
         fixations=lambda row: seen[row["record"]].fixations,
         observers=lambda row: seen[row["record"]].observers,

@@ -18,7 +18,7 @@ import pandas as pd
 
 from csalgan.data.dataset import Dataset
 from csalgan.data.free_viewing import Viewing, dataset_of
-from csalgan.data.sjtu_tis import picture_size
+from csalgan.data.pictures import size_of
 from csalgan.errors import CsalganError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _stimuli(file: "h5py.File") -> list[tuple[str, Path, tuple[int, int]]]:
     if max(Counter(names).values(), default=0) > 1:  # CAT2000: Action/001.jpg, Art/001.jpg
         shared = len(PurePosixPath(os.path.commonpath(files)).parts)
         names = ["_".join(name.with_suffix("").parts[shared:]) for name in files]
-    sizes = [picture_size(path.parent / name)[::-1] for name in files]
+    sizes = [size_of("image", path.parent / name) for name in files]
     return [(n, path.parent / f, s) for n, f, s in zip(names, files, sizes, strict=True)]
 
 

@@ -8,6 +8,7 @@ from csalgan.data import hdf5, osie, scene500, sjtu_tis
 from csalgan.data.archive import unpacked
 from csalgan.data.dataset import Dataset
 from csalgan.errors import CsalganError
+from csalgan.inputs import require_utf8
 
 #: A file that only one layout has → its reader. All else is read as SJTU-TIS.
 READERS = {
@@ -41,6 +42,7 @@ def recognise(path: str | os.PathLike) -> tuple[Path, Callable[[Path], Dataset]]
         CsalganError: nothing there, or an archive that cannot be unpacked.
     """
     path = Path(path).expanduser()
+    require_utf8(path)
     if not path.exists():
         raise CsalganError(f"{path}: no such dataset; give a folder or archive of one.")
     if path.suffix == ".hdf5":

@@ -14,7 +14,7 @@ import numpy as np
 from csalgan.data.dataset import Dataset
 from csalgan.data.free_viewing import Viewing, dataset_of
 from csalgan.data.matlab import MatFile
-from csalgan.data.sjtu_tis import picture_size
+from csalgan.data.pictures import size_of
 from csalgan.errors import CsalganError
 
 FIXATIONS = "data/eye/fixations.mat"
@@ -37,7 +37,7 @@ def read(root: Path) -> Dataset:
         name = file.text(name, "the name of an image")
         if Path(name).name != name:
             raise CsalganError(f"{file.path}: names a photograph {name!r}; get the release again.")
-        width, height = picture_size(path := root / "data" / "stimuli" / name)
+        size = size_of("image", path := root / "data" / "stimuli" / name)
         trials = []
         for viewer in file.cell(subjects, "subjects").ravel():
             axes = file.fields(viewer, ("fix_y", "fix_x"), f"a viewer of {name}")
@@ -46,5 +46,5 @@ def read(root: Path) -> Dataset:
                 raise file.unexpected(f"as many rows as columns of fixations on {name}")
             # MATLAB's round; then counted from 0.
             trials.append(np.floor(np.hstack([y, x])[1:] + 0.5) - 1)
-        viewings.append(Viewing.of(Path(name).stem, path, (height, width), trials, SIGMA))
+        viewings.append(Viewing.of(Path(name).stem, path, size, trials, SIGMA))
     return dataset_of(root, "OSIE", viewings, file.path, RECIPE)

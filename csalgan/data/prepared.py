@@ -160,7 +160,7 @@ def _unpack(path: Path, offsets: np.ndarray, decode: Callable[[bytes], np.ndarra
 
 
 def _from_jpeg(blob: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(blob)) as picture:
+    with Image.open(io.BytesIO(blob), formats=("JPEG",)) as picture:
         return np.asarray(picture.convert("RGB"))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from csalgan.data.dataset import Dataset
 from csalgan.data.free_viewing import Viewing, dataset_of
 from csalgan.data.matlab import MatFile
-from csalgan.data.sjtu_tis import picture_size
+from csalgan.data.pictures import size_of
 from csalgan.errors import CsalganError
 
 FIXATIONS = "data/tidy/fixations.mat"
@@ -48,7 +48,7 @@ def read(root: Path) -> Dataset:
         )
     viewings = []
     for path, (height, width), row in zip(photographs, sizes, cell, strict=True):
-        if picture_size(path) != (width, height):
+        if size_of("image", path) != (height, width):
             raise CsalganError(
                 f"{path}: is not {width} × {height}, as imgInfo.mat says; get the release again."
             )

@@ -14,6 +14,12 @@ WHOLE_SHEET, PARTS_SHEET = "整体", "部分-实验设置"
 _SUFFIX_OF_KIND = {"整体": "1", "非显著": "2", "显著": "3"}
 
 
+def sentence_key(image_id: str, suffix: str) -> str:
+    """A record's key in the sentence files: unpadded id and suffix."""
+    key = image_id.lstrip("0")
+    return f"{key}_{suffix}" if suffix else key
+
+
 def find_sentences(root: Path) -> dict[str, Path]:
     """``{"json": path, "workbook": path}`` of the sentence files that stand in ``root``."""
     found = {}
@@ -23,25 +29,6 @@ def find_sentences(root: Path) -> dict[str, Path]:
     if workbooks:
         found["workbook"] = workbooks[0]
     return found
-
-
-def read_sentences(root: Path) -> dict[str, str]:
-    """Sentences by record key (unpadded id and suffix: ``109_2``, ``71``).
-
-    ``image_text.json`` is read where there is one (it names the free viewing records too), the
-    workbook else. ``csalgan data check`` says where the two disagree.
-
-    Raises:
-        CsalganError: there is neither, or the file cannot be read.
-    """
-    found = find_sentences(root)
-    if "json" in found:
-        return read_json(found["json"])
-    if "workbook" in found:
-        return read_workbook(found["workbook"])
-    raise CsalganError(
-        f"{root}: no sentences; put {JSON_NAME} or the released workbook (.xlsx) beside image/."
-    )
 
 
 def read_json(path: Path) -> dict[str, str]:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.lib.format import MAGIC_PREFIX
-from PIL import Image
 
 from csalgan.data.records import parse_stem
 from csalgan.errors import CsalganError
+from csalgan.inputs import open_file
+from csalgan.photographs import MAX_PIXELS, opened, upright
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
 #: Channels of a "grey" picture may differ by this many levels: JPEG's chroma rounding.
@@ -114,7 +115,8 @@ def read_map(path: str | Path) -> np.ndarray:
     real 2-D array (axes of length 1 are dropped). No pickled object is ever loaded.
 
     Raises:
-        CsalganError: naming the file and what is wrong with it.
+        CsalganError: naming the file and what is wrong with it; more than
+            :data:`~csalgan.photographs.MAX_PIXELS` values are refused too.
     """
     path = Path(path)
     values = _read_npy(path) if path.suffix.lower() == ".npy" else _read_picture(path)
@@ -128,11 +130,12 @@ def read_map(path: str | Path) -> np.ndarray:
 def _read_npy(path: Path) -> np.ndarray:
     plain = "save plain numbers with numpy.save(file, array)."
     try:
-        with path.open("rb") as file:
-            is_npy = file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX
-        if not is_npy:
-            raise CsalganError(f"{path.name}: is not a .npy array; {plain}")
-        values = np.load(path, allow_pickle=False)
+        # The size is asked first: a header, or a body full of holes, may claim any length.
+        with open_file(path, MAX_PIXELS * 8 + 2**16) as file:
+            if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
+                raise CsalganError(f"{path.name}: is not a .npy array; {plain}")
+            file.seek(0)
+            values = np.load(file, allow_pickle=False)
     except ValueError as error:
         why = "holds Python objects" if "allow_pickle" in str(error) else "is cut short"
         raise CsalganError(f"{path.name}: {why}; {plain}") from error
@@ -140,17 +143,17 @@ def _read_npy(path: Path) -> np.ndarray:
         raise CsalganError(f"{path.name}: cannot be read; write it again.") from error
     if values.dtype.kind not in "buif":
         raise CsalganError(f"{path.name}: holds {values.dtype} values; save real numbers.")
+    if values.size > MAX_PIXELS:
+        raise CsalganError(f"{path.name}: holds {values.size} values; save one map.")
     return values.squeeze() if values.ndim > 2 else values
 
 
 def _read_picture(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            if picture.mode in ("P", "RGBA", "LA", "PA", "CMYK", "YCbCr"):
-                picture = picture.convert("RGB")
-            values = np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CsalganError(f"{path.name}: cannot be read as a picture; write it again.") from error
+    with opened(path, path.name) as picture:
+        picture = upright(picture)
+        if picture.mode in ("P", "RGBA", "LA", "PA", "CMYK", "YCbCr"):
+            picture = picture.convert("RGB")
+        values = np.asarray(picture)
     if values.ndim == 3:
         wide = values.astype(np.int64)
         if (wide.max(axis=2) - wide.min(axis=2)).max() > _GREY_SLACK:

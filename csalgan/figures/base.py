@@ -22,6 +22,7 @@ from PIL import Image
 
 from csalgan.errors import CsalganError
 from csalgan.files import atomic_file
+from csalgan.photographs import opened
 from csalgan.provenance import Provenance
 
 #: One colour per condition, the same on every figure. From the palette of Okabe and Ito (2008),
@@ -364,9 +365,9 @@ def figure_info(path: str | Path) -> dict[str, str | bool | int]:
     """
     path = Path(path)
     try:
-        with Image.open(path) as picture:
-            text = dict(getattr(picture, "text", {}))
-    except OSError as error:
+        with opened(path, formats=("PNG",)) as picture:
+            text = dict(picture.text)
+    except CsalganError as error:
         raise CsalganError(f"{path}: cannot be read as a PNG; draw the figure again.") from error
     info = {k.removeprefix(_PREFIX): v for k, v in text.items() if k.startswith(_PREFIX)}
     if "photographs" not in info:

@@ -1,0 +1,90 @@
+"""Opening files that somebody else made: regular files only, no larger than they may be.
+
+The size is asked before anything is read, and a pipe or a device is refused instead of waited for.
+"""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from csalgan.errors import CsalganError
+
+#: JSON, YAML and CSV of this size and more are none that the suite wrote or reads.
+MOST_TEXT = 256 * 2**20
+
+
+def open_file(path: str | os.PathLike, most: int = MOST_TEXT) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Args:
+        most: bytes it may have.
+
+    Raises:
+        CsalganError: no regular file (a folder, a pipe, a device, a loop of links), unreadable,
+            or larger than ``most``.
+        FileNotFoundError: there is none; the caller knows what to do about it.
+    """
+    path = Path(path)
+    try:
+        # A pipe would keep an ordinary open waiting for a writer.
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        why = getattr(error, "strerror", None) or "not a file's name"
+        raise CsalganError(f"{shown(path)}: cannot be opened ({why}); check the path.") from error
+    file = os.fdopen(number, "rb", closefd=True) if _is_regular(number) else None
+    if file is None:
+        os.close(number)
+        raise CsalganError(f"{shown(path)}: is no regular file; give a file that can be read.")
+    size = os.fstat(number).st_size
+    if size > most:
+        file.close()
+        raise CsalganError(
+            f"{shown(path)}: {size / 1e6:.0f} MB are more than the {most / 1e6:.0f} MB that such "
+            "a file may have; is it the right one?"
+        )
+    return file
+
+
+def _is_regular(number: int) -> bool:
+    return stat.S_ISREG(os.fstat(number).st_mode)
+
+
+def read_text(path: str | os.PathLike, most: int = MOST_TEXT) -> str:
+    """The UTF-8 text of a file (see :func:`open_file`; ``UnicodeError`` when it is none)."""
+    with open_file(path, most) as file:
+        return file.read().decode("utf-8")
+
+
+def read_json(path: str | os.PathLike, **options: Any) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        options: of :func:`json.loads`.
+
+    Raises:
+        CsalganError: not a readable file, not UTF-8, not JSON, or nested too deeply.
+        FileNotFoundError: there is none.
+    """
+    try:
+        return json.loads(read_text(path), **options)
+    except (ValueError, RecursionError) as error:
+        raise CsalganError(f"{shown(path)}: not readable as JSON; copy it again.") from error
+
+
+def shown(path: str | os.PathLike) -> str:
+    """A path as it can be printed: bytes of its name that are no UTF-8 are escaped."""
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def require_utf8(path: Path) -> None:
+    """Refuse a name that cannot be written into a table or a report.
+
+    Raises:
+        CsalganError: the name is not UTF-8.
+    """
+    if shown(path) != os.fspath(path):
+        raise CsalganError(f"{shown(path)}: its name is not UTF-8; rename it.")
