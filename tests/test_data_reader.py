@@ -133,7 +133,7 @@ def test_real_data_is_what_the_design_says(real):
         (lambda root: shutil.rmtree(root), "no such dataset"),
         (lambda root: [shutil.rmtree(p) if p.is_dir() else p.unlink() for p in root.iterdir()],
          "is empty"),
-        (lambda root: shutil.rmtree(root / "map"), "there is no map/ folder"),
+        (lambda root: shutil.rmtree(root / "map"), "has no map/ folder"),
         (lambda root: [p.unlink() for p in (root / "map").iterdir()], "holds no maps"),
         (lambda root: [p.unlink() for p in (*root.glob("*.xlsx"), root / "image_text.json")],
          "nor a workbook is there"),

@@ -107,10 +107,14 @@ def open_contents(root: Path) -> tuple[Contents, dict[str, tuple[int, int]]]:
     Raises:
         CsalganError: naming the first fault.
     """
-    if not any(root.iterdir()):
-        raise CsalganError(f"{root}: is empty; give the folder that holds image/, map/, fixation/.")
+    for folder in FOLDERS:
+        if not (root / folder).is_dir():
+            what = "is empty" if not any(root.iterdir()) else f"has no {folder}/ folder"
+            raise CsalganError(
+                f"{root}: {what}; give the folder that holds image/, map/ and fixation/."
+            )
     found = look_over(root)
-    if not found.files["map"] and (root / "map").is_dir():
+    if not found.files["map"]:
         raise CsalganError(f"{root / 'map'}: holds no maps; copy the dataset again.")
     refuse(root, found.faults)
     known: dict[Path, tuple[int, int]] = {}
