@@ -13,6 +13,7 @@ from csalgan import losses
 from csalgan.config import load_profile
 from csalgan.data import make_split, open_dataset
 from csalgan.errors import CsalganError
+from csalgan.models.build import new_players
 from csalgan.training import (
     HISTORY_COLUMNS,
     Batch,
@@ -127,6 +128,37 @@ def test_bfloat16_stays_close_to_float32():
             outputs.append(game.predict(batch))
     # bfloat16 keeps 8 bits of the mantissa: 2^-8 relative in each of a dozen layers.
     assert torch.allclose(*outputs, atol=0.02)
+
+
+def test_bfloat16_gradients_of_both_players_are_those_of_float32():
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        game, batch = game_and_batch(f"training.precision={precision}")
+        prediction = game.predict(batch)
+        for network in (game.generator, game.discriminator):
+            for parameter in network.parameters():
+                parameter.grad = None
+        with game.autocast():
+            fake = game.discriminator.logits(prediction)
+        content = losses.content_loss(prediction, batch.measured, game.losses)
+        (content + losses.fooling_loss(fake)).backward()
+        networks = (game.generator, game.discriminator)
+        gradients.append({(i, name): p.grad for i, network in enumerate(networks)
+                          for name, p in network.named_parameters()})  # fmt: skip
+    exact, rounded = gradients
+    for name, gradient in exact.items():
+        if gradient.norm() > 1e-4:  # a bias before a batch norm has no gradient but rounding
+            angle = torch.cosine_similarity(gradient.flatten(), rounded[name].flatten(), dim=0)
+            assert angle > 0.95, name
+
+
+def test_the_discriminators_last_layer_takes_features_channels_first():
+    discriminator = new_players(profile(), EightNumbers())[1]
+    features = discriminator.features(torch.rand(2, 1, 32, 32))
+    expected = F.linear(features.flatten(1), discriminator.decide.weight, discriminator.decide.bias)
+    for order in (torch.contiguous_format, torch.channels_last):
+        ours = discriminator.decide(features.contiguous(memory_format=order))
+        assert torch.allclose(ours, expected, atol=1e-6)
 
 
 def test_subsets_and_parts_follow_the_paper_or_its_code(dataset):
