@@ -121,6 +121,15 @@ class AugmentConfig(Section):
     """Length of random noise added to a sentence's embedding, as a share of its own length."""
 
 
+class PretrainConfig(Section):
+    """Free viewing of other photographs, seen before the training itself, with no sentence."""
+
+    data: tuple[str, ...] = ()
+    """Datasets: names of folders beside the dataset trained on, or paths. Where they lie is no part
+    of what a run is; what they hold is. None: no pretraining."""
+    epochs: Annotated[int, Field(ge=1, le=10000)] = 4
+
+
 class TrainingConfig(Section):
     """The adversarial game."""
 
@@ -148,6 +157,7 @@ class TrainingConfig(Section):
     keep: Literal["best", "last"] = "best"
     """The epoch whose generator counts: of the best validation CC, or the last, as the author's
     code did. A run holds both."""
+    pretrain: PretrainConfig = PretrainConfig()
     losses: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
     content_weight: Annotated[float, Field(ge=0)] = 0.05

@@ -31,6 +31,7 @@ from csalgan.files import write_text
 from csalgan.prediction import Predictor
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.training import Run, describe, finished, same_settings, train
+from csalgan.training.pretraining import names_of, other_sets
 
 #: The image of the paper's Figures 10 to 12.
 PAPER_EXAMPLE = "000000021571"
@@ -120,6 +121,7 @@ class Job:
             profile=self.profile.name,
             seed=self.profile.seed,
             commit=provenance.commit(),
+            pretraining=names_of(other_sets(self.profile, self.dataset)),
         )
 
     def example_image(self) -> str:

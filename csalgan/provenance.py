@@ -12,7 +12,7 @@ class Provenance:
 
     ``data`` says whether the gaze is real (``SJTU-TIS (510 images)``) or simulated
     (``embedded (synthetic, seed 0)``); ``fingerprint`` is the first 12 hex digits of the
-    dataset's content hash.
+    dataset's content hash. ``pretraining`` names the datasets seen before, with theirs.
     """
 
     data: str
@@ -21,17 +21,20 @@ class Provenance:
     profile: str
     seed: int
     commit: str
+    pretraining: str = ""
 
     def line(self) -> str:
         """One line for the foot of a figure or the caption of a table."""
+        before = f" · pretrained on {self.pretraining}" if self.pretraining else ""
         return (
-            f"data: {self.data} [{self.fingerprint}] · text: {self.encoder} · "
+            f"data: {self.data} [{self.fingerprint}]{before} · text: {self.encoder} · "
             f"profile: {self.profile} · seed: {self.seed} · commit: {self.commit}"
         )
 
     def as_dict(self) -> dict[str, str | int]:
         """The same as plain values, for CSV columns, PNG metadata and JSON."""
-        return asdict(self)
+        plain = asdict(self)
+        return plain if self.pretraining else {k: plain[k] for k in plain if k != "pretraining"}
 
     def with_(self, **changes) -> "Provenance":
         """A copy in which some fields differ (another encoder, say)."""

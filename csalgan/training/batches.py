@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from csalgan.config import AugmentConfig
+from csalgan.config import AugmentConfig, Profile
 from csalgan.data import Prepared
 from csalgan.losses import Measured
 from csalgan.text import TextEncoder
-from csalgan.text.sentences import Sentences
+from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment
 from csalgan.training.batch import Batch
 
@@ -109,6 +109,13 @@ class Batches:
         if isinstance(self.text, Sentences):
             return self.text.rows(torch.from_numpy(rows))
         return torch.from_numpy(self.text[rows])
+
+
+def texts_for(profile: Profile, encoder: TextEncoder, sentences: list[str]) -> Texts:
+    """What the profile's network reads of sentences."""
+    if profile.model.kind == "compact":
+        return read_sentences(encoder, sentences)
+    return embed(encoder, sentences, profile.text.cast_to_int)
 
 
 def embed(encoder: TextEncoder, texts: list[str], cast_to_int: bool) -> np.ndarray:

@@ -4,6 +4,7 @@ A run is a folder::
 
     run.json          configuration, provenance, counts, best epoch (everything needed to reload)
     history.csv       one row an epoch
+    pretraining.csv   the same of the epochs before on other datasets, where there were any
     best.safetensors  generator of the epoch with the best validation CC
     last.safetensors  generator of the last epoch
     state.pt          full state (both networks, both optimisers, history): what --resume reads
@@ -19,7 +20,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -36,11 +37,11 @@ from csalgan.files import atomic_file, write_text
 from csalgan.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.metrics import batched
 from csalgan.text import get_encoder
-from csalgan.text.sentences import read_sentences
-from csalgan.training import together
+from csalgan.training import pretraining, together
 from csalgan.training.batch import Batch
-from csalgan.training.batches import Batches, embed
+from csalgan.training.batches import Batches, texts_for
 from csalgan.training.game import Game, discriminator_step, generator_step
+from csalgan.training.pretraining import Mixed, other_sets
 from csalgan.training.run import (
     HISTORY_COLUMNS,
     Run,
@@ -89,29 +90,61 @@ def _train(
     split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
     info = describe(profile, dataset, subset)
-    history: list[dict[str, float]] = []
-    seconds: list[float] = []
+    sets = other_sets(profile, dataset)
+    done = _Done([], [], [])
     state = _state_to_resume(out, info, resume)
     if state is not None:
-        history, seconds = state["history"], state["seconds"]
-        whole = finished(profile, [row["val_cc"] for row in history])
+        done = _Done(state["history"], state["seconds"], state.get("pretraining", []))
+        whole = finished(profile, done.val_cc)
         if whole:  # the run keeps the receipt of the code that trained it
             info["provenance"] = json.loads(state["info"])["provenance"]
         if together.is_first():
-            _write_tables(out, info, history, seconds)
+            _write_tables(out, info, done)
         if whole:
             with together.first_alone():
                 return Run.load(out)
 
     with together.first_alone():
         prepared = prepare(dataset, profile.data.size)
-    sentences = dataset.records["text"].tolist()
-    if profile.model.kind == "compact":
-        text = read_sentences(encoder, sentences)
-    else:
-        text = embed(encoder, sentences, profile.text.cast_to_int)
+    text = texts_for(profile, encoder, dataset.records["text"].tolist())
     game = Game(profile, encoder)
     size, by = profile.training.batch_size, profile.training.batches
+    validation = Batches(prepared, rows["val"], text, size, game.device, by=by)
+
+    def train_one_more(game: Game, batches: Batches | Mixed, rows: list, what: str) -> None:
+        epoch, epochs = len(rows) + 1, game.profile.training.epochs
+        began = time.perf_counter()
+        bar = tqdm(
+            batches.shuffled(profile.seed, epoch),
+            total=len(batches),
+            desc=f"{what} epoch {epoch}/{epochs}",
+            disable=not (progress and sys.stderr.isatty()),
+            leave=False,
+        )
+        row = {"epoch": epoch, **_train_epoch(game, bar, epoch)}
+        if together.is_first():
+            row |= _validate(game, validation)
+        rows.append(together.from_first(row))
+        seconds = round(time.perf_counter() - began, 2)
+        if rows is done.history:
+            done.seconds.append(seconds)
+        if together.is_first():
+            _save_epoch(out, game, info, done)
+        if progress:
+            tqdm.write(_line(what, epochs, row, seconds), file=sys.stderr)
+
+    if done.history:
+        game.load_state(state["game"])
+    elif sets:
+        first = pretraining.first_game(profile, encoder)
+        if state is not None:
+            first.load_state(state["game"])
+        with together.first_alone():
+            batches = pretraining.batches(sets, first, encoder)
+        while len(done.pretraining) < profile.training.pretrain.epochs:
+            train_one_more(first, batches, done.pretraining, f"{subset} pretraining")
+        pretraining.hand_over(first, game)
+
     batches = Batches(
         prepared,
         rows["train"],
@@ -122,31 +155,22 @@ def _train(
         map_size=game.map_size,
         changes=profile.training.augment,
     )
-    validation = Batches(prepared, rows["val"], text, size, game.device, by=by)
-    if state is not None:
-        game.load_state(state["game"])
-
-    while not finished(profile, [row["val_cc"] for row in history]):
-        epoch = len(history) + 1
-        began = time.perf_counter()
-        bar = tqdm(
-            batches.shuffled(profile.seed, epoch),
-            total=len(batches),
-            desc=f"{subset} epoch {epoch}/{profile.training.epochs}",
-            disable=not (progress and sys.stderr.isatty()),
-            leave=False,
-        )
-        row = {"epoch": epoch, **_train_epoch(game, bar, epoch)}
-        if together.is_first():
-            row |= _validate(game, validation)
-        history.append(together.from_first(row))
-        seconds.append(round(time.perf_counter() - began, 2))
-        if together.is_first():
-            _save_epoch(out, game, info, history, seconds)
-        if progress:
-            tqdm.write(_line(subset, profile.training.epochs, row, seconds[-1]), file=sys.stderr)
+    while not finished(profile, done.val_cc):
+        train_one_more(game, batches, done.history, subset)
     with together.first_alone():  # all is written when the others look
         return Run.load(out)
+
+
+class _Done(NamedTuple):
+    """What has been trained: a row an epoch, and how long each took; rows of pretraining."""
+
+    history: list[dict[str, float]]
+    seconds: list[float]
+    pretraining: list[dict[str, float]]
+
+    @property
+    def val_cc(self) -> list[float]:
+        return [row["val_cc"] for row in self.history]
 
 
 def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str, Any] | None:
@@ -266,38 +290,39 @@ def _shrink(maps: Tensor, size: int) -> Tensor:
     return maps if maps.shape[-1] == size else F.interpolate(maps, size=size, mode="area")
 
 
-def _save_epoch(out, game, info, history, seconds) -> None:
+def _save_epoch(out: Path, game: Game, info: dict[str, Any], done: _Done) -> None:
+    names = []
+    if done.history:  # weights of pretraining are nobody's result
+        names = ["last", "best"][: 1 + (best_epoch(done.val_cc) == len(done.history))]
     weights = {k: v.contiguous().cpu() for k, v in game.best_generator.state_dict().items()}
-    names = ["last"]
-    if best_epoch([row["val_cc"] for row in history]) == len(history):
-        names.append("best")
     for name in names:
         with atomic_file(out / f"{name}.safetensors") as temporary:
             save_file(weights, temporary)
     state = {
         "game": game.state(),
-        "history": history,
-        "seconds": seconds,
+        **done._asdict(),
         "info": json.dumps(info),  # as text: weights_only loading then meets tensors and strings
     }
     with atomic_file(out / "state.pt") as temporary:
         torch.save(state, temporary)
-    _write_tables(out, info, history, seconds)
+    _write_tables(out, info, done)
 
 
-def _write_tables(out, info, history, seconds) -> None:
-    table = pd.DataFrame(history, columns=list(HISTORY_COLUMNS))
-    write_text(out / "history.csv", table.to_csv(index=False, float_format="%.9g"))
+def _write_tables(out: Path, info: dict[str, Any], done: _Done) -> None:
+    for name, rows in (("history", done.history), ("pretraining", done.pretraining)):
+        if rows or name == "history":
+            table = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
+            write_text(out / f"{name}.csv", table.to_csv(index=False, float_format="%.9g"))
     results = {
-        "best_epoch": best_epoch([row["val_cc"] for row in history]),
-        "seconds_per_epoch": seconds,
+        "best_epoch": best_epoch(done.val_cc) if done.history else None,
+        "seconds_per_epoch": done.seconds,
     }
     write_text(out / "run.json", json.dumps({**info, **results}, indent=1) + "\n")
 
 
-def _line(subset: str, epochs: int, row: dict[str, float], seconds: float) -> str:
+def _line(what: str, epochs: int, row: dict[str, float], seconds: float) -> str:
     return (
-        f"{subset}  epoch {row['epoch']}/{epochs}  generator {row['generator']:.4f}  "
+        f"{what}  epoch {row['epoch']}/{epochs}  generator {row['generator']:.4f}  "
         f"discriminator {row['discriminator']:.4f}  content {row['content']:.4f}  "
         f"val CC {row['val_cc']:.3f}  val NSS {row['val_nss']:.3f}  {seconds:.1f} s"
     )

@@ -20,6 +20,7 @@ from csalgan.errors import CsalganError
 from csalgan.models.build import Generator, empty_generator
 from csalgan.text import get_encoder
 from csalgan.training.game import device_of, precision_of
+from csalgan.training.pretraining import names_of, other_sets
 
 #: Raise it when a change of the code changes what is trained: runs made before are then neither
 #: loaded by a report nor resumed.
@@ -131,6 +132,7 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
     encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
     split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
+    sets = other_sets(profile, dataset)
     device = device_of(profile.training.device)
     receipt = provenance.Provenance(
         data=dataset.name,
@@ -139,11 +141,13 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
         profile=profile.name,
         seed=profile.seed,
         commit=provenance.commit(),
+        pretraining=names_of(sets),
     )
     return {
         "subset": subset,
         "profile": profile.as_dict(),
         "provenance": receipt.as_dict(),
+        "pretrained_on": [each.fingerprint[:12] for each in sets],
         "text_dim": encoder.dim,
         "text_fingerprint": encoder.fingerprint,
         "code": VERSION,
@@ -174,6 +178,8 @@ def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
             return f"{key} {other.get(key)} is now {info[key]}"
     if info["provenance"]["fingerprint"] != other["provenance"]["fingerprint"]:
         return "it was trained on other data"
+    if info.get("pretrained_on", []) != other.get("pretrained_on", []):
+        return "it was pretrained on other data"
     # An older run's profile gets the defaults of settings that came later.
     before = profile_from(other["profile"], "the earlier run").as_dict()
     mine, theirs = _flat(info["profile"]), _flat(before)
@@ -181,6 +187,8 @@ def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
         # How long to train, how to score and what to call it do not change an epoch's result.
         if key in ("name", "description", "beside", "training.patience", "training.subsets"):
             continue
+        if key == "training.pretrain.data":
+            continue  # its content is compared, wherever it lies
         if key == "training.epochs" and mine["training.schedule"] == "constant":
             continue  # a cosine's rates depend on its length
         if not key.startswith("evaluation.") and mine.get(key) != theirs.get(key):

@@ -1,0 +1,113 @@
+"""Free viewing of other photographs, seen before the training itself, with no sentence.
+
+A pretrained run is two games. The first sees every free-viewing record of other datasets, with the
+settings of the profile and its own schedule; the second begins with the weights the first would
+have saved, and is the profile as it is: new optimisers, a new average, a new schedule.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from csalgan import paths
+from csalgan.config import Profile
+from csalgan.data import Dataset, open_dataset, prepare
+from csalgan.errors import CsalganError
+from csalgan.text import TextEncoder
+from csalgan.training.batch import Batch
+from csalgan.training.batches import Batches, texts_for
+from csalgan.training.game import Game
+
+
+def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
+    """The datasets of ``training.pretrain.data``, each a path or a folder beside ``dataset``.
+
+    Raises:
+        CsalganError: one of them is not there, has no free viewing, or is ``dataset`` itself.
+    """
+    found = []
+    for name in profile.training.pretrain.data:
+        places = (dataset.root.parent / name, Path(name).expanduser(), paths.root() / name)
+        place = next((place for place in places if place.exists()), None)
+        if place is None:
+            raise CsalganError(
+                f"training.pretrain.data: there is no {places[0]}; put the dataset there, or give "
+                "its path: --set training.pretrain.data=[PATH,…]."
+            )
+        other = open_dataset(place)
+        if other.fingerprint == dataset.fingerprint:
+            raise CsalganError(
+                f"training.pretrain.data: {place} is the dataset that is trained and tested on; "
+                "pretrain on others."
+            )
+        if not len(_free_viewing(other)):
+            raise CsalganError(
+                f"training.pretrain.data: {place} has no free viewing, so nothing can be learnt "
+                "from it without a sentence; leave it out."
+            )
+        found.append(other)
+    return found
+
+
+def names_of(sets: Sequence[Dataset]) -> str:
+    """What stands on a run's receipt: each dataset with its fingerprint; "" without any."""
+    return ", ".join(f"{each.name} [{each.fingerprint[:12]}]" for each in sets)
+
+
+def first_game(profile: Profile, encoder: TextEncoder) -> Game:
+    """The game of pretraining: the profile's, as long as ``training.pretrain.epochs``."""
+    changes = {"epochs": profile.training.pretrain.epochs}
+    training = profile.training.model_copy(update=changes)
+    return Game(profile.model_copy(update={"training": training}), encoder)
+
+
+def batches(sets: Sequence[Dataset], game: Game, encoder: TextEncoder) -> "Mixed":
+    """All free-viewing records of all datasets, read with an empty sentence."""
+    config, size = game.profile.training, game.profile.data.size
+    return Mixed(
+        [
+            Batches(
+                prepare(other, size),
+                _free_viewing(other),
+                texts_for(game.profile, encoder, [""] * len(other.records)),
+                config.batch_size,
+                game.device,
+                by=config.batches,
+                map_size=game.map_size,
+                changes=config.augment,
+            )
+            for other in sets
+        ]
+    )
+
+
+class Mixed:
+    """The batches of several datasets in random order; each batch comes from one of them."""
+
+    def __init__(self, parts: Sequence[Batches]):
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def shuffled(self, seed: int, epoch: int) -> Iterator[Batch]:
+        """Batches in the order, and with the changes, that belong to this seed and epoch."""
+        turns = np.repeat(np.arange(len(self.parts)), [len(part) for part in self.parts])
+        iterators = [part.shuffled(seed, epoch) for part in self.parts]
+        for turn in np.random.default_rng([seed, epoch]).permutation(turns):
+            yield next(iterators[turn])
+
+
+def hand_over(first: Game, second: Game) -> None:
+    """Give the second game the weights that the first would have saved."""
+    weights = first.best_generator.state_dict()
+    second.generator.load_state_dict(weights)
+    if second.averaged is not None:
+        second.averaged.module.load_state_dict(weights)
+    second.discriminator.load_state_dict(first.discriminator.state_dict())
+
+
+def _free_viewing(dataset: Dataset) -> np.ndarray:
+    """Row numbers of its records without a sentence."""
+    return np.flatnonzero(dataset.records["condition"] == "none")
