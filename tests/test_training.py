@@ -149,7 +149,7 @@ def test_bfloat16_gradients_of_both_players_are_those_of_float32():
     for name, gradient in exact.items():
         if gradient.norm() > 1e-4:  # a bias before a batch norm has no gradient but rounding
             angle = torch.cosine_similarity(gradient.flatten(), rounded[name].flatten(), dim=0)
-            assert angle > 0.95, name
+            assert angle > 0.9, name  # rounding in a dozen layers; a wrong kernel has about 0
 
 
 def test_the_discriminators_last_layer_takes_features_channels_first():
