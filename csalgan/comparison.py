@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from csalgan import figures, guidance
-from csalgan.baselines import BASELINES, CEILING, CEILING_LABEL
+from csalgan.baselines import BASELINES, SPLIT_HALF, YARDSTICKS
 from csalgan.config import Profile, load_profile, profile_from
 from csalgan.data import Dataset, make_split
 from csalgan.errors import CsalganError
@@ -139,19 +139,20 @@ def score_all(trained: Sequence[Trained], dataset: Dataset, part: str = "test") 
         predictor = Predictor.of_run(one.run)
         evaluator.provenance = one.run.provenance
         maps = predictor.predict_records(dataset, rows, progress=sys.stderr.isatty())
+        score = evaluator.fitted_to(lambda held, p=predictor: p.predict_records(dataset, held))
         both = [
-            evaluator(maps, rows, model=one.label).assign(variant="true"),
+            score(maps, rows, model=one.label).assign(variant="true"),
             guidance.score_variants(
                 guidance.Reader(predictor, dataset), dataset, sentences, evaluator
             ),
         ]
         tables.append(pd.concat(both).assign(model=one.label, run=f"{one.variant}-{one.seed}"))
     evaluator.provenance = None
-    for name in (*BASELINES, CEILING):
+    for name in (*BASELINES, SPLIT_HALF):
         scored = evaluator.baseline(name, rows)
         if len(scored):
-            label = CEILING_LABEL if name == CEILING else BASELINES[name]
-            tables.append(scored.assign(model=label, variant="true", run=name))
+            labels = scored["model"].map(YARDSTICKS)
+            tables.append(scored.assign(model=labels, variant="true", run=scored["model"]))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 import sys
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -193,8 +194,8 @@ def run_point(path: Path) -> None:
     split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
     rows = dataset.records.loc[part_rows(dataset, profile, split, about["subset"])[about["part"]]]
     evaluator = Evaluator(dataset, split, seed=profile.seed, provenance=run.provenance)
-    maps = Predictor.of_run(run).predict_records(dataset, rows)
-    scores = evaluator(maps, rows, model=folder.name)
+    predict = partial(Predictor.of_run(run).predict_records, dataset)
+    scores = evaluator.fitted_to(predict)(predict(rows), rows, model=folder.name)
     write_text(target, scores.to_csv(index=False, float_format="%.6g"))
     write_text(stamp, weights)
 

@@ -163,11 +163,11 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
             raise CsalganError(
                 f"{where}: has no column {column}; give a CSV that csalgan evaluate wrote."
             )
-    from csalgan.baselines import BASELINES, CEILING
+    from csalgan.baselines import YARDSTICKS
 
     names = scores["model"].drop_duplicates().tolist()
     if model is None:
-        models = [name for name in names if name not in (*BASELINES, CEILING)] or names
+        models = [name for name in names if name not in YARDSTICKS] or names
         if len(models) != 1:
             raise CsalganError(
                 f"{where}: holds {len(models)} models ({', '.join(map(str, models))}); name one."

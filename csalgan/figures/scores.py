@@ -30,7 +30,8 @@ _SHORT = {
     "center": "center",
     "mean_map": "mean map",
     "free_viewing": "free viewing",
-    "ceiling": "ceiling",
+    "split_half": "split half",
+    "split_half_corrected": "corrected",
 }
 
 

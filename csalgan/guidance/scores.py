@@ -22,14 +22,28 @@ def score_variants(ask: Ask, dataset, variants: pd.DataFrame, score: Score) -> p
         score: scores one set of predictions: a :class:`csalgan.evaluation.Evaluator`.
 
     Returns:
-        The scores' columns and ``variant``.
+        The scores' columns and ``variant``; where a variant has several draws, a record's value
+        is their mean.
     """
     tables = []
     for name, group in variants.groupby("variant", sort=False):
-        rows = _rows(dataset, group.record)
-        texts = [None] * len(group) if VARIANTS[name].silent else group.text.tolist()
-        tables.append(score(ask(rows, texts), rows).assign(variant=name))
+        draws = []
+        for _, part in group.groupby("draw"):
+            rows = _rows(dataset, part.record)
+            texts = [None] * len(part) if VARIANTS[name].silent else part.text.tolist()
+            draws.append(score(ask(rows, texts), rows))
+        tables.append(_averaged(draws).assign(variant=name))
     return pd.concat(tables, ignore_index=True)
+
+
+def _averaged(draws: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table of the mean values; the first draw has every record that a later one has."""
+    key = ["record", "metric_profile", "metric"]
+    first = draws[0].set_index(key)["value"]
+    # Means of differences, so that draws which change nothing leave the very same number.
+    every = pd.concat(draws).set_index(key)["value"]
+    change = (every - first.reindex(every.index)).groupby(level=key).mean()
+    return draws[0].assign(value=(first + change.reindex(first.index)).to_numpy())
 
 
 def score_strengths(

@@ -19,7 +19,7 @@ from csalgan.training import Run
 from csalgan.widgets.pictures import Picture, fit_side
 
 #: Scores shown when there is gaze to compare with, and which way is better.
-SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑", "kl": "↓"}
+SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑"}
 _SIDE = 96  # at which the shares of words are compared: they are one number each
 
 
