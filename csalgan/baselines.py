@@ -37,7 +37,9 @@ CEILINGS = {
     SPLIT_HALF: "split-half reliability: half of the fixations predicts the other half",
     CORRECTED: "split-half reliability, Spearman–Brown corrected to whole samples",
 }
-YARDSTICKS = BASELINES | CEILINGS
+#: The measured map of another condition as the prediction: what another sentence costs people.
+PEOPLE = "people"
+YARDSTICKS = BASELINES | CEILINGS | {PEOPLE: "people: the map measured after the other sentence"}
 
 _GRID = 128  # side of the square the fixation density is counted on
 _COARSE = 160  # longer side, in cells, of the maps made from fixations

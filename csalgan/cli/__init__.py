@@ -19,7 +19,6 @@ app = typer.Typer(
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
     from csalgan.cli import (
-        ablation,
         data,
         evaluate,
         explore,
@@ -32,7 +31,6 @@ def _register() -> None:
 
     app.add_typer(data.app, name="data")
     train.register(app)
-    ablation.register(app)
     evaluate.register(app)
     predict.register(app)
     explore.register(app)

@@ -85,7 +85,7 @@ def evaluate(
 
     dataset = _dataset(data)
     run = _run(predictions)
-    rule = run.profile.data.split if run else "image"
+    rule = run.profile.data.rule if run else "image"
     seed = (run.profile.split_seed if run else 0) if seed is None else seed
     parts = make_split(dataset.records, rule=rule, seed=seed)
     records = dataset.subset(subset)
@@ -152,8 +152,11 @@ def evaluate(
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="Scores that csalgan evaluate wrote.")],
-    b: Annotated[Path, typer.Argument(help="Other scores on the same data.")],
+    a: Annotated[
+        Path,
+        typer.Argument(help="Scores that csalgan evaluate wrote, or the folder of a crossval."),
+    ],
+    b: Annotated[Path, typer.Argument(help="Others on the same data.")],
     model_a: Annotated[
         str, typer.Option("--model-a", help="Which model of A, when it holds several.")
     ] = "",
@@ -304,6 +307,7 @@ def _scores(path: Path, subset: str):
     """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
     import pandas as pd
 
+    path = path / "tables" / "scores.csv" if path.is_dir() else path
     try:
         scores = pd.read_csv(path, dtype={"record": str, "image_id": str, "fingerprint": str})
     except FileNotFoundError as error:

@@ -124,6 +124,7 @@ class Evaluator:
         *,
         model: str = "model",
         share: float | None = None,
+        metrics: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """Score predictions.
 
@@ -135,6 +136,7 @@ class Evaluator:
             share: the uniform share that makes the model's maps densities, of
                 :meth:`uniform_share` (:meth:`fitted_to` does both); None leaves the metrics of
                 densities (KL and information gain of ``tuebingen``) out.
+            metrics: only these, where a profile has them.
 
         Returns:
             Rows with :data:`COLUMNS`, in the order of the predictions.
@@ -150,7 +152,7 @@ class Evaluator:
             if wanted is None or record in wanted
         )
         rows = _threaded(
-            lambda job: self._score(*job, self.truth(job[0]), share), jobs, self.workers
+            lambda job: self._score(*job, self.truth(job[0]), share, metrics), jobs, self.workers
         )
         return self._table(rows, model)
 
@@ -266,13 +268,21 @@ class Evaluator:
         return given
 
     def values(
-        self, record: str, prediction: np.ndarray, truth: Truth, profile: str, share: float | None
+        self,
+        record: str,
+        prediction: np.ndarray,
+        truth: Truth,
+        profile: str,
+        share: float | None = None,
+        metrics: Sequence[str] | None = None,
     ) -> dict[str, float]:
-        """Metric → value of one map (h, w) under one profile; ``share`` as in a call."""
+        """Metric → value of one map (h, w) under one profile; options as in a call."""
         given, info = self.inputs(record, truth, profile), profile_info(profile)
         names = [m for m in info.metrics if all(given.get(n) is not None for n in info.needs[m])]
         if profile == "tuebingen" and share is None:
             names = [metric for metric in names if metric not in PROBABILISTIC]
+        if metrics is not None:
+            names = [metric for metric in names if metric in metrics]
         return score(prediction, **given, metrics=names, uniform_share=share or 0.0)
 
     def _known(self, pairs: Iterable) -> Iterator[tuple[str, Prediction]]:
@@ -289,7 +299,12 @@ class Evaluator:
             yield record, prediction
 
     def _score(
-        self, record: str, prediction: Prediction, truth: Truth, share: float | None
+        self,
+        record: str,
+        prediction: Prediction,
+        truth: Truth,
+        share: float | None,
+        metrics: Sequence[str] | None = None,
     ) -> list[dict]:
         values = as_map(prediction() if callable(prediction) else prediction)
         at_native = None
@@ -298,10 +313,10 @@ class Evaluator:
             if info.name != "paper":  # the paper's code never sees the native size
                 if at_native is None:
                     at_native = resize(values, truth.saliency_map.shape)
-                scored = self.values(record, at_native, truth, info.name, share)
+                scored = self.values(record, at_native, truth, info.name, share, metrics)
                 pixels = truth.saliency_map.size
             else:
-                scored = self.values(record, values, truth, info.name, share)
+                scored = self.values(record, values, truth, info.name, share, metrics)
                 pixels = PAPER_SIZE**2
             for metric, value in scored.items():
                 fixations = metric in _OVER_FIXATIONS and info.name != "paper"

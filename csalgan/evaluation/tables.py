@@ -35,6 +35,9 @@ METRIC_LABELS = {
     "ig": "IG",
     "auc_borji": "AUC-Borji",
     "ig_uniform": "IG (uniform)",
+    "lost_content": "CC lost, other image's sentence",
+    "lost_exchange": "CC lost, exchanged",
+    "lost_sentence": "CC lost, none",
 }
 #: The ``model`` column of the models a report trains; the encoder has its own column.
 OURS = "ours"

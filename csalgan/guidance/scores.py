@@ -103,6 +103,34 @@ def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+#: What reading is worth, as metrics of a record: CC with its own sentence less CC with another.
+#: The first changes the content alone and is the headline; the second the kind as well.
+COSTS = {"lost_content": "other_image", "lost_exchange": "swapped", "lost_sentence": "absent"}
+
+
+def costs(own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """What records lose by other sentences, as tidy scores with the metrics :data:`COSTS`.
+
+    Args:
+        own: scores of the records with their own sentences.
+        other: scores of variants (:func:`score_variants`, :func:`human_scores`).
+
+    Returns:
+        Columns of ``own``. Exchange is that of salient and non-salient sentences; general ones
+        have no counterpart.
+    """
+    key = ["record", "metric_profile"]
+    cc = own[own["metric"] == "cc"].set_index(key)["value"]
+    tables = []
+    for metric, variant in COSTS.items():
+        rows = other[(other["metric"] == "cc") & (other["variant"] == variant)]
+        if variant == "swapped":
+            rows = rows[rows["condition"] != "general"]
+        lost = cc.loc[pd.MultiIndex.from_frame(rows[key])].to_numpy() - rows["value"]
+        tables.append(rows.assign(metric=metric, value=lost))
+    return pd.concat(tables, ignore_index=True)[own.columns.drop("variant", errors="ignore")]
+
+
 def paired_differences(
     scores: pd.DataFrame,
     *,

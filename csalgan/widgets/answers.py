@@ -104,7 +104,7 @@ def _of_run(run: Run) -> Model:
         open=lambda: Predictor.of_run(run).quickened(),
         weights=str(Path(run.folder).resolve()),
         data=run.provenance.fingerprint,
-        split=(run.profile.data.split, run.profile.split_seed),
+        split=(run.profile.data.rule, run.profile.split_seed),
     )
 
 
