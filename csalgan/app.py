@@ -15,11 +15,12 @@ from csalgan.errors import CsalganError
 _HOST = "127.0.0.1"
 
 
-def notebook(settings: dict[str, Any]) -> nbformat.NotebookNode:
+def notebook(settings: dict[str, Any], weights: str = "") -> nbformat.NotebookNode:
     """The notebook that Voilà shows: one cell, which opens the explorer.
 
     Args:
         settings: keyword arguments of :func:`csalgan.open_job`.
+        weights: see :func:`csalgan.widgets.on_offer`.
     """
     source = "\n".join(
         [
@@ -27,7 +28,7 @@ def notebook(settings: dict[str, Any]) -> nbformat.NotebookNode:
             "from csalgan import widgets",
             "",
             f"job = csalgan.open_job(**{settings!r})",
-            "widgets.Explorer(job)",
+            f"widgets.Explorer(job, models=widgets.on_offer(job, weights={weights!r}))",
         ]
     )
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
@@ -54,7 +55,7 @@ def command(page: Path, port: int, *, browser: bool) -> list[str]:
     ]
 
 
-def serve(settings: dict[str, Any], *, port: int, browser: bool) -> None:
+def serve(settings: dict[str, Any], weights: str = "", *, port: int, browser: bool) -> None:
     """Serve the explorer until Ctrl-C.
 
     Raises:
@@ -63,7 +64,7 @@ def serve(settings: dict[str, Any], *, port: int, browser: bool) -> None:
     port = _free(port)
     with tempfile.TemporaryDirectory(prefix="csalgan-explore-") as folder:
         page = Path(folder) / "explorer.ipynb"
-        nbformat.write(notebook(settings), page)
+        nbformat.write(notebook(settings, weights), page)
         environment = {**os.environ, "JUPYTER_PLATFORM_DIRS": "1"}
         try:
             done = subprocess.run(command(page, port, browser=browser), env=environment)

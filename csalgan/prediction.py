@@ -1,5 +1,6 @@
 """From photographs and sentences to saliency maps: what everything that looks at a model uses."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,12 +19,12 @@ from csalgan.config import profile_from
 from csalgan.data import Dataset
 from csalgan.data.prepared import square
 from csalgan.errors import CsalganError
-from csalgan.models import CompactGenerator
+from csalgan.models import CompactGenerator, load_published_generator
 from csalgan.models.build import Generator
 from csalgan.models.compact import ImageFeatures
 from csalgan.models.fast import folded
 from csalgan.photographs import read_photograph
-from csalgan.provenance import Provenance
+from csalgan.provenance import Provenance, commit
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
@@ -82,7 +83,7 @@ class Predictor:
             sizes=run.profile.model.views or (run.profile.data.size,),
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
-            split=(run.profile.data.rule, run.profile.split_seed),
+            split=(run.profile.data.split, run.profile.split_seed),
         )
 
     @classmethod
@@ -111,8 +112,76 @@ class Predictor:
             encoder=encoder,
             sizes=profile.model.views or (profile.data.size,),
             provenance=Provenance(**about["provenance"]),
-            split=(profile.data.rule, profile.split_seed),
+            split=(profile.data.split, profile.split_seed),
         )
+
+    @classmethod
+    def of_author(
+        cls,
+        path: str | Path,
+        subset: str = "total",
+        *,
+        clip_weights: str | Path | None = None,
+        dataset: Dataset | None = None,
+    ) -> "Predictor":
+        """The predictor of the author's own weights (:mod:`csalgan.author`).
+
+        It reads CLIP's text feature cut to integers, as in its training, where CLIP's weights are
+        there. Where they are not it reads **no** sentence, whatever it is given: the average one
+        of its training if ``dataset`` has photographs to measure that with, else zeros. The name
+        says which.
+
+        Args:
+            path: a clone of the author's repository, or one ``generator_*.pt``.
+            subset: of a clone; a file's name says its own.
+            clip_weights: a file with CLIP's weights; by default the hub's cache.
+
+        Raises:
+            CsalganError: no such weights, or the given file is not CLIP's.
+        """
+        from csalgan import author  # what it scores with would make every prediction start later
+
+        weights = author.weights_of(path, subset)
+        generator = load_published_generator(weights.path)
+        encoder = author.clip_or_none(clip_weights)
+        reads = "reads CLIP cut to integers"
+        if encoder is None:
+            encoder, reads = get_encoder("none"), "CLIP's weights are not here: zeros"
+            if dataset is not None:
+                images, counts = author.photographs_of(dataset)
+                generator = author.with_mean_sentence(generator, images, counts)
+                reads = "CLIP's weights are not here: the mean sentence"
+        digest = hashlib.sha256(weights.path.read_bytes()).hexdigest()
+        return cls(
+            name=f"author's model, {weights.subset} ({reads})",
+            generator=generator.to(memory_format=torch.channels_last),
+            encoder=encoder,
+            sizes=(author.SIZE,),
+            provenance=Provenance(
+                data="the author's training, records not known",
+                fingerprint=digest[:12],
+                encoder=encoder.name,
+                profile=weights.run,
+                seed=-1,  # none was set
+                commit=commit(),
+            ),
+            cast_to_int=True,
+        )
+
+    @classmethod
+    def open(cls, weights: str | Path, *, clip_weights: str | Path | None = None) -> "Predictor":
+        """The predictor of whatever ``weights`` names.
+
+        Args:
+            weights: a training run's folder, a ``generator_*.pt`` of the author's, or what
+                :meth:`shipped` takes.
+            clip_weights: see :meth:`of_author`.
+        """
+        if (Path(weights) / "run.json").is_file():
+            return cls.of_run(Run.load(weights))
+        if str(weights).endswith(".pt"):
+            return cls.of_author(weights, clip_weights=clip_weights)
+        return cls.shipped(str(weights))
 
     @property
     def quick(self) -> bool:
@@ -254,8 +323,7 @@ def predict(
     Args:
         image: a path, a PIL image, or a uint8 ``(H, W, 3)`` RGB array.
         text: a sentence, ``""`` for free viewing, or several sentences.
-        weights: name of weights in the package, a packed file, or a training run's folder;
-            loaded once.
+        weights: what :meth:`Predictor.open` takes; loaded once.
         strength: how much the sentence counts (see :meth:`Predictor.predict`).
 
     Returns:
@@ -279,9 +347,9 @@ def predict(
 
 @lru_cache(maxsize=2)
 def _opened(name: str) -> Predictor:
-    if (Path(name) / "run.json").is_file():
-        return Predictor.of_run(Run.load(name)).quickened()
-    return Predictor.shipped(name)
+    predictor = Predictor.open(name)
+    packed = name in weights.shipped() or name.endswith(".safetensors")
+    return predictor if packed else predictor.quickened()
 
 
 def _bfloat16() -> bool:

@@ -1,4 +1,4 @@
-"""The ``paper`` profile: what the published code's four numbers are made of."""
+"""The ``paper`` profile: what the four numbers of the author's code are made of."""
 
 import numpy as np
 import pytest
@@ -96,21 +96,21 @@ def test_score_brings_both_maps_to_256_pixels_and_8_bit_maps_stay_8_bit():
 def test_a_batch_of_four_is_flattened_into_one():
     predictions = [blobs(s, (256, 256)) * (1 + s) for s in range(6)]
     truths = [blobs(20 + s, (256, 256)) for s in range(6)]
-    scores = paper.score_published_batch(predictions, truths)
+    scores = paper.score_batches(predictions, truths)
     first = paper.cc(np.stack(predictions[:4]), np.stack(truths[:4]))
     second = paper.cc(np.stack(predictions[4:]), np.stack(truths[4:]))
     assert scores["cc"] == pytest.approx((first + second) / 2, abs=1e-12)
     single = [paper.cc(p, t) for p, t in zip(predictions, truths, strict=True)]
     assert scores["cc"] != pytest.approx(np.mean(single), abs=1e-3)
-    alone = paper.score_published_batch(predictions[:1], truths[:1], seed=4)
+    alone = paper.score_batches(predictions[:1], truths[:1], seed=4)
     assert alone == metrics.score(predictions[0], saliency_map=truths[0], profile="paper", seed=4)
 
 
 def test_a_batch_needs_one_map_for_each_prediction():
     with pytest.raises(CsalganError, match="1 predictions and 2 maps"):
-        paper.score_published_batch([blobs(0)], [blobs(0), blobs(1)])
+        paper.score_batches([blobs(0)], [blobs(0), blobs(1)])
     with pytest.raises(CsalganError, match="at least one"):
-        paper.score_published_batch([], [])
+        paper.score_batches([], [])
 
 
 def test_constant_and_zero_maps():

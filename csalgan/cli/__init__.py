@@ -19,6 +19,8 @@ app = typer.Typer(
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
     from csalgan.cli import (
+        ablation,
+        author,
         data,
         evaluate,
         explore,
@@ -31,6 +33,8 @@ def _register() -> None:
 
     app.add_typer(data.app, name="data")
     train.register(app)
+    ablation.register(app)
+    author.register(app)
     evaluate.register(app)
     predict.register(app)
     explore.register(app)

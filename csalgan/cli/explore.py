@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
+from csalgan.errors import CsalganError
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +23,10 @@ def explore(
         Path | None,
         typer.Option("--out", help="Report whose trained models are offered; reports/<profile>."),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Also offer this: a run's folder, a packed file, or a generator_*.pt."),
+    ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")
     ] = 8866,
@@ -35,6 +40,8 @@ def explore(
 
     Nothing is trained: it offers the weights that come with csalgan and the models of --out.
     """
+    if weights and not weights.expanduser().exists():
+        raise CsalganError(f"{weights}: no such file or folder; check --weights.")
     from csalgan.app import serve
     from csalgan.job import open_job
 
@@ -46,6 +53,7 @@ def explore(
             "out": str(job.out),
             "overrides": overrides_of(changes, clip_weights),
         },
+        str(weights.expanduser().resolve()) if weights else "",
         port=port,
         browser=browser,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from csalgan.cli.train import ClipOption
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
 
@@ -55,7 +56,10 @@ def predict(
         Path | None, typer.Option(help="A training run, instead of the package's weights.")
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="Name of the package's weights, or a packed file.")
+        str,
+        typer.Option(
+            help="Name of the package's weights, a packed file, or the author's generator_*.pt."
+        ),
     ] = "compact-minilm",
     view: Annotated[
         list[int] | None,
@@ -76,6 +80,7 @@ def predict(
             "--fast", help="bfloat16 and folded batch norms, for a --run of the paper's model."
         ),
     ] = False,
+    clip_weights: ClipOption = None,
 ) -> None:
     """Predict saliency maps: 16-bit PNG at the photograph's size, overlays, contact sheets."""
     sentences = tuple(text or [""])
@@ -101,7 +106,11 @@ def predict(
     from csalgan.training import Run
 
     work = [] if data else _photographs(images or [], sentences)
-    predictor = Predictor.of_run(Run.load(run)) if run else Predictor.shipped(weights)
+    predictor = (
+        Predictor.of_run(Run.load(run))
+        if run
+        else Predictor.open(weights, clip_weights=clip_weights)
+    )
     if fast:
         predictor = predictor.quickened()
     if view:

@@ -1,11 +1,11 @@
-"""Profile ``paper``: as the paper's published code computes its Table I.
+"""Profile ``paper``: as the author's code computes the paper's Table I.
 
-The four numbers of ``score.py`` in the published repository (docs/metrics.md). None looks at a
+The four numbers of ``metrics.py`` in the author's repository (docs/metrics.md). None looks at a
 fixation: they compare the prediction with the ground-truth *map*, both at 256 × 256, and flatten
 whatever batch they are given into one long vector first.
 
 Every function takes two arrays of one shape, so ``(H, W)`` scores one record and ``(4, H, W)`` a
-batch the published way (:func:`score_published_batch`).
+batch as the author's ``model_evaluate.py`` does (:func:`score_batches`).
 A prediction with NaN or infinity scores NaN.
 """
 
@@ -23,7 +23,7 @@ from csalgan.metrics.tuebingen import pearson
 SIZE = 256
 #: The value that this share of the sorted pixels precedes is the threshold (strictly above).
 SHARE = 0.8
-#: The published loader's batch.
+#: Records flattened into one vector.
 BATCH = 4
 
 
@@ -41,7 +41,7 @@ def auc(prediction, saliency_map) -> float:
 
 
 def sauc(prediction, saliency_map, *, seed: int = 0) -> float:
-    """The published "sAUC": as :func:`auc`, but random negatives are labelled *positive*.
+    """The author's "sAUC": as :func:`auc`, but random negatives are labelled *positive*.
 
     As many background pixels as there are positives, drawn without replacement by
     ``numpy.random.default_rng(seed)``, join the positives; the rest are the negatives. Random
@@ -51,11 +51,7 @@ def sauc(prediction, saliency_map, *, seed: int = 0) -> float:
     values, truth = _flat(prediction, saliency_map)
     if not np.isfinite(values).all():
         return float("nan")
-    labels = _top(truth)
-    background = np.flatnonzero(~labels)
-    count = min(int(labels.sum()), background.size)
-    labels[np.random.default_rng(seed).choice(background, count, replace=False)] = True
-    return _binary_auc(_top(values), labels)
+    return _binary_auc(_top(values), _with_random(_top(truth), seed))
 
 
 def nss(prediction, saliency_map) -> float:
@@ -78,10 +74,10 @@ def cc(prediction, saliency_map) -> float:
     return pearson(Map(values), Map(truth))
 
 
-def score_published_batch(
+def score_batches(
     predictions: Sequence, saliency_maps: Sequence, *, seed: int = 0, batch: int = BATCH
 ) -> dict[str, float]:
-    """The published route: flatten batches of four records, score each, average the batches.
+    """The author's way: flatten batches of four records, score each, average the batches.
 
     Parameters
     ----------
@@ -110,19 +106,26 @@ def score_published_batch(
         part = slice(start, start + batch)
         values = np.stack([prediction_at_size(p) for p in predictions[part]])  # (≤4, 256, 256)
         truth = np.stack([truth_at_size(m) for m in saliency_maps[part]])
-        rows.append(
-            {
-                "auc": auc(values, truth),
-                "sauc": sauc(values, truth, seed=seed + k),
-                "cc": cc(values, truth),
-                "nss": nss(values, truth),
-            }
-        )
+        rows.append(_scores(values, truth, seed + k))
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
+def _scores(prediction: np.ndarray, saliency_map: np.ndarray, seed: int) -> dict[str, float]:
+    """All four; the thresholds of the two areas, which cost most, are found once."""
+    values, truth = _flat(prediction, saliency_map)
+    if not np.isfinite(values).all():
+        return dict.fromkeys(("auc", "sauc", "cc", "nss"), float("nan"))
+    predicted, labels = _top(values), _top(truth)
+    return {
+        "auc": _binary_auc(predicted, labels),
+        "sauc": _binary_auc(predicted, _with_random(labels, seed)),
+        "cc": cc(values, truth),
+        "nss": nss(values, truth),
+    }
+
+
 def prediction_at_size(values) -> np.ndarray:
-    """A prediction at the published code's 256 × 256, float64."""
+    """A prediction at the author's 256 × 256, float64."""
     return resize(as_map(values), (SIZE, SIZE))
 
 
@@ -144,6 +147,15 @@ def _top(values: np.ndarray) -> np.ndarray:
     """True strictly above the sorted value at index ``int(0.8 · n)``; constant: nowhere."""
     k = int(SHARE * values.size)
     return values > np.partition(values, k)[k]
+
+
+def _with_random(labels: np.ndarray, seed: int) -> np.ndarray:
+    """The labels, and as many random negatives labelled positive as there are positives."""
+    background = np.flatnonzero(~labels)
+    count = min(int(labels.sum()), background.size)
+    mixed = labels.copy()
+    mixed[np.random.default_rng(seed).choice(background, count, replace=False)] = True
+    return mixed
 
 
 def _binary_auc(predicted: np.ndarray, labels: np.ndarray) -> float:

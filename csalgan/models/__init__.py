@@ -1,9 +1,9 @@
-"""The networks: the paper's generator and discriminator, the weights published with it, and the
-compact generator."""
+"""The networks: the paper's generator and discriminator, its author's weights, and the compact
+generator."""
 
+from csalgan.models.author import load_published_generator
 from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator
 from csalgan.models.paper import PaperDiscriminator, PaperGenerator
-from csalgan.models.published import load_published_generator
 
 __all__ = [
     "CompactGenerator",

@@ -1,8 +1,8 @@
 """CLIP-SalGAN as the paper describes it, to the last parameter.
 
 At 256 × 256 with 512 text dimensions the generator has 918,081 parameters and the
-discriminator 2,171,649. Block names are those of the published checkpoints, so that their
-``state_dict`` loads unchanged (:mod:`csalgan.models.published`).
+discriminator 2,171,649. Block names are those of the author's checkpoints, so that their
+``state_dict`` loads unchanged (:mod:`csalgan.models.author`).
 """
 
 import torch

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from csalgan import weights
 from csalgan.data import make_split
 from csalgan.errors import CsalganError
 from csalgan.guidance.changes import density, share_moved
@@ -16,10 +15,12 @@ from csalgan.metrics import score
 from csalgan.metrics.negatives import NegativePool
 from csalgan.prediction import Features, Predictor
 from csalgan.training import Run
+from csalgan.weights import about as about_weights
+from csalgan.weights import shipped
 from csalgan.widgets.pictures import Picture, fit_side
 
 #: Scores shown when there is gaze to compare with, and which way is better.
-SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑"}
+SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑", "kl": "↓"}
 _SIDE = 96  # at which the shares of words are compared: they are one number each
 
 
@@ -54,13 +55,14 @@ class Model(NamedTuple):
         return "new"
 
 
-def on_offer(job, first: str = "") -> dict[str, Model]:
+def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
     """The models an explorer offers for a report: its own, and those in the package.
 
     Args:
         job: from :func:`csalgan.open_job`.
         first: subset of a model that must be there (trained now when it is not), with the
             model that the profile puts beside it; ``""``: only what has been trained already.
+        weights: of one more model, which then leads (:meth:`csalgan.prediction.Predictor.open`).
 
     Returns:
         name → model, in the order of :func:`csalgan.weights.shipped` after the report's runs. A
@@ -73,6 +75,16 @@ def on_offer(job, first: str = "") -> dict[str, Model]:
         job.run(first)
         job.companion()
     found: dict[str, Model] = {}
+    if weights:
+        clip = job.profile.text.clip_weights
+        predictor = Predictor.open(weights, clip_weights=clip).quickened()
+        found[predictor.name] = Model(
+            encoder=predictor.encoder.name,
+            open=lambda: predictor,
+            weights=str(Path(weights).expanduser().resolve()),
+            data=predictor.provenance.fingerprint,
+            split=predictor.split,
+        )
     folders = sorted((job.out / "runs").glob("*")) if job.out.is_dir() else []
     for folder in sorted(folders, key=lambda path: (path.name != "beside", path.name != first)):
         try:
@@ -81,8 +93,8 @@ def on_offer(job, first: str = "") -> dict[str, Model]:
             continue
         if run.complete and run.provenance.fingerprint == job.dataset.fingerprint[:12]:
             found[_name(run)] = _of_run(run)
-    for name in weights.shipped():
-        about = weights.about(name)
+    for name in shipped():
+        about = about_weights(name)
         found[f"{name} (comes with csalgan)"] = Model(
             encoder=about["profile"]["text"]["encoder"],
             open=partial(Predictor.shipped, name),
@@ -104,7 +116,7 @@ def _of_run(run: Run) -> Model:
         open=lambda: Predictor.of_run(run).quickened(),
         weights=str(Path(run.folder).resolve()),
         data=run.provenance.fingerprint,
-        split=(run.profile.data.rule, run.profile.split_seed),
+        split=(run.profile.data.split, run.profile.split_seed),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading the generator checkpoints published with the paper."""
+"""Reading the generator checkpoints that the paper's author published."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from csalgan.models.paper import PaperGenerator
 
 
 def load_published_generator(path: str | os.PathLike) -> PaperGenerator:
-    """Load a published generator: a flat ``state_dict`` as ``.pth``/``.pt`` or ``.safetensors``.
+    """Load a generator: a flat ``state_dict`` as ``.pth``/``.pt`` or ``.safetensors``.
 
     The text length is read from the weights. Nothing but tensors is ever unpickled
     (``weights_only=True``).
@@ -24,7 +24,7 @@ def load_published_generator(path: str | os.PathLike) -> PaperGenerator:
 
     Raises:
         CsalganError: the file is missing, is not a state dict of tensors, or its keys or shapes
-            are not the published generator's.
+            are not that generator's.
     """
     path = Path(path)
     state = _read_state(path)
@@ -34,14 +34,14 @@ def load_published_generator(path: str | os.PathLike) -> PaperGenerator:
     if text_weight is None or text_weight.ndim != 4:
         raise CsalganError(
             f"{path}: no text_feature_conv.weight of four dimensions in it; this is not a "
-            "generator published with the paper."
+            "generator of the paper's author."
         )
     generator = PaperGenerator(text_dim=4 * text_weight.shape[1])
     try:
         generator.load_state_dict(state)
     except RuntimeError as error:
         raise CsalganError(
-            f"{path}: its tensors are not the published generator's "
+            f"{path}: its tensors are not the author's generator's "
             f"({_first_difference(generator.state_dict(), state)}); use the file as published."
         ) from error
     return generator.eval()

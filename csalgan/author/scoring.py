@@ -1,0 +1,253 @@
+"""Table I from the author's weights: their own protocol, and the benchmark's beside it."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from csalgan import baselines
+from csalgan.author.clone import find_weights
+from csalgan.author.reading import (
+    SIZE,
+    clip_or_none,
+    photographs_of,
+    predict,
+    with_mean_sentence,
+)
+from csalgan.data import Dataset, Split, make_split
+from csalgan.data.prepared import square
+from csalgan.data.records import SUBSETS
+from csalgan.errors import CsalganError
+from csalgan.evaluation.scoring import Evaluator
+from csalgan.evaluation.statistics import summarise
+from csalgan.evaluation.tables import METRIC_LABELS, PAPER_TABLE_I, TABLE_METRICS
+from csalgan.metrics import paper
+from csalgan.models import load_published_generator
+from csalgan.training import embed, subset_records
+
+#: Columns of ``author_table_one.csv``.
+COLUMNS = ("run", "subset", "text", "protocol", "metric", "value", "sd", "printed")
+MEAN_MAP = "mean training map"
+
+
+class Scores(NamedTuple):
+    """What the author's weights score.
+
+    Attributes:
+        table: one row a number, columns :data:`COLUMNS`. Under ``author`` the value is the mean
+            over repeats and ``sd`` their standard deviation; under ``tuebingen`` the mean over
+            test records.
+        mean_map: the same of the mean training map, its ``text`` empty.
+        draws: ``run``, ``subset``, ``text``, ``repeat``, ``metric``, ``value``: every repeat.
+        conditions: ``tuebingen`` per condition (``all`` first), of weights and mean map: ``run``,
+            ``subset``, ``text``, ``condition``, ``metric``, ``mean``, ``low``, ``high`` (95 %
+            bootstrap over images), ``n_records``.
+        files: ``run``, ``subset``, ``file`` and ``sha256`` of the weights that were scored.
+    """
+
+    table: pd.DataFrame
+    mean_map: pd.DataFrame
+    draws: pd.DataFrame
+    conditions: pd.DataFrame
+    files: pd.DataFrame
+
+
+def score_clone(
+    clone: str | Path,
+    dataset: Dataset,
+    *,
+    draws: int = 300,
+    repeats: int = 10,
+    clip_weights: str | Path | None = None,
+    seed: int = 0,
+    note: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+) -> Scores:
+    """Score every generator of a clone of the author's repository.
+
+    The ``tuebingen`` scores are over the test part of our split over images, where the mean
+    training map does not know the answers either. The author's weights do: nobody recorded which
+    records they were trained on, so theirs are, if anything, too high.
+
+    Args:
+        clone: the repository's folder.
+        draws: records drawn with replacement, a repeat.
+        repeats: how often the whole protocol is repeated.
+        clip_weights: a file with CLIP's weights; by default the hub's cache.
+        seed: of draws, random labels and split.
+        note: what to do with one sentence on each file that cannot be read, and on text that
+            cannot be had.
+
+    Raises:
+        CsalganError: no weights in the clone, or none that can be read; a given file with CLIP's
+            weights that cannot be.
+    """
+    weights = find_weights(clone)
+    encoder = clip_or_none(clip_weights, lambda why: note(f"no rows with text clip: {why}"))
+    bench = Bench(dataset, draws=draws, repeats=repeats, seed=seed)
+    files, found = [], []
+    with tqdm(weights, disable=not sys.stderr.isatty(), leave=False) as bar:
+        for run, subset, path in bar:
+            bar.set_description(f"{run} {subset}")
+            try:
+                if subset not in SUBSETS:
+                    raise CsalganError(f"{path}: {subset} is none of {', '.join(SUBSETS)}.")
+                generator = load_published_generator(path).to(memory_format=torch.channels_last)
+            except CsalganError as error:
+                note(f"passed over: {error}")
+                continue
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            files.append({"run": run, "subset": subset, "file": path.name, "sha256": digest})
+            found += [
+                bench.score(maps, subset, run=run, text=text)
+                for text, maps in bench.predict(generator, subset, encoder).items()
+            ]
+    if not found:
+        raise CsalganError(f"{clone}: none of its weights could be read; see above.")
+    plain = [
+        bench.score(bench.mean_maps(subset), subset, run=MEAN_MAP, text="") for subset in SUBSETS
+    ]
+    return Scores(
+        _table([one[0] for one in found], [one[1] for one in found]),
+        _table([one[0] for one in plain], [one[1] for one in plain]),
+        pd.concat([one[0] for one in found], ignore_index=True),
+        pd.concat([one[1] for one in (*found, *plain)], ignore_index=True),
+        pd.DataFrame(files),
+    )
+
+
+class Maps(NamedTuple):
+    """Predictions of the records of a subset, in the order of :meth:`Bench.rows`.
+
+    ``maps`` real (M, 256, 256), ``of`` int (R,): which of them is each record's.
+    """
+
+    maps: np.ndarray
+    of: np.ndarray
+
+
+class Bench:
+    """A dataset as the author's code sees it, and the two protocols.
+
+    Args:
+        dataset, draws, repeats, seed: see :func:`score_clone`.
+        split: whose test part ``tuebingen`` scores; by default over images, from ``seed``.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        draws: int = 300,
+        repeats: int = 10,
+        seed: int = 0,
+        split: Split | None = None,
+    ):
+        self.dataset, self.draws, self.repeats, self.seed = dataset, draws, repeats, seed
+        self.records = dataset.records
+        self.split = split or make_split(self.records, "image", seed)
+        self._images, _ = photographs_of(dataset)
+        self._image_of = pd.factorize(self.records["image_id"])[0]  # the same order
+        with ThreadPoolExecutor(2) as pool:  # decoding and resizing release the lock
+            truths = pool.map(
+                lambda record: square(dataset.map(record), SIZE), self.records["record"]
+            )
+            self._truths = np.stack(list(truths))
+        self._evaluator = Evaluator(dataset, self.split, seed=seed)
+
+    def rows(self, subset: str) -> pd.DataFrame:
+        """The author's records of a subset: ``sal`` and ``non_sal`` with all free viewing."""
+        return subset_records(self.dataset, subset, "all")
+
+    def predict(self, generator, subset: str, encoder=None) -> dict[str, "Maps"]:
+        """Maps of the records of a subset for each text that can be had.
+
+        Args:
+            encoder: CLIP's, or None.
+
+        Returns:
+            ``clip``, ``zero`` and ``mean`` → maps.
+        """
+        rows = self.rows(subset)
+        images, image_of, counts = np.unique(
+            self._image_of[rows.index], return_inverse=True, return_counts=True
+        )
+        images = self._images[images]
+        found = {}
+        if encoder is not None:
+            features = torch.from_numpy(embed(encoder, rows["text"].tolist(), cast_to_int=True))
+            (maps,) = predict([generator], images, features, image_of)
+            found["clip"] = Maps(maps, np.arange(len(rows)))
+        # Without a sentence of its own, one map serves all records of an image.
+        silent = torch.zeros(len(images), generator.text_dim)
+        both = generator, with_mean_sentence(generator, images, counts)
+        zero, mean = predict(both, images, silent, np.arange(len(images)))
+        return found | {"zero": Maps(zero, image_of), "mean": Maps(mean, image_of)}
+
+    def mean_maps(self, subset: str) -> "Maps":
+        """The mean training map of a subset (our split) for each of its records."""
+        train = self.split.of("train", self.dataset.subset(subset))
+        mean = baselines.mean_map(self.dataset, train, size=SIZE)
+        return Maps(mean[None], np.zeros(len(self.rows(subset)), dtype=int))
+
+    def score(
+        self, maps: "Maps", subset: str, *, run: str, text: str
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Both protocols.
+
+        Returns:
+            Rows of ``draws`` and of ``conditions`` (:class:`Scores`).
+        """
+        about = {"run": run, "subset": subset, "text": text}
+        drawn = self.draw(maps, subset).assign(**about)
+        rows = self.rows(subset)
+        tested = self.split.of("test", self.dataset.subset(subset))
+        place = dict(zip(rows["record"], maps.of, strict=True))
+        scores = self._evaluator(
+            ((record, maps.maps[place[record]]) for record in tested["record"]), model=run
+        )
+        scores = scores[scores["metric"].isin(TABLE_METRICS)]
+        both = pd.concat([scores.assign(condition="all"), scores])
+        summary = summarise(both, ["condition"], seed=self.seed).assign(**about)
+        summary["metric"] = summary["metric"].map(METRIC_LABELS)
+        columns = [*about, "condition", "metric", "mean", "low", "high", "n_records"]
+        return drawn[[*about, "repeat", "metric", "value"]], summary[columns]
+
+    def draw(self, maps: "Maps", subset: str) -> pd.DataFrame:
+        """The author's protocol: draws from all records of the subset, in flattened batches.
+
+        Every model gets the same draws.
+
+        Returns:
+            ``repeat``, ``metric``, ``value``.
+        """
+        truths = self._truths[self.rows(subset).index]
+
+        def once(repeat: int) -> dict[str, float]:
+            random = np.random.default_rng([self.seed, repeat])
+            drawn = random.integers(len(truths), size=self.draws)
+            labels = int(random.integers(2**31))
+            return paper.score_batches(maps.maps[maps.of[drawn]], truths[drawn], seed=labels)
+
+        with ThreadPoolExecutor(2) as pool:
+            values = pd.DataFrame(list(pool.map(once, range(self.repeats))))
+        values = values.rename(columns=METRIC_LABELS).rename_axis("repeat").reset_index()
+        return values.melt("repeat", var_name="metric")
+
+
+def _table(draws: Sequence[pd.DataFrame], conditions: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    keys = ["run", "subset", "text", "metric"]
+    drawn = pd.concat(draws).groupby(keys, sort=False)["value"].agg(["mean", "std"]).reset_index()
+    drawn = drawn.rename(columns={"mean": "value", "std": "sd"}).assign(protocol="author")
+    printed = PAPER_TABLE_I.rename(index=METRIC_LABELS)
+    drawn["printed"] = [printed.at[row.metric, row.subset] for row in drawn.itertuples(index=False)]
+    tested = pd.concat(conditions)
+    tested = tested[tested["condition"] == "all"].rename(columns={"mean": "value"})
+    table = pd.concat([drawn, tested.assign(protocol="tuebingen")], ignore_index=True)
+    return table.reindex(columns=list(COLUMNS))

@@ -1,0 +1,48 @@
+"""``csalgan author``: Table I from the weights of the paper's author."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from csalgan.cli.train import ClipOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(author)
+
+
+def author(
+    clone: Annotated[Path, typer.Argument(help="A clone of github.com/Firehdx/CLIP-SalGAN.")],
+    data: Annotated[str, typer.Option(help="SJTU-TIS: its folder or archive.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")],
+    draws: Annotated[int, typer.Option(min=1, help="Records drawn in one repeat.")] = 300,
+    repeats: Annotated[int, typer.Option(min=2, help="Repeats; their spread is shown.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of draws, random labels and split.")] = 0,
+    clip_weights: ClipOption = None,
+) -> None:
+    """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
+    from csalgan.author import report, score_clone
+    from csalgan.data import open_dataset
+    from csalgan.provenance import Provenance, commit
+
+    began = time.perf_counter()
+    dataset = open_dataset(data)
+    scores = score_clone(
+        clone, dataset, draws=draws, repeats=repeats, clip_weights=clip_weights, seed=seed
+    )
+    receipt = Provenance(
+        data=dataset.name,
+        fingerprint=dataset.fingerprint[:12],
+        encoder=", ".join(scores.table["text"].unique()),
+        profile="author's weights",
+        seed=seed,
+        commit=commit(),
+    )
+    seconds = round(time.perf_counter() - began)
+    settings = {"draws": draws, "repeats": repeats, "seconds": seconds}
+    path = report.write(out, scores, receipt, settings)
+    print(path.read_text(encoding="utf-8"))
+    print(f"{path} ({seconds} s)")
