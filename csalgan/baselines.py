@@ -6,7 +6,7 @@
 ``mean_map``    the mean of the training maps of the model's subset
 ``free_viewing``  the map of the same image looked at with no sentence: the best that ignoring
                 the sentence can do, if everything else were known
-``ceiling``     half of a record's fixations predicts the other half
+``split_half``  half of a record's fixations predicts the other half: how reliable the gaze is
 ==============  ==============================================================================
 
 Every fit uses training records only. Lengths are shares of the picture, so pictures of different
@@ -31,9 +31,15 @@ BASELINES = {
     "mean_map": "mean training map",
     "free_viewing": "free-viewing map of the same image (records with a sentence)",
 }
-#: The last row of every table.
-CEILING = "ceiling"
-CEILING_LABEL = "ceiling: half of the fixations predicts the other half"
+#: The last rows of every table: how well gaze predicts gaze.
+SPLIT_HALF, CORRECTED = "split_half", "split_half_corrected"
+CEILINGS = {
+    SPLIT_HALF: "split-half reliability: half of the fixations predicts the other half",
+    CORRECTED: "split-half reliability, Spearman–Brown corrected to whole samples",
+}
+#: The measured map of another condition as the prediction: what another sentence costs people.
+PEOPLE = "people"
+YARDSTICKS = BASELINES | CEILINGS | {PEOPLE: "people: the map measured after the other sentence"}
 
 _GRID = 128  # side of the square the fixation density is counted on
 _COARSE = 160  # longer side, in cells, of the maps made from fixations

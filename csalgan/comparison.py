@@ -1,261 +1,151 @@
-"""What each part of the compact model brings: variants trained and scored side by side.
+"""Models side by side: scores, what reading is worth to them, baselines; a table and a figure.
 
-Every variant is trained with one profile and a few changed values, and scored on the same test
-images, beside the paper's model, the baselines and the ceiling.
+What :mod:`csalgan.sweep` scores and puts together.
 """
 
-import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from csalgan import figures, guidance
-from csalgan.baselines import BASELINES, CEILING, CEILING_LABEL
-from csalgan.config import Profile, load_profile, profile_from
-from csalgan.data import Dataset, make_split
-from csalgan.errors import CsalganError
-from csalgan.evaluation import Evaluator, compare, summarise
+from csalgan.baselines import BASELINES, PEOPLE, SPLIT_HALF
+from csalgan.evaluation import METRIC_LABELS, Evaluator, over_seeds, row_label, summarise
 from csalgan.figures.scores import side_by_side
 from csalgan.files import write_text
 from csalgan.prediction import Predictor
 from csalgan.provenance import Provenance
-from csalgan.training import Run, part_rows, train
 
-
-class Variant(NamedTuple):
-    """A label and the values of the profile that differ."""
-
-    label: str
-    changes: dict[str, dict]
-
-
-#: The model of the profile first: it alone is trained with several seeds.
-VARIANTS: dict[str, Variant] = {
-    "compact": Variant("compact", {}),
-    "without": Variant("compact without text", {"model": {"fusion": "none"}}),
-    "none": Variant("compact, encoder none", {"text": {"encoder": "none"}}),
-    "hashing": Variant("compact, hashing", {"text": {"encoder": "hashing"}}),
-    "sentence": Variant("compact, sentence only", {"model": {"fusion": "sentence"}}),
-    "cold": Variant("compact, no class names", {"model": {"semantic_start": False}}),
-    "unpaired": Variant("compact, no change term", {"losses": {"change": 0.0}}),
-    "game": Variant("compact, with the game", {"training": {"adversarial_weight": 0.05}}),
-    "words": Variant("compact, words only", {"model": {"fusion": "words"}}),
-}
-PAPER = "paper's model"
-#: What the compact model was built to reach on real gaze (``tuebingen``), drawn as lines.
+#: What the compact model is to reach on real gaze (``tuebingen``, all images), drawn as lines.
 WANTED = {
-    "cc, all": 0.79,
-    "nss, all": 2.00,
-    "cc, salient": 0.78,
-    "cc, non_salient": 0.60,
-    "cc_lost, salient": 0.18,
-    "cc_lost, non_salient": 0.15,
+    "cc, all": 0.80,
+    "nss, all": 2.06,
+    "cc, none": 0.89,
+    "cc, salient": 0.785,
+    "cc, non_salient": 0.62,
+    "lost_content, salient": 0.08,
+    "lost_content, non_salient": 0.13,
 }
-METRICS = ("cc", "nss", "sauc", "auc", "sim", "kl")
 _CONDITIONS = ("none", "general", "salient", "non_salient")
-_EXCHANGED = ("salient", "non_salient")
+_TOLD = ("salient", "non_salient")
+#: Columns of the table: metric, condition.
+COLUMNS = (
+    *((metric, "all") for metric in ("cc", "nss", "sauc", "sim", "kl", "ig")),
+    *(("cc", condition) for condition in _CONDITIONS),
+    *((cost, condition) for cost in guidance.COSTS for condition in _TOLD),
+)
 
 
-def changed(profile: Profile, variant: str, seed: int) -> Profile:
-    """The profile of a variant and seed; the split stays the same.
-
-    Raises:
-        CsalganError: an unknown variant.
-    """
-    if variant not in VARIANTS:
-        raise CsalganError(f"variant {variant!r}: use one of {', '.join(VARIANTS)}.")
-    values = profile.of_seed(seed).as_dict()
-    for section, new in VARIANTS[variant].changes.items():
-        target = values["training"] if section == "losses" else values
-        target[section] = {**target[section], **new}
-    return profile_from(values, f"variant {variant}")
-
-
-def train_or_load(profile: Profile, dataset: Dataset, folder: Path) -> Run:
-    """The run in a folder: loaded, finished if it was begun there, or trained."""
-    begun = (folder / "state.pt").exists()
-    return train(profile, dataset, "total", folder, resume=begun)
-
-
-class Trained(NamedTuple):
-    """One row of the comparison: a trained network."""
-
-    label: str
-    variant: str
-    seed: int
-    run: Run
-
-
-def train_all(
-    profile: Profile,
-    dataset: Dataset,
-    out: Path,
-    *,
-    variants: Sequence[str] = tuple(VARIANTS),
-    seeds: int = 3,
-    paper: Profile | None = None,
-) -> Iterator[Trained]:
-    """Train every variant, the first one with several seeds, and the paper's model if asked.
+def score_model(
+    evaluator: Evaluator, predictor: Predictor, rows: pd.DataFrame, model: str
+) -> pd.DataFrame:
+    """Tidy scores of a model, among them what it loses when it reads other sentences.
 
     Args:
-        profile: of the compact model.
-        out: runs go to ``out/runs``; those that are finished there are not trained again.
-        paper: profile of the paper's model, on the same split.
+        evaluator: on the split the model was trained on.
+        rows: of the dataset, to score; sentences are exchanged among them.
+        model: what tables call it.
     """
-    for variant in variants:
-        for seed in range(seeds if variant == "compact" else 1):
-            folder = out / "runs" / f"{variant}-{seed}"
-            run = train_or_load(changed(profile, variant, seed), dataset, folder)
-            yield Trained(VARIANTS[variant].label, variant, seed, run)
-    if paper is not None:
-        run = train_or_load(paper, dataset, out / "runs" / "paper")
-        yield Trained(PAPER, "paper", paper.seed, run)
+    dataset, evaluator.provenance = evaluator.dataset, predictor.provenance
+    share = evaluator.uniform_share(lambda held: predictor.predict_records(dataset, held))
+    ask = guidance.Reader(predictor, dataset)
+    own = evaluator(ask(rows), model=model, share=share)
+    variants = _variants(rows, evaluator.seed)
+    if variants is None:
+        return own
+
+    def score(pairs, records: pd.DataFrame) -> pd.DataFrame:
+        return evaluator(pairs, records, model=model, metrics=("cc",))
+
+    other = guidance.score_variants(ask, dataset, variants, score)
+    return pd.concat([own, guidance.costs(own, other)], ignore_index=True)
 
 
-def score_all(trained: Sequence[Trained], dataset: Dataset, part: str = "test") -> pd.DataFrame:
-    """Tidy scores of every network, the baselines and the ceiling on one part's records.
+def score_yardsticks(evaluator: Evaluator, rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """Baselines, split halves, and what people lose: tidy scores.
 
-    Returns:
-        The evaluator's columns, ``variant`` (``true`` or ``swapped``, the sentence that was
-        read) and ``run`` (``variant-seed``).
-
-    Raises:
-        CsalganError: a network was trained on another split.
+    Args:
+        rows: of the dataset, to score.
+        train: rows the mean map is taken over.
     """
-    profile = trained[0].run.profile
-    split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
-    rows = dataset.records.loc[part_rows(dataset, profile, split, "total")[part]]
-    sentences = guidance.sentence_variants(rows, ["swapped"])
-    sentences = sentences[sentences["condition"].isin(_EXCHANGED)]
-    evaluator = Evaluator(dataset, split, seed=profile.seed)
-    tables = []
-    for one in trained:
-        other = one.run.profile
-        if (other.data.split, other.split_seed) != (profile.data.split, profile.split_seed):
-            raise CsalganError(f"{one.run.folder}: trained on another split; train it again.")
-        predictor = Predictor.of_run(one.run)
-        evaluator.provenance = one.run.provenance
-        maps = predictor.predict_records(dataset, rows, progress=sys.stderr.isatty())
-        both = [
-            evaluator(maps, rows, model=one.label).assign(variant="true"),
-            guidance.score_variants(
-                guidance.Reader(predictor, dataset), dataset, sentences, evaluator
-            ),
-        ]
-        tables.append(pd.concat(both).assign(model=one.label, run=f"{one.variant}-{one.seed}"))
-    evaluator.provenance = None
-    for name in (*BASELINES, CEILING):
-        scored = evaluator.baseline(name, rows)
-        if len(scored):
-            label = CEILING_LABEL if name == CEILING else BASELINES[name]
-            tables.append(scored.assign(model=label, variant="true", run=name))
-    return pd.concat(tables, ignore_index=True)
+    names = (*BASELINES, SPLIT_HALF)
+    tables = [evaluator.baseline(name, rows, train=train) for name in names]
+    variants = _variants(rows, evaluator.seed)
+    if variants is not None:
+
+        def score(pairs, records: pd.DataFrame) -> pd.DataFrame:
+            return evaluator(pairs, records, model=PEOPLE, metrics=("cc",))
+
+        people = guidance.human_scores(evaluator.dataset, variants, score)
+        tables.append(guidance.costs(people[people["variant"] == "true"], people))
+    return pd.concat([table for table in tables if len(table)], ignore_index=True)
 
 
-def summarise_all(scores: pd.DataFrame, *, bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Means with 95 % intervals over images, one row a run, condition and measure.
+def _variants(rows: pd.DataFrame, seed: int) -> pd.DataFrame | None:
+    if not (rows["text"].str.strip() != "").any():
+        return None  # free viewing only: there is nothing to read
+    return guidance.sentence_variants(rows, ("true", *guidance.COSTS.values()), seed=seed)
 
-    Returns:
-        ``run``, ``model``, ``condition`` (``all`` and the four), ``metric``, ``mean``, ``low``,
-        ``high``, ``n_records``, ``n_images``. ``metric`` is also ``cc_lost``: CC with the true
-        sentence minus CC with the salient and non-salient sentences of an image exchanged.
+
+def markdown(scores: pd.DataFrame, line: str, where: str) -> str:
+    """A row a model: mean and 95 % interval over images, of several seeds the spread as well.
+
+    Args:
+        scores: tidy, with ``subset`` and ``seed``.
+        line: the receipt.
+        where: the records, in words.
     """
-    true = scores[(scores["variant"] == "true") & scores["metric"].isin(METRICS)]
-    every = pd.concat([true.assign(condition="all"), true])
-    options = {"bootstrap": bootstrap, "seed": seed}
-    table = summarise(every, ["run", "model", "condition"], **options)
-    lost = []
-    for (run, model), group in scores[scores["metric"] == "cc"].groupby(["run", "model"]):
-        a, b = (group[group["variant"] == name] for name in ("true", "swapped"))
-        if len(b):
-            found = compare(a[a["record"].isin(b["record"])], b, **options)
-            lost.append(found.assign(run=run, model=model, metric="cc_lost"))
-    lost = pd.concat(lost).rename(columns={"difference": "mean"})
-    columns = ["run", "model", "condition", "metric", "mean", "low", "high"]
-    columns += ["n_records", "n_images"]
-    return pd.concat([table[columns], lost[columns]], ignore_index=True)
-
-
-def markdown(summary: pd.DataFrame, line: str, part: str = "test") -> str:
-    """The comparison as people read it: a row a model, several seeds as mean ± spread."""
-    columns = [
-        ("CC", "cc", "all"),
-        ("NSS", "nss", "all"),
-        ("sAUC", "sauc", "all"),
-        ("SIM", "sim", "all"),
-        ("KL", "kl", "all"),
-        *[(f"CC {c.replace('_', '-')}", "cc", c) for c in _CONDITIONS],
-        *[(f"CC lost, {c.replace('_', '-')}", "cc_lost", c) for c in _EXCHANGED],
-    ]
-    head = ["model", *[name for name, *_ in columns]]
+    shown = _summary(scores)
+    seeds = scores.groupby(["model", "subset"], sort=False)["seed"].nunique()
+    each = _summary_by_seed(scores)
+    heads = [_head(metric, condition) for metric, condition in COLUMNS]
     lines = [
-        f"Scores on the {part} images, profile `tuebingen`: the mean over records and its 95 % "
-        "interval over images. *CC lost*: what CC loses when the salient and non-salient "
-        "sentences of an image are exchanged.",
+        f"Scores on {where}, profile `tuebingen`: the mean over records and its 95 % interval over "
+        "images. *CC lost*: what CC loses when the model reads, in place of the record's sentence, "
+        "one of **another image after the same kind of sentence** (three draws, averaged: this is "
+        "what the content is worth); the other sentence of the same image, salient and non-salient "
+        "exchanged (content and kind); none. People: what the measured map of that other condition "
+        "loses.",
         "",
-        "| " + " | ".join(head) + " |",
-        "|---" * len(head) + "|",
+        "| " + " | ".join(["model", *heads]) + " |",
+        "|---" * (len(heads) + 1) + "|",
     ]
-    found = summary.set_index(["run", "condition", "metric"])[["mean", "low", "high"]]
-    for model, group in summary.groupby("model", sort=False):
-        runs = group["run"].drop_duplicates().tolist()
-        for run in runs:
-            name = f"{model}, seed {run.rsplit('-', 1)[1]}" if len(runs) > 1 else model
-            cells = [_cell(found, run, condition, metric) for _, metric, condition in columns]
-            lines.append("| " + " | ".join([name, *cells]) + " |")
-        if len(runs) > 1:
-            spread = [_spread(found, runs, condition, metric) for _, metric, condition in columns]
-            name = f"**{model}, {len(runs)} seeds: mean ± SD**"
-            lines.append("| " + " | ".join([name, *spread]) + " |")
+    for (model, subset), count in seeds.items():
+        cells = []
+        for metric, condition in COLUMNS:
+            key = (model, subset, condition, metric)
+            if key not in shown.index:
+                cells.append("–")
+                continue
+            mean, low, high = shown.loc[key, ["mean", "low", "high"]]
+            spread = f" ± {each.loc[key].std(ddof=1):.3f}" if count > 1 else ""
+            cells.append(f"{mean:.3f}{spread} [{low:.3f}, {high:.3f}]")
+        of = f", {subset}" if scores["subset"].nunique() > 1 else ""
+        several = f" (mean ± SD of {count} seeds)" if count > 1 else ""
+        lines.append("| " + " | ".join([row_label(model) + of + several, *cells]) + " |")
     return "\n".join([*lines, "", line, ""])
 
 
-def write(
-    out: Path, scores: pd.DataFrame, summary: pd.DataFrame, receipt: Provenance, part: str
-) -> Path:
-    """Write the tables and the figure of a comparison; returns ``tables/comparison.md``."""
-    tables, line = out / "tables", receipt.line()
-    title = f"Side by side on the {part} images; dashed: the goal on real gaze"
-    fig = side_by_side(summary, WANTED, title=title)
+def write(out: Path, scores: pd.DataFrame, receipt: Provenance, where: str) -> Path:
+    """Write the table and the figure of models side by side; returns ``tables/comparison.md``."""
+    summary = _summary(scores).reset_index()
+    fig = side_by_side(summary, WANTED, title=f"Side by side on {where}; dashed: the goal")
     figures.save(fig, out / "figures", "00_comparison", receipt, photographs=False)
-    write_text(tables / "comparison.csv", summary.to_csv(index=False, float_format="%.6g"))
-    write_text(tables / "scores.csv", scores.to_csv(index=False, float_format="%.6g"))
-    return write_text(tables / "comparison.md", markdown(summary, line, part))
+    text = markdown(scores, receipt.line(), where)
+    return write_text(out / "tables" / "comparison.md", text)
 
 
-def compare_models(
-    profile: Profile,
-    dataset: Dataset,
-    out: Path,
-    *,
-    variants: Sequence[str] = tuple(VARIANTS),
-    seeds: int = 3,
-    paper: str | None = "paper-cpu",
-    part: str = "test",
-) -> Path:
-    """Train, score and write everything; the path of the Markdown table."""
-    published = load_profile(paper) if paper else None
-    if published is not None and published.split_seed != profile.split_seed:
-        values = published.as_dict()
-        values["data"]["split_seed"] = profile.split_seed
-        published = profile_from(values, f"profile {paper}")
-    trained = list(
-        train_all(profile, dataset, out, variants=variants, seeds=seeds, paper=published)
-    )
-    scores = score_all(trained, dataset, part)
-    return write(out, scores, summarise_all(scores), trained[0].run.provenance, part)
+def _summary(scores: pd.DataFrame) -> pd.DataFrame:
+    averaged = over_seeds(scores)
+    both = pd.concat([averaged.assign(condition="all"), averaged])
+    found = summarise(both, ["model", "subset", "condition"])
+    return found.set_index(["model", "subset", "condition", "metric"])
 
 
-def _cell(found: pd.DataFrame, run: str, condition: str, metric: str) -> str:
-    if (run, condition, metric) not in found.index:
-        return "–"
-    mean, low, high = found.loc[(run, condition, metric)]
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+def _summary_by_seed(scores: pd.DataFrame) -> pd.Series:
+    both = pd.concat([scores.assign(condition="all"), scores])
+    return both.groupby(["model", "subset", "condition", "metric", "seed"])["value"].mean()
 
 
-def _spread(found: pd.DataFrame, runs: Sequence[str], condition: str, metric: str) -> str:
-    means = np.array([found.loc[(run, condition, metric), "mean"] for run in runs])
-    return f"{means.mean():.3f} ± {means.std(ddof=1):.3f}"
+def _head(metric: str, condition: str) -> str:
+    what = "" if condition == "all" else f", {condition.replace('_', '-')}"
+    return METRIC_LABELS[metric] + what

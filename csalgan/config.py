@@ -43,8 +43,11 @@ class DataConfig(Section):
 
     size: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 256
     """Side of the square the model works at, pixels."""
-    split: Literal["image", "record"] = "image"
-    """``image``: no image in two parts. ``record``: no record, as the author's code did."""
+    split: Literal["image", "record", "folds"] = "image"
+    """``image``: no image in two parts. ``record``: no record, as the author's code did. ``folds``:
+    the images of one fold are tested (``csalgan crossval`` trains a model for each)."""
+    folds: Annotated[int, Field(ge=2, le=100)] = 5
+    fold: Annotated[int, Field(ge=1)] = 1
     split_seed: Annotated[int, Field(ge=0)] | None = None
     """Of the split; by default the profile's seed. Runs of several seeds share one."""
     free_viewing: Literal["subset", "all"] = "subset"
@@ -52,6 +55,17 @@ class DataConfig(Section):
     ``all``: of every image, as the author's code did."""
     embedded_images: Annotated[int, Field(ge=8, le=9999)] = 120
     """Images of the embedded dataset, used when no data path is given."""
+
+    @property
+    def rule(self) -> str:
+        """The split as :func:`csalgan.data.make_split` calls it."""
+        return f"fold {self.fold} of {self.folds}" if self.split == "folds" else self.split
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> "DataConfig":
+        if self.fold > self.folds:
+            raise ValueError(f"fold {self.fold} of {self.folds}: there is no such fold")
+        return self
 
     @field_validator("split", mode="before")
     @classmethod
@@ -216,6 +230,13 @@ class Profile(Section):
         """The same with another seed, on the same split."""
         data = self.data.model_copy(update={"split_seed": self.split_seed})
         return self.model_copy(update={"seed": seed, "data": data})
+
+    def on_split_of(self, other: "Profile") -> "Profile":
+        """The same on the other profile's training, validation and test images."""
+        keys = ("split", "folds", "fold")
+        changes = {key: getattr(other.data, key) for key in keys}
+        data = self.data.model_copy(update=changes | {"split_seed": other.split_seed})
+        return self.model_copy(update={"data": data})
 
     @property
     def split_seed(self) -> int:

@@ -103,7 +103,7 @@ class Job:
     def split(self) -> Split:
         """Train, validation and test records."""
         return make_split(
-            self.dataset.records, rule=self.profile.data.split, seed=self.profile.split_seed
+            self.dataset.records, rule=self.profile.data.rule, seed=self.profile.split_seed
         )
 
     @cached_property
@@ -162,11 +162,8 @@ class Job:
         """
         if self.profile.beside is None:
             return None
-        other = load_profile(self.profile.beside)
-        data = other.data.model_copy(
-            update={"split": self.profile.data.split, "split_seed": self.profile.split_seed}
-        )
-        other = other.model_copy(update={"seed": self.profile.seed, "data": data})
+        other = load_profile(self.profile.beside).on_split_of(self.profile)
+        other = other.model_copy(update={"seed": self.profile.seed})
         return Predictor.of_run(self._run(other, "total", self.out / "runs" / "beside", progress))
 
     def _run(self, profile: Profile, subset: str, folder: Path, progress: bool) -> Run:

@@ -83,7 +83,7 @@ class Predictor:
             sizes=run.profile.model.views or (run.profile.data.size,),
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
-            split=(run.profile.data.split, run.profile.split_seed),
+            split=(run.profile.data.rule, run.profile.split_seed),
         )
 
     @classmethod
@@ -112,7 +112,7 @@ class Predictor:
             encoder=encoder,
             sizes=profile.model.views or (profile.data.size,),
             provenance=Provenance(**about["provenance"]),
-            split=(profile.data.split, profile.split_seed),
+            split=(profile.data.rule, profile.split_seed),
         )
 
     @classmethod

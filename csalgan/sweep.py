@@ -1,7 +1,9 @@
-"""Many trainings from one small file: a grid of values, seeds and subsets; one table, one figure.
+"""Many trainings from one small file: variants, a grid of values, seeds, subsets, folds; one table.
 
-Each point of the grid is trained and scored by a process of its own, on this machine or on a
-cluster, and leaves everything in its own folder. What is finished there is not done again.
+Each point is trained and scored by a process of its own, on this machine or on a cluster, and
+leaves everything in its own folder. What is finished there is not done again. With folds, a point
+is trained once for each, on the other folds, and every record is scored by the model that did not
+see its image: the tables are over all images.
 """
 
 import itertools
@@ -15,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from csalgan import figures
+from csalgan import comparison, figures
 from csalgan.config import Profile, Section, Subset, first_fault, load_profile, read_yaml
 from csalgan.data import Dataset, make_split, open_dataset
 from csalgan.errors import CsalganError
@@ -27,7 +29,7 @@ from csalgan.provenance import Provenance, commit
 from csalgan.runner.processes import Task, tie_to_parent
 from csalgan.training import part_rows, train
 
-_METRICS = ("cc", "nss", "sauc", "auc", "sim", "kl")
+Seeds = Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=0)], ...]
 
 
 class Cluster(Section):
@@ -42,6 +44,18 @@ class Cluster(Section):
     """Points running at the same time."""
 
 
+class Variant(Section):
+    """A model of a sweep beside others, and what differs from the sweep's profile."""
+
+    label: str
+    """What tables call it."""
+    profile: str | None = None
+    """Another profile; the sweep's ``set`` is not for it."""
+    set: tuple[str, ...] = ()
+    seeds: Seeds | None = None
+    """Other seeds than the sweep's."""
+
+
 class Spec(Section):
     """What to sweep: the content of a sweep's YAML file."""
 
@@ -49,13 +63,19 @@ class Spec(Section):
     """A profile's name, or the path of its file."""
     set: tuple[str, ...] = ()
     """``key.path=value`` changes for every point."""
+    variants: dict[str, Variant] = {}
+    """Models side by side, each with its own changes; none: the profile's model alone."""
     grid: dict[str, tuple[Any, ...]] = {}
     """``key.path`` → values; every combination is a point."""
-    seeds: Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=0)], ...] = 1
+    seeds: Seeds = 1
     """How many seeds, or which; all on one split."""
     subsets: tuple[Subset, ...] = ("total",)
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
+    """Train every point once for each of so many folds of the images; none: one split."""
     part: Literal["val", "test"] = "val"
-    """Whose records are scored. Choosing by ``test`` spends it."""
+    """Whose records are scored. Choosing by ``test`` spends it; over folds, it is all images."""
+    yardsticks: bool = False
+    """Score baselines, split halves and people as well."""
     cluster: Cluster = Cluster()
 
 
@@ -63,27 +83,38 @@ class Point(NamedTuple):
     """One training.
 
     Attributes:
-        name: its folder's: the values, the seed and the subset.
+        name: the values, the seed and the subset.
+        model: what tables call it.
         values: ``key.path`` → value of the grid.
         seed: of the training.
         subset: ``total``, ``general``, ``sal`` or ``non_sal``.
-        profile: everything together.
+        profile: everything together, for one fold where there are folds.
+        yardsticks: nothing is trained; baselines, split halves and people are scored.
     """
 
     name: str
+    model: str
     values: dict[str, Any]
     seed: int
     subset: str
     profile: Profile
+    yardsticks: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Of its run, in ``runs/``."""
+        data = self.profile.data
+        return f"{self.name}_fold-{data.fold}" if data.split == "folds" else self.name
 
 
 def read_spec(path: str | Path) -> Spec:
-    """Read a sweep's YAML file.
+    """Read a sweep's YAML file, or one that comes with the package by its name (``ablation``).
 
     Raises:
         CsalganError: no such file, not YAML, an unknown key, or a value of the wrong type.
     """
-    path = Path(path)
+    ours = Path(__file__).resolve().parent / "sweeps" / f"{path}.yaml"
+    path = ours if ours.is_file() else Path(path)
     if not path.is_file():
         raise CsalganError(f"{path}: no such file; give a sweep's YAML file.")
     values = read_yaml(path)
@@ -100,20 +131,38 @@ def read_spec(path: str | Path) -> Spec:
 
 
 def points(spec: Spec) -> list[Point]:
-    """Every training of a sweep, all of them on one split.
+    """Every training of a sweep, all of them on one split, or one set of folds.
 
     Raises:
         CsalganError: a value that the profile refuses.
     """
-    seeds = tuple(range(spec.seeds)) if isinstance(spec.seeds, int) else spec.seeds
+    base = load_profile(spec.profile, list(spec.set))
+    parts = [base]
+    if spec.folds:
+        about = {"split": "folds", "folds": spec.folds, "split_seed": base.split_seed}
+        parts = [
+            base.model_copy(update={"data": base.data.model_copy(update=about | {"fold": k})})
+            for k in range(1, spec.folds + 1)
+        ]
     found = []
-    for combination in itertools.product(*spec.grid.values()):
-        values = dict(zip(spec.grid, combination, strict=True))
-        overrides = [f"{key}={json.dumps(value)}" for key, value in values.items()]
-        profile = load_profile(spec.profile, [*spec.set, *overrides])
-        for seed, subset in itertools.product(seeds, spec.subsets):
-            name = _name(values, seed, subset)
-            found.append(Point(name, values, seed, subset, profile.of_seed(seed)))
+    for key, variant in (spec.variants or {"": Variant(label=base.name)}).items():
+        common = spec.set if variant.profile is None else ()
+        for combination in itertools.product(*spec.grid.values()):
+            values = dict(zip(spec.grid, combination, strict=True))
+            changes = [f"{k}={json.dumps(value)}" for k, value in values.items()]
+            profile = load_profile(
+                variant.profile or spec.profile, [*common, *variant.set, *changes]
+            )
+            told = [variant.label, *(f"{k.rsplit('.', 1)[-1]} {v}" for k, v in values.items())]
+            seeds = _seeds(spec.seeds if variant.seeds is None else variant.seeds)
+            for seed, subset, part in itertools.product(seeds, spec.subsets, parts):
+                name = _name(key, values, seed, subset)
+                own = profile.on_split_of(part).of_seed(seed)
+                found.append(Point(name, ", ".join(told), values, seed, subset, own))
+    if spec.yardsticks:
+        for subset, part in itertools.product(spec.subsets, parts):
+            name = f"yardsticks_{subset}"
+            found.append(Point(name, "", {}, part.split_seed, subset, part, yardsticks=True))
     return found
 
 
@@ -126,77 +175,104 @@ def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
             "subset": point.subset,
             "data": str(dataset.root.resolve()),
             "part": spec.part,
-            "folder": str((out / "runs" / point.name).resolve()),
+            "folder": str((out / "runs" / point.folder).resolve()),
+            "model": point.model,
+            "yardsticks": point.yardsticks,
         }
-        path = out / "points" / f"{point.name}.json"
+        path = out / "points" / f"{point.folder}.json"
         write_text(path, json.dumps(about, indent=1) + "\n")
         command = (sys.executable, "-m", "csalgan.sweep", str(path.resolve()))
-        made.append(Task(point.name, command, out / "logs" / f"{point.name}.log"))
+        made.append(Task(point.folder, command, out / "logs" / f"{point.folder}.log"))
     return made
 
 
 def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
-    """Put the finished points together: ``tables/scores.csv``, ``tables/sweep.csv``, the figure.
+    """Put the finished points together; those of which a fold is missing wait.
+
+    Writes ``tables/scores.csv`` (every record's), ``tables/sweep.csv``, ``manifest.json`` and a
+    figure; with variants, folds or yardsticks also ``tables/comparison.md``, models side by side.
 
     Returns:
-        The path of ``tables/sweep.csv``, which has a row for each point, condition (``all``
-        among them) and metric: the grid's values, ``seed``, ``subset``, ``mean``, ``low`` and
-        ``high`` (95 % over images), ``n_records``, ``n_images``, and the provenance. None when no
-        point is finished.
+        The path of the table to read. ``tables/sweep.csv`` has a row for each point, condition
+        (``all`` among them) and metric: the grid's values, ``seed``, ``subset``, ``mean``,
+        ``low`` and ``high`` (95 % over images), ``n_records``, ``n_images``, and the provenance.
+        None when no point is finished.
     """
+    wanted = points(spec)
+    paths = {p.folder: out / "runs" / p.folder / f"scores-{spec.part}.csv" for p in wanted}
+    missing = {point.name for point in wanted if not paths[point.folder].is_file()}
     scored = []
-    for point in points(spec):
-        path = out / "runs" / point.name / f"scores-{spec.part}.csv"
-        if path.is_file():
-            about = {**point.values, "seed": point.seed, "subset": point.subset}
-            strings = {"record": str, "image_id": str, "fingerprint": str}
-            scored.append(pd.read_csv(path, dtype=strings).assign(point=point.name, **about))
+    for point in wanted:
+        if point.name not in missing:
+            about = {**dict.fromkeys(spec.grid, ""), **point.values}
+            strings = {"record": str, "image_id": str, "fingerprint": str, "commit": str}
+            table = pd.read_csv(paths[point.folder], dtype=strings)
+            about |= {"seed": point.seed, "subset": point.subset, "point": point.name}
+            # A list cannot be grouped by; its text can.
+            about = {k: str(v) if isinstance(v, list | tuple) else v for k, v in about.items()}
+            scored.append(table.assign(**about))
     if not scored:
         return None
     scores = pd.concat(scored, ignore_index=True)
-    scores = scores[scores["metric"].isin(_METRICS)]
-    by = ["point", *spec.grid, "seed", "subset"]
     both = pd.concat([scores.assign(condition="all"), scores])
-    # A list cannot be grouped by; its text can.
-    for key in spec.grid:
-        both[key] = both[key].map(lambda v: str(v) if isinstance(v, list | tuple) else v)
-    summary = summarise(both, [*by, "condition"])
+    summary = summarise(both, ["point", "model", *spec.grid, "seed", "subset", "condition"])
     base = load_profile(spec.profile, list(spec.set))
+    trained = scores[~scores["point"].str.startswith("yardsticks_")]
     receipt = Provenance(
         data=dataset.name,
         fingerprint=dataset.fingerprint[:12],
-        encoder="/".join(sorted(scores["encoder"].unique())),
+        encoder="/".join(sorted(trained["encoder"].unique())),
         profile=base.name,
-        seed=int(scores["seed"].min()),
-        commit=commit(),
+        seed=min(point.seed for point in wanted),
+        commit="/".join(sorted(scores["commit"].unique())),
     )
-    write_text(out / "tables" / "scores.csv", scores.to_csv(index=False, float_format="%.6g"))
+    tables = out / "tables"
+    write_text(tables / "scores.csv", scores.to_csv(index=False, float_format="%.6g"))
     table = summary.assign(**{f"from_{k}": v for k, v in receipt.as_dict().items()})
-    path = write_text(out / "tables" / "sweep.csv", table.to_csv(index=False, float_format="%.6g"))
-    fig = sweep_points(
-        summary, list(spec.grid), title=f"{len(scored)} points on the {spec.part} records"
-    )
-    figures.save(fig, out / "figures", "00_sweep", receipt, photographs=False)
+    path = write_text(tables / "sweep.csv", table.to_csv(index=False, float_format="%.6g"))
+    where = f"all images in {spec.folds} folds" if spec.folds else f"the {spec.part} records"
+    if spec.variants or spec.folds or spec.yardsticks:
+        path = comparison.write(out, scores, receipt, where)
+    else:
+        fig = sweep_points(summary, list(spec.grid), title=f"{len(scored)} points on {where}")
+        figures.save(fig, out / "figures", "00_sweep", receipt, photographs=False)
+    manifest = {
+        "complete": not missing,
+        "missing": sorted(missing),
+        "sweep": spec.model_dump(mode="json"),
+        "provenance": receipt.as_dict(),
+        "points": {p.folder: p.name not in missing for p in wanted},
+    }
+    write_text(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return path
 
 
 def run_point(path: Path) -> None:
-    """Train and score one point; what is finished is left as it is."""
+    """Train and score one point; what is finished is left as it is.
+
+    Scores are made again when the weights or the commit of the code have changed.
+    """
     about = json.loads(path.read_text(encoding="utf-8"))
     profile, folder = Profile.model_validate(_tuples(about["profile"])), Path(about["folder"])
     dataset = open_dataset(about["data"])
-    run = train(profile, dataset, about["subset"], folder, resume=True)
-    weights = sha256((folder / "best.safetensors").read_bytes()).hexdigest()
+    run = None
+    if not about["yardsticks"]:
+        run = train(profile, dataset, about["subset"], folder, resume=True)
+    weights = sha256((folder / "best.safetensors").read_bytes()).hexdigest() if run else ""
     target, stamp = folder / f"scores-{about['part']}.csv", folder / f"scores-{about['part']}.of"
-    if target.is_file() and stamp.is_file() and stamp.read_text() == weights:
+    made_of = f"{weights} {commit()} {dataset.fingerprint}"
+    if target.is_file() and stamp.is_file() and stamp.read_text() == made_of:
         return
-    split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
+    split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
     rows = dataset.records.loc[part_rows(dataset, profile, split, about["subset"])[about["part"]]]
-    evaluator = Evaluator(dataset, split, seed=profile.seed, provenance=run.provenance)
-    maps = Predictor.of_run(run).predict_records(dataset, rows)
-    scores = evaluator(maps, rows, model=folder.name)
+    evaluator = Evaluator(dataset, split, seed=profile.seed)
+    if run is None:
+        train_rows = part_rows(dataset, profile, split, about["subset"])["train"]
+        scores = comparison.score_yardsticks(evaluator, rows, dataset.records.loc[train_rows])
+    else:
+        scores = comparison.score_model(evaluator, Predictor.of_run(run), rows, about["model"])
     write_text(target, scores.to_csv(index=False, float_format="%.6g"))
-    write_text(stamp, weights)
+    write_text(stamp, made_of)
 
 
 def _tuples(value: Any) -> Any:
@@ -206,12 +282,17 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
 
 
-def _name(values: dict[str, Any], seed: int, subset: str) -> str:
-    """A folder's name that a person can read and no other point has."""
-    parts = [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in values.items()]
+def _seeds(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(range(seeds)) if isinstance(seeds, int) else seeds
+
+
+def _name(variant: str, values: dict[str, Any], seed: int, subset: str) -> str:
+    """A name for a folder that a person can read and no other point has."""
+    parts = [variant] if variant else []
+    parts += [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in values.items()]
     whole = "_".join([*parts, subset, f"seed-{seed}"])
     safe = re.sub(r"[^A-Za-z0-9=._-]+", "-", whole)
-    exact = json.dumps([values, seed, subset], sort_keys=True)
+    exact = json.dumps([values, seed, subset] + ([variant] if variant else []), sort_keys=True)
     return f"{safe[:80]}_{sha256(exact.encode()).hexdigest()[:8]}"
 
 

@@ -87,7 +87,8 @@ def test_part_subset_and_baselines_are_chosen(command, maps, embedded, dataset, 
     expected = set(split.of("test", dataset.subset("sal"))["record"])
     assert set(scores.loc[scores["model"] == "blobs", "record"]) == expected
     assert set(scores["model"]) == {
-        *("blobs", "uniform", "center", "mean_map", "free_viewing", "ceiling")
+        *("blobs", "uniform", "center", "mean_map", "free_viewing"),
+        *("split_half", "split_half_corrected"),
     }
     assert "mean training map" in said
     assert set(scores["seed"]) == {3}

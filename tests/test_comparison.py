@@ -10,16 +10,15 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from csalgan import comparison, evaluation, weights
+from csalgan import comparison, evaluation, guidance, weights
 from csalgan.cli import main
 from csalgan.config import load_profile
-from csalgan.data import open_dataset
+from csalgan.data import make_split, open_dataset
 from csalgan.errors import CsalganError
-from csalgan.figures import figure_info
 from csalgan.job import open_job
 from csalgan.models import CompactGenerator
 from csalgan.prediction import Predictor
-from csalgan.training import Run, finished
+from csalgan.training import Run, finished, train
 
 TINY = [
     "data.size=64",
@@ -36,71 +35,91 @@ def dataset(embedded):
 
 
 @pytest.fixture(scope="module")
-def trained(dataset, tmp_path_factory):
-    """The compact model with two seeds and the one without text, one epoch each."""
+def run(dataset, tmp_path_factory):
+    """The compact model after one epoch."""
     out = tmp_path_factory.mktemp("comparison")
-    profile = load_profile("best", TINY)
-    models = comparison.train_all(profile, dataset, out, variants=["compact", "without"], seeds=2)
-    return list(models), out
+    return train(load_profile("best", TINY), dataset, "total", out / "run", progress=False)
 
 
-def test_seeds_share_the_split_and_variants_differ_in_one_thing():
-    profile = load_profile("best", ["seed=5", "data.split_seed=3"])
-    for seed in (0, 1):
-        other = comparison.changed(profile, "sentence", seed)
-        assert (other.seed, other.split_seed) == (seed, 3)
-        assert other.model.fusion == "sentence"
-    same = comparison.changed(profile, "compact", 5)
-    assert same == profile
-    assert comparison.changed(profile, "unpaired", 5).training.losses.change == 0
-    with pytest.raises(CsalganError, match="use one of compact"):
-        comparison.changed(profile, "compct", 0)
+def test_costs_are_what_other_sentences_take_from_cc(run, dataset):
+    split = make_split(dataset.records, run.profile.data.rule, run.profile.split_seed)
+    rows = split.of("test", dataset.records)
+    evaluator = evaluation.Evaluator(dataset, split)
+    predictor = Predictor.of_run(run)
+    scores = comparison.score_model(evaluator, predictor, rows, "tiny")
+    assert set(scores["model"]) == {"tiny"}
+    assert set(scores.loc[scores["metric"] == "kl", "uniform_share"].notna()) == {True}
+    cost = scores.set_index(["metric", "record"])["value"]
+    record = rows.loc[rows["condition"] == "salient", "record"].iloc[0]
+    row = rows[rows["record"] == record]
+    sibling = rows[(rows["image_id"] == row["image_id"].iloc[0])].set_index("condition")["text"]
+    ask = guidance.Reader(predictor, dataset)
+    for metric, text in (("lost_exchange", sibling["non_salient"]), ("lost_sentence", "")):
+        other = evaluator(ask(row, [text]), metrics=["cc"])["value"].iloc[0]
+        assert cost[metric, record] == pytest.approx(cost["cc", record] - other)
+    conditions = scores.groupby("metric")["condition"].agg(set)
+    assert conditions["lost_exchange"] == {"salient", "non_salient"}
+    assert conditions["lost_content"] <= {"general", "salient", "non_salient"}
 
 
-def test_a_finished_run_is_not_trained_again(trained, dataset):
-    models, _ = trained
-    assert [(m.variant, m.seed) for m in models] == [("compact", 0), ("compact", 1), ("without", 0)]
-    first = models[0].run
-    before = (first.folder / "best.safetensors").stat().st_mtime_ns
-    comparison.train_or_load(first.profile, dataset, first.folder)
-    assert (first.folder / "best.safetensors").stat().st_mtime_ns == before
-    other = (models[1].run.folder / "best.safetensors").read_bytes()
-    assert (first.folder / "best.safetensors").read_bytes() != other
-
-
-def test_the_table_says_what_exchanging_sentences_costs(trained, dataset):
-    models, out = trained
-    scores = comparison.score_all(models, dataset)
-    summary = comparison.summarise_all(scores, bootstrap=20)
-    cells = summary.set_index(["run", "condition", "metric"])["mean"]
-    # A model that sees no text loses nothing, to the last bit.
-    assert cells["without-0", "salient", "cc_lost"] == 0
-    assert cells["without-0", "non_salient", "cc_lost"] == 0
-    own = scores[(scores.run == "compact-0") & (scores.metric == "cc")]
-    pairs = own.pivot_table(index="record", columns="variant", values="value").dropna()
-    pairs = pairs.join(own.drop_duplicates("record").set_index("record")["condition"])
-    salient = pairs[pairs.condition == "salient"]
-    assert cells["compact-0", "salient", "cc_lost"] == pytest.approx(
-        (salient["true"] - salient["swapped"]).mean()
+def test_a_model_without_text_loses_nothing_to_the_last_bit(dataset, tmp_path):
+    profile = load_profile("best", [*TINY, "model.fusion=none"])
+    run = train(profile, dataset, "total", tmp_path / "run", progress=False)
+    split = make_split(dataset.records, profile.data.rule, profile.split_seed)
+    rows = split.of("test", dataset.records)
+    scores = comparison.score_model(
+        evaluation.Evaluator(dataset, split), Predictor.of_run(run), rows, "deaf"
     )
-    receipt = models[0].run.provenance
-    path = comparison.write(out, scores, summary, receipt, "test")
-    text = path.read_text(encoding="utf-8")
-    assert "compact, seed 0" in text
-    assert "compact, 2 seeds: mean ± SD" in text
-    assert text.rstrip().endswith(receipt.line())
-    assert not figure_info(out / "figures" / "00_comparison.png")["photographs"]
-    assert len(pd.read_csv(out / "tables" / "comparison.csv")) == len(summary)
+    assert (scores.loc[scores["metric"].isin(guidance.COSTS), "value"] == 0).all()
 
 
-def test_packed_weights_predict_like_the_run_they_came_from(trained, dataset, tmp_path):
-    run = trained[0][0].run
+def test_people_lose_by_exchange_what_their_maps_differ(dataset):
+    split = make_split(dataset.records)
+    rows = split.of("test", dataset.records)
+    train_rows = split.of("train", dataset.records)
+    evaluator = evaluation.Evaluator(dataset, split)
+    scores = comparison.score_yardsticks(evaluator, rows, train_rows)
+    people = scores[scores["model"] == "people"]
+    assert set(people["metric"]) == {"lost_exchange", "lost_sentence"}
+    lost = people[people["metric"] == "lost_exchange"].set_index(["image_id", "condition"])["value"]
+    image = rows.loc[rows["n_records"] == 4, "image_id"].iloc[0]
+    # One correlation of two maps, whichever of them predicts.
+    assert lost[image, "salient"] == pytest.approx(lost[image, "non_salient"])
+    assert lost[image, "salient"] > 0.05
+    assert {"mean_map", "split_half", "split_half_corrected"} < set(scores["model"])
+
+
+def test_several_seeds_are_one_row_with_their_spread(tmp_path):
+    records = [f"r{k}" for k in range(6)]
+    tables = [
+        pd.DataFrame(
+            {
+                "record": records,
+                "image_id": records,
+                "condition": "salient",
+                "metric": "cc",
+                "metric_profile": "tuebingen",
+                "value": value,
+                "model": model,
+                "subset": "total",
+                "seed": seed,
+            }
+        )
+        for model, seed, value in (("mine", 0, 0.5), ("mine", 1, 0.7), ("mean_map", 0, 0.4))
+    ]
+    text = comparison.markdown(pd.concat(tables), "receipt", "all images in 2 folds")
+    assert "| mine (mean ± SD of 2 seeds) | 0.600 ± 0.141 [0.600, 0.600] |" in text
+    assert "| mean training map | 0.400 [0.400, 0.400] |" in text
+    assert text.rstrip().endswith("receipt")
+
+
+def test_packed_weights_predict_like_the_run_they_came_from(run, dataset, tmp_path):
     path = tmp_path / "packed.safetensors"
     about = weights.pack(run, dataset, path)
     generator, read = weights.load(path)
     assert read == about
     assert isinstance(generator, CompactGenerator)
-    train = trained[0][0].run.info["records"]["train"]
+    train = run.info["records"]["train"]
     assert 0 < about["split"]["training_images"] < train
     assert path.stat().st_size < (run.folder / "best.safetensors").stat().st_size * 0.52
     images = [np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)]

@@ -65,3 +65,24 @@ def test_wrong_arguments_are_named():
         make_split(records, fractions=(0.7, 0.2, 0.2))
     with pytest.raises(CsalganError, match="part 'valid'"):
         make_split(records).of("valid", records)
+
+
+def test_folds_test_every_image_once_and_choose_without_the_fold():
+    records = table(33, 41)
+    splits = [make_split(records, f"fold {k} of 5", seed=3) for k in range(1, 6)]
+    tested = [name for split in splits for name in split.test]
+    assert sorted(tested) == sorted(records["record"])
+    for split in splits:
+        images = [set(split.of(p, records)["image_id"]) for p in ("train", "val", "test")]
+        assert sum(map(len, images)) == len(set.union(*images)) == 74
+        for n_records, whole in ((2, 33), (4, 41)):
+            rows = records[records["n_records"] == n_records]
+            counts = [split.of(p, rows)["image_id"].nunique() for p in ("train", "val", "test")]
+            assert abs(counts[2] - whole / 5) < 1
+            assert counts[1] == pytest.approx(0.15 * (counts[0] + counts[1]), abs=1)
+    again = make_split(records, "fold 2 of 5", seed=3)
+    assert again.val.tolist() == splits[1].val.tolist()
+    assert set(make_split(records, "fold 2 of 5", seed=4).test) != set(again.test)
+    for rule in ("fold 0 of 5", "fold 6 of 5", "fold 1 of 1", "folds"):
+        with pytest.raises(CsalganError, match="use image, record or a fold"):
+            make_split(records, rule)

@@ -15,6 +15,8 @@ from csalgan.metrics import PROFILES, profile_info, score
 from csalgan.metrics.common import resize
 from csalgan.provenance import Provenance
 
+SHARE = 0.25  # of the mass of every map, in these tests
+
 
 @pytest.fixture(scope="module")
 def toy():
@@ -28,7 +30,7 @@ def evaluator(toy):
 
 @pytest.fixture(scope="module")
 def scores(toy, evaluator):
-    return evaluator(noisy(toy), model="noisy")
+    return evaluator(noisy(toy), model="noisy", share=SHARE)
 
 
 def noisy(toy, seed=0, size=(12, 16)):
@@ -76,6 +78,7 @@ def test_values_are_those_of_score(scores, toy, evaluator):
         saliency_map=toy.map(record),
         negatives=negatives,
         center_bias=center,
+        uniform_share=SHARE,
     )
     mine = scores[(scores["record"] == record) & (scores["metric_profile"] == "tuebingen")]
     assert dict(zip(mine["metric"], mine["value"], strict=True)) == pytest.approx(expected)
@@ -112,7 +115,7 @@ def test_controls_come_from_the_same_condition_and_stand_on_the_receipt(toy, eva
     assert controls["tuebingen", "sauc"] == controls["tuebingen", "ig"] == {"same condition"}
     assert controls["tuebingen", "cc"] == controls["paper", "sauc"] == {""}
     pooled = evaluation.Evaluator(toy, ToySplit(toy), seed=4, controls="pooled")
-    other = pooled(noisy(toy), model="noisy")
+    other = pooled(noisy(toy), model="noisy", share=SHARE)
     both = scores.merge(other, on=["record", "metric_profile", "metric"])
     changed = both.loc[~np.isclose(both["value_x"], both["value_y"]), "metric"]
     assert set(changed) == {"sauc", "ig"}
@@ -123,6 +126,47 @@ def test_controls_come_from_the_same_condition_and_stand_on_the_receipt(toy, eva
     assert not evaluation.compare(other, old)["excludes_zero"].any()
     with pytest.raises(CsalganError, match="controls 'mine': use one of condition, pooled"):
         evaluation.Evaluator(toy, ToySplit(toy), controls="mine")
+
+
+def test_a_map_is_scored_as_a_density_only_once_it_is_made_one(toy, evaluator):
+    """A map of zeros and one peak: as it is, KL and IG would be those of the ε."""
+    rng = np.random.default_rng(0)
+
+    def peaks(rows):
+        for record in rows["record"]:
+            values = np.zeros((12, 16))
+            values[tuple(rng.integers(0, 12, 2))] = 1
+            yield record, values
+
+    plain = evaluator(peaks(toy.records))
+    assert not {"kl", "ig"} & set(plain.loc[plain["metric_profile"] == "tuebingen", "metric"])
+    score_them = evaluator.fitted_to(peaks)
+    share = score_them.keywords["share"]
+    assert 0.5 < share <= 1  # the toy's gaze is nowhere near
+    table = score_them(peaks(toy.records)).query("metric_profile == 'tuebingen'")
+    assert set(table.loc[table["metric"] == "kl", "uniform_share"]) == {share}
+    assert table.loc[table["metric"] == "cc", "uniform_share"].isna().all()
+    assert table.loc[table["metric"] == "ig_uniform", "value"].mean() > -0.2
+    # The share makes the fixations it was fitted on more likely than any other would.
+    gains = [
+        evaluator(peaks(toy.records), share=s).query("metric == 'ig_uniform'")["value"].mean()
+        for s in (share / 3, 1e-6)
+    ]
+    assert max(gains) < 0
+
+
+def test_the_uniform_share_is_fitted_without_test_gaze(toy, evaluator):
+    seen = []
+
+    def predict(rows):
+        seen.extend(rows["image_id"])
+        return ((record, toy.map(record)) for record in rows["record"])
+
+    share = evaluator.uniform_share(predict)
+    assert set(seen) == set(ToySplit(toy).of("val", toy.records)["image_id"])
+    assert share == evaluator.uniform_share(predict)
+    assert share < 0.2  # the measured map is nearly a density of its own gaze
+    assert evaluator.uniform_share(predict, toy.records.iloc[:0]) is None
 
 
 def test_a_map_of_each_conditions_center_bias_scores_half_only_under_the_same_condition():
@@ -145,7 +189,7 @@ def test_a_map_of_each_conditions_center_bias_scores_half_only_under_the_same_co
 
 
 def test_a_perfect_map_beats_noise_and_the_uniform_map_scores_nothing(toy, evaluator):
-    perfect = evaluator({r: toy.map(r) for r in toy.records["record"]}, model="perfect")
+    perfect = evaluator({r: toy.map(r) for r in toy.records["record"]}, model="perfect", share=0)
     flat = evaluator.baseline("uniform", toy.records)
     mean = pd.concat([perfect, flat]).query("metric_profile == 'tuebingen'")
     mean = mean.groupby(["model", "metric"])["value"].mean()
@@ -162,7 +206,7 @@ def test_the_same_numbers_for_any_number_of_threads(toy, scores):
         one = evaluation.Evaluator(
             toy, ToySplit(toy), metric_profiles=PROFILES, seed=4, workers=workers
         )
-        pd.testing.assert_frame_equal(one(noisy(toy), model="noisy"), scores)
+        pd.testing.assert_frame_equal(one(noisy(toy), model="noisy", share=SHARE), scores)
 
 
 def test_predictions_are_consumed_as_they_are_scored(toy):
@@ -237,9 +281,11 @@ def test_no_predictions_give_an_empty_table_with_the_columns(evaluator):
     assert evaluator({}).empty
 
 
-def test_the_ceiling_is_corrected_for_halving_in_cc_alone(toy, evaluator):
-    table = evaluator.ceiling(toy.records).set_index(["record", "metric_profile", "metric"])
-    assert set(table["model"]) == {"ceiling"}
+def test_split_half_reliability_stands_uncorrected_and_in_cc_corrected_as_well(toy, evaluator):
+    both = evaluator.split_half(toy.records).set_index(["record", "metric_profile", "metric"])
+    table = both[both["model"] == "split_half"]
+    corrected = both[both["model"] == "split_half_corrected"]["value"]
+    assert set(corrected.index.get_level_values("metric")) == {"cc"}
     record = "000000000004_2"
     row = toy.row(record)
     made, points, truth = baselines.halves(
@@ -250,8 +296,9 @@ def test_the_ceiling_is_corrected_for_halving_in_cc_alone(toy, evaluator):
     )
     raw = score(made, fixations=points, saliency_map=truth)
     value = table["value"]
-    corrected = 2 * raw["cc"] / (1 + raw["cc"])
-    assert value[record, "tuebingen", "cc"] == pytest.approx(corrected)
+    assert value[record, "tuebingen", "cc"] == pytest.approx(raw["cc"])
+    expected = 2 * raw["cc"] / (1 + raw["cc"])
+    assert corrected[record, "tuebingen", "cc"] == pytest.approx(expected)
     assert value[record, "tuebingen", "nss"] == pytest.approx(raw["nss"])
     assert table.loc[(record, "tuebingen", "nss"), "n"] == len(points)
 
@@ -363,7 +410,7 @@ def test_scores_of_other_data_or_other_rules_are_not_compared():
 
 
 def test_one_model_is_chosen_or_asked_for():
-    table = pd.concat([tidy([1.0], ["x"], model=m) for m in ("mine", "uniform", "ceiling")])
+    table = pd.concat([tidy([1.0], ["x"], model=m) for m in ("mine", "uniform", "split_half")])
     assert set(evaluation.one_model(table, None, "t.csv")["model"]) == {"mine"}
     assert set(evaluation.one_model(table, "uniform", "t.csv")["model"]) == {"uniform"}
     with pytest.raises(CsalganError, match=r"t\.csv: has no model 'yours'; it holds mine, unif"):
@@ -383,7 +430,7 @@ def test_one_model_is_chosen_or_asked_for():
 
 @pytest.fixture(scope="module")
 def table_scores(toy, evaluator, scores):
-    tables = [evaluator.baseline(b, toy.records) for b in (*baselines.BASELINES, "ceiling")]
+    tables = [evaluator.baseline(b, toy.records) for b in (*baselines.BASELINES, "split_half")]
     return evaluation.with_subsets(pd.concat([scores, *tables], ignore_index=True), toy)
 
 
@@ -403,7 +450,9 @@ def test_table_one_sets_ours_beside_the_papers_and_the_baselines(table_scores):
     assert cc.index[0] == "noisy"
     assert cc.at["paper, as printed", "Total"] == 0.408
     assert "mean training map" in cc.index
-    assert cc.index[-1].startswith("ceiling")
+    assert cc.index[-2].startswith("split-half reliability: half")
+    assert cc.index[-1].endswith("corrected to whole samples")
+    assert not table.loc[table["metric"] != "CC", "row"].str.contains("corrected").any()
     mine = table_scores.query(
         "metric_profile == 'tuebingen' and metric == 'cc' and model == 'noisy' and subset == 'sal'"
     )
@@ -446,7 +495,7 @@ def test_table_one_says_what_it_needs(scores):
 def test_explain_shows_every_profile_and_a_reason_for_each_number(toy, evaluator, scores):
     record = "000000000000_3"
     prediction = dict(noisy(toy))[record]
-    found = evaluation.explain(evaluator, record, prediction)
+    found = evaluation.explain(evaluator, record, prediction, SHARE)
     for profile in PROFILES:
         mine = scores[(scores["record"] == record) & (scores["metric_profile"] == profile)]
         for row in mine.itertuples():
@@ -456,6 +505,10 @@ def test_explain_shows_every_profile_and_a_reason_for_each_number(toy, evaluator
     assert "the salient thing" in text
     assert f"{found.values.at['nss', 'mit']:.3f}" in text
     assert "map > 0" in text
+    assert "uniform share of 0.250" in text
+    alone = evaluation.explain(evaluator, record, prediction)
+    assert math.isnan(alone.values.at["kl", "tuebingen"])
+    assert "no KL and IG of tuebingen" in alone.text()
     with pytest.raises(CsalganError, match="record 9: the dataset toy has none of that name"):
         evaluation.explain(evaluator, "9", prediction)
 

@@ -88,7 +88,7 @@ def scores(dataset, variants):
 
 
 def wide(variants):
-    return variants.pivot(index="record", columns="variant", values="text")
+    return variants[variants.draw == 0].pivot(index="record", columns="variant", values="text")
 
 
 def test_variants_say_what_they_promise(dataset, variants, told):
@@ -113,12 +113,30 @@ def test_variants_say_what_they_promise(dataset, variants, told):
     assert table.loc[two[~two].index, "swapped"].notna().all()
 
 
-def test_another_image_lends_every_sentence_once(dataset, variants):
+def test_other_images_lend_every_sentence_once_in_each_draw(dataset, variants):
     lent = variants[variants.variant == "other_image"]
     by_record = dataset.records.set_index("record")
     assert (by_record.image_id[lent.lender].to_numpy() != lent.image_id.to_numpy()).all()
     assert (by_record.condition[lent.lender].to_numpy() == lent.condition.to_numpy()).all()
-    assert sorted(lent.lender) == sorted(lent.record)
+    assert set(lent.draw) == {0, 1, 2}
+    assert not lent.duplicated(["record", "lender"]).any()
+    for _, group in lent.groupby("draw"):
+        assert sorted(group.lender) == sorted(group.record)
+    assert set(variants.loc[variants.variant != "other_image", "draw"]) == {0}
+
+
+def test_a_records_score_is_the_mean_over_draws(dataset, variants, scores):
+    lent = variants[variants.variant == "other_image"]
+    mine = lent[lent.record == lent.record.iloc[0]]
+    row = dataset.records.set_index("record", drop=False).loc[list(mine.record)]
+    score = correlate(dataset)
+    each = [
+        score(Oracle(dataset)(row.iloc[[k]], [text]), row.iloc[[k]]).query("metric == 'cc'").value
+        for k, text in enumerate(mine.text)
+    ]
+    found = scores.query("variant == 'other_image' and metric == 'cc'").set_index("record").value
+    assert found[mine.record.iloc[0]] == pytest.approx(np.mean(each))
+    assert found.index.is_unique
 
 
 def test_variants_depend_on_the_seed_and_not_on_the_order_of_rows(dataset, variants):

@@ -187,9 +187,8 @@ def test_the_compact_model_recovers_the_known_effect(tmp_path):
     assert effect.excludes_zero.all(), effect
     assert (effect["mean"] > 0).all()
     # Sentences of other images still say whether what they name stands out, and no more.
-    borrowed = guidance.sentence_variants(told, ["other_image"]).set_index("record")["text"]
-    table = guidance.text_effect(
-        reader, dataset, told, profile.data.size, borrowed[told.record].tolist()
-    )
+    borrowed = guidance.sentence_variants(told, ["other_image"])
+    rows = told.set_index("record", drop=False).loc[borrowed.record]
+    table = guidance.text_effect(reader, dataset, rows, profile.data.size, borrowed.text.tolist())
     elsewhere = guidance.summarise_effect(table, draws=1000).set_index("condition")
     assert elsewhere["mean"]["all"] < effect.low["all"]

@@ -1,5 +1,6 @@
 """Sweeps: what a file asks for, what comes out, and that nothing is done twice."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import pandas as pd
 import pytest
 
 from csalgan import sweep
+from csalgan.data import make_split, open_dataset
 from csalgan.errors import CsalganError
 from csalgan.figures import figure_info
+from csalgan.training import Run
 
 SPEC = """
 profile: smoke
@@ -122,3 +125,73 @@ def test_a_point_that_fails_is_named_and_stops_no_other(spec, embedded, tmp_path
     assert broken in said
     assert "not empty and not a run" in said
     assert len(pd.read_csv(out / "tables" / "sweep.csv")["point"].unique()) == 1
+
+
+def test_a_cross_validation_scores_every_image_by_a_model_that_did_not_see_it(embedded, tmp_path):
+    out = tmp_path / "folds"
+    command = [sys.executable, "-m", "csalgan", "crossval", "--profile", "smoke", "--folds", "2"]
+    command += ["--seeds", "2", "--jobs", "2", "--data", str(embedded), "--out", str(out)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "all images in 2 folds" in done.stdout
+    dataset = open_dataset(embedded)
+    scores = pd.read_csv(out / "tables" / "scores.csv", dtype={"record": str, "image_id": str})
+    for (_, _), group in scores[scores["metric"] == "cc"].groupby(["model", "seed"]):
+        told = group["model"].iloc[0] == "free_viewing"
+        whole = dataset.records[dataset.records["condition"] != "none"] if told else dataset.records
+        assert sorted(group["record"]) == sorted(whole["record"])
+    spec = sweep.Spec(profile="smoke", folds=2, seeds=2, part="test", yardsticks=True)
+    for point in sweep.points(spec):
+        split = make_split(dataset.records, point.profile.data.rule, point.profile.split_seed)
+        mine = pd.read_csv(out / "runs" / point.folder / "scores-test.csv", dtype={"record": str})
+        assert set(mine["record"]) <= set(split.test)
+        if not point.yardsticks:
+            run = Run.load(out / "runs" / point.folder)
+            assert run.profile.data.rule == point.profile.data.rule
+            assert run.info["records"]["train"] == len(split.train)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["complete"]
+    assert len(manifest["points"]) == 2 * 2 + 2
+    assert figure_info(out / "figures" / "00_comparison.png")["profile"] == "smoke"
+
+    # Two of them are compared record by record, seeds averaged.
+    compared = subprocess.run(
+        [sys.executable, "-m", "csalgan", "compare", str(out), str(out), "--model-b", "mean_map"],
+        capture_output=True,
+        text=True,
+    )
+    assert compared.returncode == 0, compared.stderr
+    assert f"{len(dataset.records)}  " in compared.stdout
+
+    # Without one fold a point waits: a table is over all images or not there.
+    (next((out / "runs").glob("total_seed-1*fold-2")) / "scores-test.csv").unlink()
+    sweep.collect(spec, dataset, out)
+    assert set(pd.read_csv(out / "tables" / "sweep.csv").query("model == 'smoke'")["seed"]) == {0}
+    assert not json.loads((out / "manifest.json").read_text())["complete"]
+
+
+def test_the_ablation_is_a_sweep_whose_variants_differ_in_one_thing():
+    spec = sweep.read_spec("ablation")
+    made = {}
+    for point in sweep.points(spec):
+        made.setdefault(point.model, []).append(point)
+    yardsticks = made.pop("")
+    assert len(yardsticks) == 5
+    assert len(made["compact"]) == 3 * 5
+    assert len(made["paper's model"]) == 5
+    whole = {p.profile.data.fold: p.profile for p in made["compact"] if p.seed == 0}
+    for model, several in made.items():
+        for point in several:
+            base = whole[point.profile.data.fold]
+            assert point.profile.data.rule == base.data.rule
+            assert point.profile.split_seed == base.split_seed
+            if model not in ("compact", "paper's model"):
+                assert len(_different(base.as_dict(), point.profile.as_dict())) == 1, model
+
+
+def _different(a: dict, b: dict) -> list:
+    found = [key for key in a if not isinstance(a[key], dict) and a[key] != b[key]]
+    nested = [_different(a[key], b[key]) for key in a if isinstance(a[key], dict)]
+    return found + [key for keys in nested for key in keys]

@@ -265,7 +265,7 @@ def test_it_opens_with_two_sentences_four_pictures_and_scores(explorer, job):
     with Image.open(io.BytesIO(shown(explorer))) as picture:
         assert picture.format == "JPEG"
         assert max(picture.size) <= widgets.VIEW_SIDE
-    for name in ("AUC", "SAUC", "NSS", "CC", "SIM", "KL", "fake model", job.dataset.name):
+    for name in ("AUC", "SAUC", "NSS", "CC", "SIM", "fake model", job.dataset.name):
         assert name in explorer.facts.value
     assert explorer.message.value == ""
     assert "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()

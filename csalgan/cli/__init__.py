@@ -19,7 +19,6 @@ app = typer.Typer(
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
     from csalgan.cli import (
-        ablation,
         author,
         data,
         evaluate,
@@ -33,7 +32,6 @@ def _register() -> None:
 
     app.add_typer(data.app, name="data")
     train.register(app)
-    ablation.register(app)
     author.register(app)
     evaluate.register(app)
     predict.register(app)

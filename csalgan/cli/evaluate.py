@@ -1,6 +1,7 @@
 """``csalgan evaluate`` and ``csalgan compare``: anyone's maps, every number with its receipt."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,8 +46,18 @@ def evaluate(
         str,
         typer.Option(help="Gaze on other images in sAUC and IG: of the same condition, or pooled."),
     ] = "condition",
+    uniform_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Mixed into the maps' densities for KL and IG (0: they are densities); "
+            "by default fitted on the maps of validation or training images.",
+        ),
+    ] = None,
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="Score the baselines and the ceiling as well.")
+        bool,
+        typer.Option("--baselines", help="Score baselines and split-half reliability as well."),
     ] = False,
     explain: Annotated[
         str, typer.Option(metavar="RECORD", help="Only this record, under every profile, and why.")
@@ -67,14 +78,14 @@ def evaluate(
             f"{predictions}: no such folder; give a folder of saliency maps or of a training run."
         )
     from csalgan import evaluation
-    from csalgan.baselines import BASELINES, CEILING
+    from csalgan.baselines import BASELINES, SPLIT_HALF, YARDSTICKS
     from csalgan.data import make_split
     from csalgan.files import write_text
     from csalgan.prediction import Predictor
 
     dataset = _dataset(data)
     run = _run(predictions)
-    rule = run.profile.data.split if run else "image"
+    rule = run.profile.data.rule if run else "image"
     seed = (run.profile.split_seed if run else 0) if seed is None else seed
     parts = make_split(dataset.records, rule=rule, seed=seed)
     records = dataset.subset(subset)
@@ -82,32 +93,41 @@ def evaluate(
     if records.empty:
         raise CsalganError(f"{dataset.root}: subset {subset} has no record in part {split}.")
 
-    options = {"seed": seed, "controls": controls}
-    if explain:
-        print(_explained(dataset, parts, run, predictions, explain, options))
-        return
-    folder = None if run else evaluation.open_folder(predictions, dataset, records)
-    maps = Predictor.of_run(run).predict_records(dataset, records) if run else folder.predictions()
     evaluator = evaluation.Evaluator(
         dataset,
         parts,
         metric_profiles=names,
-        **options,
+        controls=controls,
+        seed=seed,
         provenance=run.provenance if run else None,
     )
+    if run:
+        predict = partial(Predictor.of_run(run).predict_records, dataset)
+    else:
+        predict = partial(_maps_of, predictions, dataset)
+    if uniform_share is None:
+        held = _held_back(parts, dataset, None if run else predictions)
+        uniform_share = evaluator.uniform_share(predict, held) if len(held) else None
+    if explain:
+        row = _row_of(dataset, explain)
+        prediction = next(iter(predict(row)))[1]
+        print(evaluation.explain(evaluator, explain, prediction, uniform_share).text())
+        return
+    folder = None if run else evaluation.open_folder(predictions, dataset, records)
+    maps = predict(records) if run else folder.predictions()
     model = f"{run.profile.model.kind} model, {run.subset}" if run else predictions.resolve().name
-    if model in (*BASELINES, CEILING, evaluation.OURS):  # names that tables keep for their own
+    if model in (*YARDSTICKS, evaluation.OURS):  # names that tables keep for their own
         model += " (maps)"
     import pandas as pd
 
-    tables = [evaluator(maps, records, model=model)]
+    tables = [evaluator(maps, records, model=model, share=uniform_share)]
     if folder is not None:
         _report_faults(folder, len(records))
         if tables[0].empty:
             raise CsalganError(f"{predictions}: none of its files could be read; see above.")
     if baselines:
         train = parts.of("train", dataset.subset(subset))
-        tables += [evaluator.baseline(b, records, train=train) for b in (*BASELINES, CEILING)]
+        tables += [evaluator.baseline(b, records, train=train) for b in (*BASELINES, SPLIT_HALF)]
     scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
     _print_scores(scores, dataset, subset, bootstrap, seed)
     print(
@@ -115,6 +135,13 @@ def evaluate(
         f"({len(records)}) · split: {rule}, seed {seed} · sAUC and IG against other images, "
         f"{evaluation.CONTROLS[controls]} · commit: {scores['commit'].iloc[0]}"
     )
+    if uniform_share is not None:
+        print(f"KL and IG: of densities with a uniform share of {uniform_share:.3f}.")
+    elif "tuebingen" in names:
+        print(
+            "KL and IG are left out: there is no map of a validation or training image to make "
+            "these maps densities by; add some, or give --uniform-share."
+        )
     if run and (seen := len(set(parts.train) & set(records["record"]))):
         print(f"note: {seen} of these records are in the part the model was trained on.")
     if out is None:
@@ -125,8 +152,11 @@ def evaluate(
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="Scores that csalgan evaluate wrote.")],
-    b: Annotated[Path, typer.Argument(help="Other scores on the same data.")],
+    a: Annotated[
+        Path,
+        typer.Argument(help="Scores that csalgan evaluate wrote, or the folder of a crossval."),
+    ],
+    b: Annotated[Path, typer.Argument(help="Others on the same data.")],
     model_a: Annotated[
         str, typer.Option("--model-a", help="Which model of A, when it holds several.")
     ] = "",
@@ -194,23 +224,31 @@ def _run(folder: Path):
     return Run.load(folder)
 
 
-def _explained(dataset, parts, run, folder: Path, record: str, options: dict) -> str:
-    from csalgan import evaluation
-    from csalgan.prediction import Predictor
-
+def _row_of(dataset, record: str):
     rows = dataset.records[dataset.records["record"] == record]
     if rows.empty:
         raise CsalganError(
             f"--explain {record}: the dataset has no such record; names are like "
             f"{dataset.records['record'].iloc[0]}."
         )
-    if run:
-        prediction = next(Predictor.of_run(run).predict_records(dataset, rows))[1]
-    else:
-        found = evaluation.open_folder(folder, dataset, rows)
-        prediction = evaluation.read_map(found.files[record])
-    evaluator = evaluation.Evaluator(dataset, parts, **options)
-    return evaluation.explain(evaluator, record, prediction).text()
+    return rows
+
+
+def _maps_of(folder: Path, dataset, rows):
+    from csalgan import evaluation
+
+    return evaluation.open_folder(folder, dataset, rows).predictions()
+
+
+def _held_back(parts, dataset, folder: Path | None):
+    """Rows that are not tested on, with a map in the folder: of validation, else of training."""
+    there = None if folder is None else {path.stem for path in folder.iterdir()}
+    for part in ("val", "train"):
+        rows = parts.of(part, dataset.records)
+        rows = rows if there is None else rows[rows["record"].isin(there)]
+        if len(rows):
+            break
+    return rows
 
 
 def _report_faults(folder, n_records: int) -> None:
@@ -269,6 +307,7 @@ def _scores(path: Path, subset: str):
     """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
     import pandas as pd
 
+    path = path / "tables" / "scores.csv" if path.is_dir() else path
     try:
         scores = pd.read_csv(path, dtype={"record": str, "image_id": str, "fingerprint": str})
     except FileNotFoundError as error:

@@ -1,51 +1,100 @@
-"""``csalgan sweep``: a grid of trainings, one table."""
+"""``csalgan sweep`` and ``csalgan crossval``: many trainings, one table."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from csalgan.cli.train import ProfileOption, SetOption
 from csalgan.errors import CsalganError
+
+OutOption = Annotated[Path, typer.Option("--out", help="Folder of runs, tables and the figure.")]
+DataOption = Annotated[
+    str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
+]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Trainings at once, here.")]
+ExecutorOption = Annotated[
+    Literal["local", "slurm"], typer.Option(help="This machine, or a Slurm cluster.")
+]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
+    """Add the commands to the application."""
     app.command()(sweep)
+    app.command()(crossval)
 
 
 def sweep(
-    spec: Annotated[Path, typer.Argument(help="YAML file: profile, grid, seeds, subsets.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of runs, tables and the figure.")],
-    data: Annotated[
-        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
-    ] = "",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Points at once, here.")] = 1,
-    executor: Annotated[
-        Literal["local", "slurm"], typer.Option(help="This machine, or a Slurm cluster.")
-    ] = "local",
+    spec: Annotated[
+        str, typer.Argument(help="YAML file: profile, variants, grid, seeds, folds; or ablation.")
+    ],
+    out: OutOption,
+    data: DataOption = "",
+    jobs: JobsOption = 1,
+    executor: ExecutorOption = "local",
 ) -> None:
     """Train and score every point of a grid; one tidy table and a figure to compare them.
 
     Stop it at any time: the same command goes on. A changed file trains only the new points.
     """
     from csalgan import sweep as sweeps
+
+    _run(sweeps.read_spec(spec), out, data, jobs, executor)
+
+
+def crossval(
+    out: OutOption,
+    profile: ProfileOption = "best",
+    data: DataOption = "",
+    folds: Annotated[int, typer.Option(min=2, max=100, help="Parts of the images.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each fold.")] = 1,
+    subset: Annotated[str, typer.Option(help="total, general, sal or non_sal.")] = "total",
+    jobs: JobsOption = 1,
+    executor: ExecutorOption = "local",
+    changes: SetOption = None,
+) -> None:
+    """Train a model for each fold of the images; each scores the images it did not see.
+
+    Stop it at any time: the same command goes on. `csalgan compare R1 R2` sets two such folders
+    side by side, record by record.
+    """
+    from csalgan import sweep as sweeps
+    from csalgan.data.records import SUBSETS
+
+    if subset not in SUBSETS:
+        raise CsalganError(f"--subset {subset}: use one of {', '.join(SUBSETS)}.")
+    spec = sweeps.Spec(
+        profile=profile,
+        set=tuple(changes or ()),
+        folds=folds,
+        seeds=seeds,
+        subsets=(subset,),
+        part="test",
+        yardsticks=True,
+    )
+    _run(spec, out, data, jobs, executor)
+
+
+def _run(spec, out: Path, data: str, jobs: int, executor: str) -> None:
+    from csalgan import sweep as sweeps
     from csalgan.data.check import require_clean
     from csalgan.job import open_job
     from csalgan.runner import State, locked, run_tasks, slurm
 
-    wanted = sweeps.read_spec(spec)
-    job = open_job(wanted.profile, data, str(out), list(wanted.set))
+    job = open_job(spec.profile, data, str(out), list(spec.set))
     require_clean(job.dataset)
     with locked(job.out):
-        tasks = sweeps.tasks(wanted, job.dataset, job.out)
+        tasks = sweeps.tasks(spec, job.dataset, job.out)
         state = State(job.out)
         if executor == "slurm":
-            resources = wanted.cluster.model_dump()
+            resources = spec.cluster.model_dump()
             ended = slurm.run_tasks(tasks, job.out / "slurm", on_event=state.add_event, **resources)
         else:
             ended = run_tasks(tasks, jobs=jobs, on_event=state.add_event)
-        table = sweeps.collect(wanted, job.dataset, job.out)
+        table = sweeps.collect(spec, job.dataset, job.out)
     if table is not None:
+        if table.suffix == ".md":
+            print(table.read_text(encoding="utf-8"))
         print(f"table: {table}")
     failed = [one for one in ended.values() if not one.ok]
     if failed:

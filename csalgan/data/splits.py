@@ -5,6 +5,7 @@ image is known from training. The rule of the author's code parts *records*; it 
 what that code did, and to show what it costs.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ class Split:
 
     Attributes:
         train, val, test: arrays of record names, in the order of the table they came from.
-        rule: ``image`` or ``record``.
+        rule: ``image``, ``record`` or ``fold 2 of 5``.
         seed: of the draw.
     """
 
@@ -56,8 +57,11 @@ def make_split(
         rule: ``image``: over images, stratified by images with two and with four records.
             ``record``: over records, so one image has records in several parts. (The author's
             code then scored draws from *all* records: :mod:`csalgan.author`.)
-        seed: the same seed gives the same split.
-        fractions: train, validation, test; they sum to 1.
+            ``fold 2 of 5``: over images, stratified alike; the second fifth is tested, so that the
+            five folds of a seed test every image once. Of the others a share as large as in
+            ``image`` validates: epochs and settings are chosen without the fold.
+        seed: the same seed gives the same split, and folds of one partition.
+        fractions: train, validation, test; they sum to 1. A fold uses the second only.
 
     Raises:
         CsalganError: an unknown rule, or fractions that are not a partition.
@@ -68,17 +72,32 @@ def make_split(
     names = records["record"].to_numpy()
     if rule == "record":
         chosen = dict(zip(PARTS, _cut(generator.permutation(names), fractions), strict=True))
-    elif rule == "image":
+    elif rule == "image" or (fold := _fold(rule)):
         images: dict[str, list[str]] = {part: [] for part in PARTS}
         for _, group in records.groupby("n_records", sort=True):
             ids = generator.permutation(np.sort(group["image_id"].unique()))
-            for part, part_ids in zip(PARTS, _cut(ids, fractions), strict=True):
+            if rule == "image":
+                parts = _cut(ids, fractions)
+            else:
+                number, folds = fold
+                test = ids[number - 1 :: folds]
+                rest = ids[np.arange(len(ids)) % folds != number - 1]
+                val = max(round(fractions[1] * len(rest)), min(1, len(rest) - 1))
+                parts = [rest[val:], rest[:val], test]
+            for part, part_ids in zip(PARTS, parts, strict=True):
                 images[part] += list(part_ids)
         chosen = {part: names[records["image_id"].isin(images[part])] for part in PARTS}
     else:
-        raise CsalganError(f"split rule {rule!r}: use image or record.")
+        raise CsalganError(f"split rule {rule!r}: use image, record or a fold (fold 2 of 5).")
     ordered = {part: names[np.isin(names, list(values))] for part, values in chosen.items()}
     return Split(**ordered, rule=rule, seed=seed)
+
+
+def _fold(rule: str) -> tuple[int, int] | None:
+    """``fold 2 of 5`` → (2, 5); None for anything else."""
+    found = re.fullmatch(r"fold (\d+) of (\d+)", rule)
+    number, folds = map(int, found.groups()) if found else (0, 0)
+    return (number, folds) if 1 <= number <= folds and folds > 1 else None
 
 
 def _cut(values: np.ndarray, fractions: tuple[float, float, float]) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ from csalgan.evaluation.report import (
     score_models,
 )
 from csalgan.evaluation.scoring import COLUMNS, CONTROLS, Evaluator, Truth, with_subsets
-from csalgan.evaluation.statistics import compare, interval, one_model, summarise
+from csalgan.evaluation.statistics import compare, interval, one_model, over_seeds, summarise
 from csalgan.evaluation.tables import (
     COMPACT,
     METRIC_LABELS,
@@ -42,6 +42,7 @@ __all__ = [
     "interval",
     "one_model",
     "open_folder",
+    "over_seeds",
     "read_map",
     "row_label",
     "rows_of",

@@ -8,7 +8,7 @@ import pandas as pd
 from csalgan.errors import CsalganError
 from csalgan.evaluation.scoring import CONTROLS, Evaluator
 from csalgan.evaluation.tables import METRIC_LABELS
-from csalgan.metrics import METRICS, PROFILES, profile_info, score
+from csalgan.metrics import METRICS, PROBABILISTIC, PROFILES, profile_info
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Explanation:
         n_fixations: how many pixels are fixated.
         shape: (h, w) of the prediction as it was given.
         controls: which gaze on other images sAUC and IG compare with.
+        share: the uniform share in its density, None where none was fitted.
         values: one row a metric, one column a profile; NaN where undefined or not in the profile.
         reasons: the same table with a sentence each; empty where the profile has no such metric.
     """
@@ -28,6 +29,7 @@ class Explanation:
     n_fixations: int
     shape: tuple[int, int]
     controls: str
+    share: float | None
     values: pd.DataFrame
     reasons: pd.DataFrame
 
@@ -39,7 +41,7 @@ class Explanation:
             f"{row['record']} · {row['condition']} · {row['width']} × {row['height']} pixels · "
             f"{self.n_fixations} fixated pixels · {read}",
             f"prediction: {self.shape[1]} × {self.shape[0]} pixels · sAUC and IG against gaze on "
-            f"other images, {self.controls}",
+            f"other images, {self.controls}{self._made_a_density()}",
             "",
             f"{'':<14}" + "".join(f"{name:>12}" for name in PROFILES),
         ]
@@ -56,20 +58,29 @@ class Explanation:
                     lines.append(f"  {profile:<10}{self._cell(metric, profile):>8}  {reason}")
         return "\n".join(lines)
 
+    def _made_a_density(self) -> str:
+        if self.share is None:
+            return "; no KL and IG of tuebingen: the map was not made a density"
+        return f"; its density holds a uniform share of {self.share:.3f}"
+
     def _cell(self, metric: str, profile: str) -> str:
-        if not self.reasons.at[metric, profile]:
-            return "–"
         value = self.values.at[metric, profile]
+        left_out = profile == "tuebingen" and metric in PROBABILISTIC and self.share is None
+        if not self.reasons.at[metric, profile] or left_out:
+            return "–"
         return "NaN" if np.isnan(value) else f"{value:.3f}"
 
 
-def explain(evaluator: Evaluator, record: str, prediction: np.ndarray) -> Explanation:
+def explain(
+    evaluator: Evaluator, record: str, prediction: np.ndarray, share: float | None = None
+) -> Explanation:
     """Score one prediction under all profiles.
 
     Args:
         evaluator: of the record's dataset; its own choice of profiles does not matter.
         record: name of a record.
         prediction: (h, w), any size.
+        share: see :meth:`csalgan.evaluation.Evaluator.uniform_share`.
 
     Raises:
         CsalganError: the dataset has no such record.
@@ -82,8 +93,7 @@ def explain(evaluator: Evaluator, record: str, prediction: np.ndarray) -> Explan
         )
     truth = evaluator.truth(record)
     scored = {
-        profile: score(prediction, **evaluator.inputs(record, truth, profile))
-        for profile in PROFILES
+        profile: evaluator.values(record, prediction, truth, profile, share) for profile in PROFILES
     }
     present = [m for m in METRICS if any(m in values for values in scored.values())]
     values = {p: [scored[p].get(m, np.nan) for m in present] for p in PROFILES}
@@ -94,6 +104,7 @@ def explain(evaluator: Evaluator, record: str, prediction: np.ndarray) -> Explan
         n_fixations=len(truth.fixations),
         shape=np.shape(prediction),
         controls=CONTROLS[evaluator.controls],
+        share=share,
         values=pd.DataFrame(values, index=index),
         reasons=pd.DataFrame(reasons, index=index),
     )

@@ -1,11 +1,12 @@
 """What a report scores: each model on the test records of its own subset, beside every baseline."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from csalgan.baselines import BASELINES, CEILING
+from csalgan.baselines import BASELINES, SPLIT_HALF
 from csalgan.evaluation.scoring import Evaluator
 from csalgan.evaluation.tables import COMPACT, OURS
 
@@ -42,8 +43,10 @@ def score_models(job: "Job", evaluator: Evaluator, *, progress: bool = False) ->
     tables = []
     for subset in job.profile.training.subsets:
         rows = rows_of(job, subset)
-        maps = job.predictor(subset).predict_records(job.dataset, rows, progress=progress)
-        tables.append(evaluator(maps, rows, model=OURS).assign(subset=subset))
+        predict = partial(job.predictor(subset).predict_records, job.dataset)
+        score = evaluator.fitted_to(predict, rows_of(job, subset, "val"))
+        maps = predict(rows, progress=progress)
+        tables.append(score(maps, rows, model=OURS).assign(subset=subset))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -60,7 +63,8 @@ def score_companion(job: "Job", evaluator: Evaluator) -> list[pd.DataFrame]:
     parts = {subset: rows_of(job, subset) for subset in job.profile.training.subsets}
     every = pd.concat(list(parts.values())).drop_duplicates("record")
     receipt, evaluator.provenance = evaluator.provenance, predictor.provenance
-    scores = evaluator(predictor.predict_records(job.dataset, every), every, model=COMPACT)
+    predict = partial(predictor.predict_records, job.dataset)
+    scores = evaluator.fitted_to(predict)(predict(every), every, model=COMPACT)
     evaluator.provenance = receipt
     return [
         pd.concat(
@@ -71,7 +75,7 @@ def score_companion(job: "Job", evaluator: Evaluator) -> list[pd.DataFrame]:
 
 
 def score_baselines(job: "Job", evaluator: Evaluator) -> pd.DataFrame:
-    """Every baseline and the ceiling on the test records of each subset.
+    """Every baseline and split-half reliability on the test records of each subset.
 
     The mean map is taken over the training records of the subset; all others are the same for
     every subset, so they are scored once and handed to the subsets their records belong to.
@@ -81,7 +85,7 @@ def score_baselines(job: "Job", evaluator: Evaluator) -> pd.DataFrame:
     """
     parts = {subset: rows_of(job, subset) for subset in job.profile.training.subsets}
     every = pd.concat(list(parts.values())).drop_duplicates("record")
-    shared = [evaluator.baseline(b, every) for b in (*BASELINES, CEILING) if b != "mean_map"]
+    shared = [evaluator.baseline(b, every) for b in (*BASELINES, SPLIT_HALF) if b != "mean_map"]
     shared = pd.concat([table for table in shared if len(table)], ignore_index=True)
     tables = []
     for subset, rows in parts.items():

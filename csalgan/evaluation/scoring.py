@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +14,8 @@ from csalgan import baselines
 from csalgan.data.records import CONDITIONS_OF_SUBSET
 from csalgan.errors import CsalganError
 from csalgan.evaluation.gaze import Gaze
-from csalgan.metrics import profile_info, score
-from csalgan.metrics.common import as_map, resize
+from csalgan.metrics import PROBABILISTIC, profile_info, score
+from csalgan.metrics.common import as_map, fit_uniform_share, over_uniform, resize
 from csalgan.metrics.paper import SIZE as PAPER_SIZE
 from csalgan.provenance import Provenance, commit
 
@@ -32,6 +32,7 @@ COLUMNS = (
     "resize",
     "epsilon",
     "controls",
+    "uniform_share",
     "n",
     "seed",
     "fingerprint",
@@ -44,15 +45,17 @@ COLUMNS = (
 
 #: Metrics that are a mean over fixations; the others are over pixels.
 _OVER_FIXATIONS = frozenset({"auc", "auc_borji", "sauc", "nss", "ig", "ig_uniform"})
-_WITH_EPSILON = frozenset({"kl", "ig", "ig_uniform"})
 #: Metrics that compare with gaze on other images.
 CONTROLLED = frozenset({"sauc", "ig"})
 #: Where that gaze may come from → how receipts say it.
 CONTROLS = {"condition": "same condition", "pooled": "all conditions pooled"}
+_FITTED_ON = 100  # records a uniform share is fitted on
 _BACKLOG = 4  # predictions waiting for each worker: what is in memory at once
 
 #: A map, or a function without arguments that reads it (called in a worker).
 Prediction = np.ndarray | Callable[[], np.ndarray]
+#: Rows of a dataset → their maps.
+Predict = Callable[[pd.DataFrame], Iterable[tuple[str, Prediction]]]
 
 
 class Truth(NamedTuple):
@@ -120,6 +123,8 @@ class Evaluator:
         records: pd.DataFrame | None = None,
         *,
         model: str = "model",
+        share: float | None = None,
+        metrics: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """Score predictions.
 
@@ -128,6 +133,10 @@ class Evaluator:
                 functions that read one. Consumed as scoring goes on: memory does not grow.
             records: rows of the dataset to keep; predictions of other records are passed over.
             model: what the ``model`` column says.
+            share: the uniform share that makes the model's maps densities, of
+                :meth:`uniform_share` (:meth:`fitted_to` does both); None leaves the metrics of
+                densities (KL and information gain of ``tuebingen``) out.
+            metrics: only these, where a profile has them.
 
         Returns:
             Rows with :data:`COLUMNS`, in the order of the predictions.
@@ -142,52 +151,96 @@ class Evaluator:
             for record, prediction in self._known(pairs)
             if wanted is None or record in wanted
         )
-        rows = _threaded(lambda job: self._score(*job, self.truth(job[0])), jobs, self.workers)
+        rows = _threaded(
+            lambda job: self._score(*job, self.truth(job[0]), share, metrics), jobs, self.workers
+        )
         return self._table(rows, model)
+
+    def uniform_share(self, predict: Predict, records: pd.DataFrame | None = None) -> float | None:
+        """The uniform share that makes a model's maps densities, fitted without test gaze.
+
+        A saliency map is no probability: an 8-bit map says 0, "impossible", of most of a picture.
+        As the benchmark does, every map is turned into a density in one way for the whole model
+        and without looking at the test part: the share under which the fixations of the
+        *validation* part are most likely, which training has not learned by heart.
+
+        Args:
+            predict: rows of the dataset → ``(record, map)`` pairs: a
+                :class:`csalgan.guidance.Reader`, say.
+            records: to fit on (a seeded sample of 100 of them), by default the validation part.
+
+        Returns:
+            0 … 1; None where there is no map to fit on.
+        """
+        rows = self._to_fit_on(records)
+        pairs = ((r, as_map(p() if callable(p) else p)) for r, p in predict(rows))
+        ratios = [
+            over_uniform(values, self._places(record, self.gaze.fixations(record)))
+            for record, values in pairs
+            if np.isfinite(values).all()
+        ]
+        return fit_uniform_share(np.concatenate(ratios)) if ratios else None
+
+    def fitted_to(self, predict: Predict, records: pd.DataFrame | None = None) -> Callable:
+        """This evaluator for one model: with its :meth:`uniform_share`."""
+        return partial(self, share=self.uniform_share(predict, records))
 
     def baseline(
         self, name: str, records: pd.DataFrame, *, train: pd.DataFrame | None = None
     ) -> pd.DataFrame:
-        """Score a baseline (a key of :data:`csalgan.baselines.BASELINES`) or the ceiling.
+        """Score a baseline (a key of :data:`csalgan.baselines.BASELINES`) or ``split_half``.
 
         Args:
             records: rows of the dataset to score.
             train: records the mean map is taken over, by default the training part of all.
         """
-        if name == baselines.CEILING:
-            return self.ceiling(records)
+        if name == baselines.SPLIT_HALF:
+            return self.split_half(records)
         mean = None
         if name == "mean_map":
             rows = self.split.of("train", self.dataset.records) if train is None else train
             mean = baselines.mean_map(self.dataset, rows)
-        maps = baselines.predictions(name, self.dataset, records, self.fitted, mean=mean)
-        return self(maps, model=name)
 
-    def ceiling(self, records: pd.DataFrame) -> pd.DataFrame:
+        def predict(rows: pd.DataFrame) -> Iterator[tuple[str, Prediction]]:
+            return baselines.predictions(name, self.dataset, rows, self.fitted, mean=mean)
+
+        return self.fitted_to(predict)(predict(records), model=name)
+
+    def split_half(self, records: pd.DataFrame) -> pd.DataFrame:
         """Half of each record's fixations predicts the other half (:func:`baselines.halves`).
 
-        CC is corrected for the halving (Spearman–Brown): it says what a second measurement as
-        large as the first would reach. The other metrics have no such correction and are scored
-        against half of the gaze as they are.
+        Returns:
+            Rows of ``split_half`` as scored, and of ``split_half_corrected``: CC alone, corrected
+            for the halving (Spearman–Brown), which says what a second measurement as large as the
+            first would reach. The other metrics have no such correction.
         """
 
-        def one(record: str) -> list[dict]:
-            row = self._rows.loc[record]
-            made = baselines.halves(
-                self.gaze.fixations(record),
-                (row["height"], row["width"]),
-                self.fitted.map_sigma,
-                baselines.record_rng(record, self.seed),
-            )
-            if made is None:
-                return []
-            scored = self._score(record, made[0], Truth(*made[1:]))
-            for each in scored:
-                if each["metric"] == "cc":
-                    each["value"] = baselines.spearman_brown(each["value"])
-            return scored
+        def halves(record: str):
+            shape = tuple(self._rows.loc[record, ["height", "width"]])
+            points, rng = self.gaze.fixations(record), baselines.record_rng(record, self.seed)
+            return baselines.halves(points, shape, self.fitted.map_sigma, rng)
 
-        return self._table(_threaded(one, records["record"], self.workers), baselines.CEILING)
+        tried = {record: halves(record) for record in self._to_fit_on()["record"]}
+        ratios = [over_uniform(m[0], self._places(r, m[1])) for r, m in tried.items() if m]
+        share = fit_uniform_share(np.concatenate(ratios)) if ratios else None
+
+        def one(record: str) -> list[dict]:
+            made = halves(record)
+            return self._score(record, made[0], Truth(*made[1:]), share) if made else []
+
+        table = self._table(_threaded(one, records["record"], self.workers), baselines.SPLIT_HALF)
+        cc = table[table["metric"] == "cc"]
+        corrected = cc.assign(
+            model=baselines.CORRECTED, value=cc["value"].map(baselines.spearman_brown)
+        )
+        return pd.concat([table, corrected], ignore_index=True) if len(table) else table
+
+    def _to_fit_on(self, records: pd.DataFrame | None = None) -> pd.DataFrame:
+        rows = self.split.of("val", self.dataset.records) if records is None else records
+        return rows.sample(min(len(rows), _FITTED_ON), random_state=self.seed)
+
+    def _places(self, record: str, points: np.ndarray) -> np.ndarray:
+        return baselines.relative(points, tuple(self._rows.loc[record, ["height", "width"]]))
 
     def truth(self, record: str) -> Truth:
         """The record's fixations and its map, read from its file."""
@@ -214,6 +267,24 @@ class Evaluator:
             )
         return given
 
+    def values(
+        self,
+        record: str,
+        prediction: np.ndarray,
+        truth: Truth,
+        profile: str,
+        share: float | None = None,
+        metrics: Sequence[str] | None = None,
+    ) -> dict[str, float]:
+        """Metric → value of one map (h, w) under one profile; options as in a call."""
+        given, info = self.inputs(record, truth, profile), profile_info(profile)
+        names = [m for m in info.metrics if all(given.get(n) is not None for n in info.needs[m])]
+        if profile == "tuebingen" and share is None:
+            names = [metric for metric in names if metric not in PROBABILISTIC]
+        if metrics is not None:
+            names = [metric for metric in names if metric in metrics]
+        return score(prediction, **given, metrics=names, uniform_share=share or 0.0)
+
     def _known(self, pairs: Iterable) -> Iterator[tuple[str, Prediction]]:
         seen = set()
         for record, prediction in pairs:
@@ -227,19 +298,25 @@ class Evaluator:
             seen.add(record)
             yield record, prediction
 
-    def _score(self, record: str, prediction: Prediction, truth: Truth) -> list[dict]:
+    def _score(
+        self,
+        record: str,
+        prediction: Prediction,
+        truth: Truth,
+        share: float | None,
+        metrics: Sequence[str] | None = None,
+    ) -> list[dict]:
         values = as_map(prediction() if callable(prediction) else prediction)
         at_native = None
         rows = []
         for info in self.profiles:
-            given = self.inputs(record, truth, info.name)
             if info.name != "paper":  # the paper's code never sees the native size
                 if at_native is None:
                     at_native = resize(values, truth.saliency_map.shape)
-                scored = score(at_native, **given)
+                scored = self.values(record, at_native, truth, info.name, share, metrics)
                 pixels = truth.saliency_map.size
             else:
-                scored = score(values, **given)
+                scored = self.values(record, values, truth, info.name, share, metrics)
                 pixels = PAPER_SIZE**2
             for metric, value in scored.items():
                 fixations = metric in _OVER_FIXATIONS and info.name != "paper"
@@ -251,8 +328,11 @@ class Evaluator:
                         "metric": metric,
                         "value": value,
                         "resize": info.resize,
-                        "epsilon": info.epsilon if metric in _WITH_EPSILON else math.nan,
+                        "epsilon": info.epsilon if metric in PROBABILISTIC else math.nan,
                         "controls": controls if metric in CONTROLLED else "",
+                        "uniform_share": share
+                        if metric in PROBABILISTIC and info.name == "tuebingen"
+                        else math.nan,
                         "n": len(truth.fixations) if fixations else pixels,
                     }
                 )

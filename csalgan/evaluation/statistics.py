@@ -147,6 +147,20 @@ def compare(
     return pd.DataFrame(rows)
 
 
+def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
+    """Every record's mean over the seeds of a model; other columns as the first seed has them.
+
+    What one seed scored twice (for several subsets, say) is left as it is.
+    """
+    key = ["record", "metric_profile", "metric"]
+    key += [column for column in ("model", "subset") if column in scores.columns]
+    if scores.duplicated([*key, "seed"]).any():
+        return scores
+    mean = scores.groupby(key, sort=False)["value"].mean()
+    first = scores.drop_duplicates(key)
+    return first.assign(value=mean.loc[pd.MultiIndex.from_frame(first[key])].to_numpy())
+
+
 def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFrame:
     """The rows of one model of a table.
 
@@ -157,17 +171,19 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
     Raises:
         CsalganError: a column is missing, the model is not in the table, there are several, or
             it was scored twice on a record.
+
+    Several seeds of one model count as one: every record's value is their mean.
     """
     for column in NEEDED:
         if column not in scores.columns:
             raise CsalganError(
                 f"{where}: has no column {column}; give a CSV that csalgan evaluate wrote."
             )
-    from csalgan.baselines import BASELINES, CEILING
+    from csalgan.baselines import YARDSTICKS
 
     names = scores["model"].drop_duplicates().tolist()
     if model is None:
-        models = [name for name in names if name not in (*BASELINES, CEILING)] or names
+        models = [name for name in names if name not in YARDSTICKS] or names
         if len(models) != 1:
             raise CsalganError(
                 f"{where}: holds {len(models)} models ({', '.join(map(str, models))}); name one."
@@ -178,6 +194,8 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
             f"{where}: has no model {model!r}; it holds {', '.join(map(str, names))}."
         )
     chosen = scores[scores["model"] == model]
+    if "seed" in chosen.columns:
+        chosen = over_seeds(chosen)
     twice = chosen.duplicated(["record", "metric_profile", "metric"])
     if twice.any():
         raise CsalganError(

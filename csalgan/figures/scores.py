@@ -30,7 +30,9 @@ _SHORT = {
     "center": "center",
     "mean_map": "mean map",
     "free_viewing": "free viewing",
-    "ceiling": "ceiling",
+    "split_half": "split half",
+    "split_half_corrected": "split half, corrected",
+    "people": "people",
 }
 
 
@@ -97,30 +99,32 @@ def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: s
     """Several models, one panel a measure, means with their intervals.
 
     Args:
-        summary: from :func:`csalgan.comparison.summarise_all`; runs come in its order, networks
-            first, then baselines.
+        summary: means by ``model``, ``subset`` and ``condition``; models come in its order,
+            networks first, then baselines.
         wanted: ``"metric, condition"`` → a value to reach, drawn as a line.
     """
-    panels = [(m, c) for m in ("cc", "nss") for c in ("all",)]
-    panels += [("cc", "salient"), ("cc", "non_salient")]
-    panels += [("cc_lost", "salient"), ("cc_lost", "non_salient")]
-    runs = summary[["run", "model"]].drop_duplicates().reset_index(drop=True)
-    several = runs["model"].duplicated(keep=False)
-    seeds = runs["run"].str.rsplit("-", n=1).str[-1]
-    labels = runs["model"].where(~several, runs["model"] + ", seed " + seeds)
+    panels = [("cc", "all"), ("nss", "all")]
+    panels += [("cc", c) for c in ("none", "salient", "non_salient")]
+    panels += [("lost_content", "salient"), ("lost_content", "non_salient")]
+    have = set(zip(summary.metric, summary.condition, strict=True))
+    panels = [panel for panel in panels if panel in have]
+    runs = summary[["model", "subset"]].drop_duplicates().reset_index(drop=True)
+    labels = runs["model"].map(lambda name: _SHORT.get(name, name))
+    if runs["subset"].nunique() > 1:
+        labels += ", " + runs["subset"]
     fig = figure(13.5, 0.27 * len(runs) + 1.4, title=title)
-    axes = fig.subplots(1, len(panels), sharey=True)
+    axes = fig.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for ax, (metric, condition) in zip(axes, panels, strict=True):
         here = summary[(summary.metric == metric) & (summary.condition == condition)]
-        here = here.set_index("run")
-        for y, run in enumerate(runs["run"]):
+        here = here.set_index(["model", "subset"])
+        for y, run in enumerate(runs.itertuples(index=False, name=None)):
             if run in here.index:
-                network = "-" in run or run == "paper"
-                colour = _BLUE if network else _RED if run == "mean_map" else MUTED
+                network = run[0] not in _SHORT
+                colour = _BLUE if network else _RED if run[0] == "mean_map" else MUTED
                 _interval(ax, here.loc[[run]], [y], colour, "o")
         if (value := wanted.get(f"{metric}, {condition}")) is not None:
             ax.axvline(value, color=INK, lw=1, ls="--")
-        name = {"cc": "CC", "nss": "NSS", "cc_lost": "CC lost by exchange"}[metric]
+        name = {"cc": "CC", "nss": "NSS", "lost_content": "CC lost to other\ncontent"}[metric]
         ax.set(title=f"{name}\n{condition.replace('_', '-')}", yticks=range(len(runs)))
         ax.set_yticklabels(labels)
         ax.grid(axis="y", visible=False)

@@ -22,7 +22,9 @@ from csalgan.guidance.effect import expected_map, summarise_effect, text_effect
 from csalgan.guidance.encoders import compare_encoders, train_encoders
 from csalgan.guidance.reading import Ask, Reader, measured
 from csalgan.guidance.scores import (
+    COSTS,
     Score,
+    costs,
     human_scores,
     paired_differences,
     readable,
@@ -42,6 +44,7 @@ from csalgan.guidance.sentences import (
 from csalgan.guidance.words import Pull, summarise_words, word_pulls, word_shares
 
 __all__ = [
+    "COSTS",
     "FUNCTION_WORDS",
     "VARIANTS",
     "Ask",
@@ -54,6 +57,7 @@ __all__ = [
     "changes",
     "compare_changes",
     "compare_encoders",
+    "costs",
     "density",
     "expected_map",
     "human_scores",

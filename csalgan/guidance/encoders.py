@@ -39,11 +39,10 @@ def train_encoders(
     for name in names:
         values = load_profile(profile).as_dict()
         values["seed"] = job.profile.seed
-        split = {"split": job.profile.data.split, "split_seed": job.profile.split_seed}
-        values["data"] |= split
         values["text"] |= {"encoder": name, "clip_weights": job.profile.text.clip_weights}
         values["training"] |= {"epochs": epochs or values["training"]["epochs"]}
         chosen = profile_from(values, f"text encoder {name}")  # an unknown one is refused here
+        chosen = chosen.on_split_of(job.profile)
         try:
             get_encoder(name, clip_weights=chosen.text.clip_weights)
         except CsalganError as missing:

@@ -22,14 +22,28 @@ def score_variants(ask: Ask, dataset, variants: pd.DataFrame, score: Score) -> p
         score: scores one set of predictions: a :class:`csalgan.evaluation.Evaluator`.
 
     Returns:
-        The scores' columns and ``variant``.
+        The scores' columns and ``variant``; where a variant has several draws, a record's value
+        is their mean.
     """
     tables = []
     for name, group in variants.groupby("variant", sort=False):
-        rows = _rows(dataset, group.record)
-        texts = [None] * len(group) if VARIANTS[name].silent else group.text.tolist()
-        tables.append(score(ask(rows, texts), rows).assign(variant=name))
+        draws = []
+        for _, part in group.groupby("draw"):
+            rows = _rows(dataset, part.record)
+            texts = [None] * len(part) if VARIANTS[name].silent else part.text.tolist()
+            draws.append(score(ask(rows, texts), rows))
+        tables.append(_averaged(draws).assign(variant=name))
     return pd.concat(tables, ignore_index=True)
+
+
+def _averaged(draws: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table of the mean values; the first draw has every record that a later one has."""
+    key = ["record", "metric_profile", "metric"]
+    first = draws[0].set_index(key)["value"]
+    # Means of differences, so that draws which change nothing leave the very same number.
+    every = pd.concat(draws).set_index(key)["value"]
+    change = (every - first.reindex(every.index)).groupby(level=key).mean()
+    return draws[0].assign(value=(first + change.reindex(first.index)).to_numpy())
 
 
 def score_strengths(
@@ -87,6 +101,34 @@ def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
         maps = ((r, dataset.map(s)) for r, s in zip(group.record, lenders, strict=True))
         tables.append(score(maps, _rows(dataset, group.record)).assign(variant=name))
     return pd.concat(tables, ignore_index=True)
+
+
+#: What reading is worth, as metrics of a record: CC with its own sentence less CC with another.
+#: The first changes the content alone and is the headline; the second the kind as well.
+COSTS = {"lost_content": "other_image", "lost_exchange": "swapped", "lost_sentence": "absent"}
+
+
+def costs(own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """What records lose by other sentences, as tidy scores with the metrics :data:`COSTS`.
+
+    Args:
+        own: scores of the records with their own sentences.
+        other: scores of variants (:func:`score_variants`, :func:`human_scores`).
+
+    Returns:
+        Columns of ``own``. Exchange is that of salient and non-salient sentences; general ones
+        have no counterpart.
+    """
+    key = ["record", "metric_profile"]
+    cc = own[own["metric"] == "cc"].set_index(key)["value"]
+    tables = []
+    for metric, variant in COSTS.items():
+        rows = other[(other["metric"] == "cc") & (other["variant"] == variant)]
+        if variant == "swapped":
+            rows = rows[rows["condition"] != "general"]
+        lost = cc.loc[pd.MultiIndex.from_frame(rows[key])].to_numpy() - rows["value"]
+        tables.append(rows.assign(metric=metric, value=lost))
+    return pd.concat(tables, ignore_index=True)[own.columns.drop("variant", errors="ignore")]
 
 
 def paired_differences(

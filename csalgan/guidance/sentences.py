@@ -27,6 +27,10 @@ FUNCTION_WORDS = STOP_WORDS | frozenset(
 )
 
 
+#: So many other images lend each record a sentence; scores are averaged over them.
+DRAWS = 3
+
+
 class Sentence(NamedTuple):
     """A sentence and the record it was taken from (``""`` where it was nobody's)."""
 
@@ -49,25 +53,26 @@ class Pool:
         for row in read.itertuples(index=False):
             own = Sentence(row.text, row.record)
             self._of_image.setdefault(row.image_id, {})[row.condition] = own
-        self._lent: dict[str, Sentence] = {}
+        self._lent: dict[str, list[Sentence]] = {}
         rng = np.random.default_rng(seed)
         for _, group in read.groupby("condition"):
             order = rng.permutation(len(group))
-            if len(order) < 2:
-                continue
-            # Each borrows from the next in a random circle, so every sentence is used once and
-            # the sentences as a whole stay the same.
-            circle = group.iloc[order]
-            lenders = map(Sentence, np.roll(circle.text, -1), np.roll(circle.record, -1))
-            self._lent |= dict(zip(circle.record, lenders, strict=True))
+            # Each borrows from the next ones in a random circle, so every sentence is used once in
+            # each draw and the sentences as a whole stay the same.
+            circle = [Sentence(row.text, row.record) for row in group.iloc[order].itertuples()]
+            for place, own in enumerate(circle):
+                self._lent[own.lender] = (circle[place + 1 :] + circle[:place])[:DRAWS]
 
     def sibling(self, row, condition: str) -> "Sentence | None":
         """The sentence of another condition of the same image; None when there is none."""
         return self._of_image.get(row.image_id, {}).get(condition)
 
-    def lent(self, row) -> "Sentence | None":
-        """A sentence of the same condition of another image; None when there is no other."""
-        return self._lent.get(row.record)
+    def lent(self, row) -> list[Sentence]:
+        """Sentences of other images of the same condition, :data:`DRAWS` where there are so many.
+
+        They differ from the record's own in content alone, not in kind.
+        """
+        return self._lent.get(row.record, [])
 
     def rng(self, row) -> np.random.Generator:
         """A generator that depends on the seed and the record only, not on the order of rows."""
@@ -113,16 +118,19 @@ class Variant(NamedTuple):
 
     Attributes:
         label: what figures call it.
-        make: ``(row, pool) → sentence``, None where a record has no such sentence.
+        make: ``(row, pool) → sentence``, or several (draws of one rule); None where a record has
+            no such sentence.
         silent: not even the empty sentence is read; the model's text input is all zeros.
     """
 
     label: str
-    make: Callable[[object, Pool], Sentence | None]
+    make: Callable[[object, Pool], Sentence | list[Sentence] | None]
     silent: bool = False
 
 
-#: The ablation's sentences. ``absent`` is free viewing as the model was trained on it.
+#: The ablation's sentences. ``other_image`` measures whether the content is read: a sentence of
+#: the same kind about something else. ``swapped`` changes kind and content together. ``absent`` is
+#: free viewing as the model was trained on it.
 VARIANTS: dict[str, Variant] = {
     "true": Variant("true sentence", lambda row, pool: Sentence(row.text, row.record)),
     "swapped": Variant("other condition's sentence", swapped),
@@ -163,8 +171,9 @@ def sentence_variants(
         seed: see :class:`Pool`.
 
     Returns:
-        Rows ``record``, ``image_id``, ``condition``, ``variant``, ``text``, ``lender`` (the
-        record whose sentence it is, ``""`` for none). A record that has no sentence of some kind
+        Rows ``record``, ``image_id``, ``condition``, ``variant``, ``draw`` (0, and on where a rule
+        draws several), ``text``, ``lender`` (the record whose sentence it is, ``""`` for none). A
+        record that has no sentence of some kind
         (one image's only sentence cannot be swapped) has no such row.
 
     Raises:
@@ -185,8 +194,9 @@ def sentence_variants(
     rows = []
     for name in variants:
         for row in read.itertuples(index=False):
-            sentence = VARIANTS[name].make(row, lenders)
-            if sentence is not None:
-                rows.append((row.record, row.image_id, row.condition, name, *sentence))
-    columns = ["record", "image_id", "condition", "variant", "text", "lender"]
+            made = VARIANTS[name].make(row, lenders)
+            several = made if isinstance(made, list) else [made] if made is not None else []
+            for draw, sentence in enumerate(several):
+                rows.append((row.record, row.image_id, row.condition, name, draw, *sentence))
+    columns = ["record", "image_id", "condition", "variant", "draw", "text", "lender"]
     return pd.DataFrame(rows, columns=columns)

@@ -11,11 +11,19 @@ import numpy as np
 
 from csalgan.errors import CsalganError
 from csalgan.metrics import mit, paper, tuebingen
-from csalgan.metrics.common import checked_map, resize
-from csalgan.metrics.profiles import METRICS, PROFILES, ProfileInfo, profile_info
+from csalgan.metrics.common import checked_map, resize, with_uniform
+from csalgan.metrics.profiles import METRICS, PROBABILISTIC, PROFILES, ProfileInfo, profile_info
 from csalgan.metrics.ranks import Map
 
-__all__ = ["METRICS", "PROFILES", "ProfileInfo", "profile_info", "score", "score_batch"]
+__all__ = [
+    "METRICS",
+    "PROBABILISTIC",
+    "PROFILES",
+    "ProfileInfo",
+    "profile_info",
+    "score",
+    "score_batch",
+]
 
 
 def score(
@@ -29,6 +37,7 @@ def score(
     metrics: Sequence[str] | None = None,
     seed: int = 0,
     shape: tuple[int, int] | None = None,
+    uniform_share: float = 0.0,
 ) -> dict[str, float]:
     """Score one prediction under one profile.
 
@@ -53,6 +62,9 @@ def score(
         For AUC-Borji and shuffled AUC of ``mit`` and "sAUC" of ``paper``.
     shape
         Native (H, W); needed only when neither map says it and the prediction has another size.
+    uniform_share
+        Of ``tuebingen``: spread evenly over the density that KL and information gain read
+        (:func:`csalgan.metrics.common.with_uniform`). 0 scores the map itself, as pysaliency does.
 
     Returns
     -------
@@ -90,9 +102,14 @@ def score(
             given[key] = Map.truth(given[key], shape, name)
     module = {"mit": mit, "tuebingen": tuebingen}[profile]
     options = {"sauc": {"seed": seed}, "auc_borji": {"seed": seed}} if profile == "mit" else {}
+    density = prediction
+    if uniform_share and profile == "tuebingen" and prediction.finite:
+        density = Map(with_uniform(prediction.values, uniform_share))
     return {
         name: getattr(module, name)(
-            prediction, *(given[need] for need in info.needs[name]), **options.get(name, {})
+            density if name in PROBABILISTIC else prediction,
+            *(given[need] for need in info.needs[name]),
+            **options.get(name, {}),
         )
         for name in names
     }

@@ -2,6 +2,7 @@
 
 import numpy as np
 from PIL import Image
+from scipy.optimize import minimize_scalar
 
 from csalgan.errors import CsalganError
 
@@ -106,6 +107,59 @@ def resize(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     picture = Image.fromarray((values / scale).astype(np.float32))
     resized = picture.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized, dtype=np.float64) * scale
+
+
+def with_uniform(values: np.ndarray, share: float) -> np.ndarray:
+    """A map as a density with a uniform share mixed in: float64 of its shape, sums to 1.
+
+    Parameters
+    ----------
+    values
+        (H, W), finite; negative values are shifted to a minimum of 0, an all-zero map is uniform.
+    share
+        0 … 1 of the mass that is spread evenly, so that no place is impossible.
+    """
+    values = values - min(values.min(), 0.0)
+    total = values.sum(dtype=np.float64)
+    density = values / total if total > 0 else np.full(values.shape, 1 / values.size)
+    return (1 - share) * density + share / values.size
+
+
+def over_uniform(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Density at places over the uniform density (1 is chance), read from the nearest pixel.
+
+    Parameters
+    ----------
+    values
+        (h, w) map of any size, finite; negative values are shifted to a minimum of 0.
+    places
+        float (N, 2), rows (y, x) as shares of height and width, in (0, 1).
+
+    Returns float64 (N,); ones for an all-zero map.
+    """
+    values = values - min(values.min(), 0.0)
+    y, x = (places * values.shape).astype(int).T
+    mean = values.mean(dtype=np.float64)
+    return values[y, x] / mean if mean > 0 else np.ones(len(places))
+
+
+def fit_uniform_share(ratios: np.ndarray) -> float:
+    """The uniform share under which fixations are most likely.
+
+    Parameters
+    ----------
+    ratios
+        float (N,), N ≥ 1: density at each fixation over the uniform density (1 is chance).
+
+    Returns
+    -------
+    0 … 1: the maximum of mean log((1 − share)·ratio + share), which is concave in the share.
+    """
+
+    def cost(share: float) -> float:
+        return -float(np.log((1 - share) * ratios + share).mean())
+
+    return float(minimize_scalar(cost, bounds=(1e-6, 1), method="bounded").x)
 
 
 def is_constant(values: np.ndarray) -> bool:

@@ -12,6 +12,9 @@ PROFILES = ("mit", "tuebingen", "paper")
 #: Every metric name, in the order tables use.
 METRICS = ("auc", "auc_borji", "sauc", "cc", "nss", "sim", "kl", "ig", "ig_uniform")
 
+#: Metrics that read a map as a probability density.
+PROBABILISTIC = frozenset({"kl", "ig", "ig_uniform"})
+
 _NEEDS = {
     "auc": ("fixations",),
     "auc_borji": ("fixations",),
@@ -121,10 +124,10 @@ _INFO = {
             "nss": "Mean z-score at the fixations, deviation with ddof 0; 0 for a constant map.",
             "sim": "Maps divided by their sums, nothing subtracted: a background above zero "
             "keeps its weight.",
-            "kl": "1e-20 added to every pixel, then divided by the sum: a zero in the prediction "
-            "costs about 46 nats plus the logarithm of its sum.",
-            "ig": "log2 of the density (1e-20 added) over the center bias at the fixations.",
-            "ig_uniform": "log2 of the density (1e-20 added) over 1/pixels at the fixations.",
+            "kl": "The map divided by its sum, with a uniform share mixed in that was fitted on "
+            "training gaze: a map of zeros and peaks is no density until then.",
+            "ig": "log2 of that density over the center bias of the condition at the fixations.",
+            "ig_uniform": "log2 of that density over 1/pixels at the fixations.",
         },
         resize=f"prediction to native size; {RESIZE}",
         epsilon=tuebingen.EPSILON,

@@ -100,7 +100,8 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
     """
     told = records[records["condition"] != "none"].head(most)
     variants = guidance.sentence_variants(told, ("true", "other_image"), seed=job.profile.seed)
-    lent = variants[variants["variant"] == "other_image"].set_index("record")["text"]
+    lent = variants[(variants["variant"] == "other_image") & (variants["draw"] == 0)]
+    lent = lent.set_index("record")["text"]
     told = told[told["record"].isin(lent.index)]
     sentences = {
         "own sentence": told["text"].tolist(),

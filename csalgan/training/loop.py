@@ -87,7 +87,7 @@ def _train(
     if subset not in SUBSETS:
         raise CsalganError(f"--subset {subset}: no such subset; use one of {', '.join(SUBSETS)}.")
     encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
-    split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
+    split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
     info = describe(profile, dataset, subset)
     sets = other_sets(profile, dataset)

@@ -130,7 +130,7 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
         CsalganError: unknown subset, no records in a part, or missing text encoder weights.
     """
     encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
-    split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
+    split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
     sets = other_sets(profile, dataset)
     device = device_of(profile.training.device)

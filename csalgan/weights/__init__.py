@@ -108,7 +108,7 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
             f"{dataset.root}: not the data that {run.folder} was trained on; give that with --data."
         )
     profile = run.profile
-    split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
+    split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
     ids = np.unique(split.of("train", dataset.records)["image_id"].to_numpy(str))
     best = run.history.loc[run.history["val_cc"].idxmax()]
     about = {

@@ -20,7 +20,7 @@ from csalgan.weights import shipped
 from csalgan.widgets.pictures import Picture, fit_side
 
 #: Scores shown when there is gaze to compare with, and which way is better.
-SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑", "kl": "↓"}
+SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑"}
 _SIDE = 96  # at which the shares of words are compared: they are one number each
 
 
@@ -116,7 +116,7 @@ def _of_run(run: Run) -> Model:
         open=lambda: Predictor.of_run(run).quickened(),
         weights=str(Path(run.folder).resolve()),
         data=run.provenance.fingerprint,
-        split=(run.profile.data.split, run.profile.split_seed),
+        split=(run.profile.data.rule, run.profile.split_seed),
     )
 
 
