@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
+from csalgan.inputs import read_text
 
 Subset = Literal["total", "general", "sal", "non_sal"]
 MetricProfile = Literal["mit", "tuebingen", "paper"]
@@ -290,6 +291,10 @@ def profile_from(values: dict[str, Any], source: str) -> Profile:
         raise CsalganError(f"{source}: {first_fault(error)}") from error
 
 
+#: A profile has a few kilobytes.
+_MOST_YAML = 2**20
+
+
 def _profiles_dir() -> Path:
     return Path(__file__).resolve().parent / "profiles"
 
@@ -302,7 +307,7 @@ def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
     """
     source = source or str(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(read_text(path, _MOST_YAML))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""

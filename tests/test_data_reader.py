@@ -9,7 +9,7 @@ import pytest
 from damage import a_record, copy_of
 from PIL import Image
 
-from csalgan.data import open_dataset
+from csalgan.data import check_dataset, open_dataset
 from csalgan.data.records import parse_stem, source_of
 from csalgan.data.sentences import PARTS_SHEET, WHOLE_SHEET, read_json, read_workbook
 from csalgan.errors import CsalganError
@@ -207,9 +207,29 @@ def test_a_formula_is_not_evaluated(tmp_path):
     assert read_workbook(path) == {"71": ""}
 
 
-def test_broken_truth_is_named(embedded, tmp_path):
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"{}", b"[]", b"3", b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b'{"seed": 0}', "seed",
+     "kappa", "record", "named"],
+)  # fmt: skip
+def test_broken_truth_is_named(content, embedded, tmp_path):
     root = copy_of(embedded, tmp_path / "set")
-    assert json.loads((root / "synthetic.json").read_text()) == open_dataset(root).truth
-    (root / "synthetic.json").write_text("{")
-    with pytest.raises(CsalganError, match=r"synthetic\.json"):
-        _ = open_dataset(root).truth
+    path = root / "synthetic.json"
+    assert json.loads(path.read_text()) == open_dataset(root).truth
+    values = json.loads(path.read_text())
+    image = next(iter(values["images"].values()))
+    name, record = next(iter(image["records"].items()))
+    match content:
+        case "seed":
+            values["seed"] = "0"
+        case "kappa":
+            del values["gaze_model"]["kappa"]["none"]
+        case "record":
+            del image["records"][name]
+        case "named":
+            record["named"] = [99]
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(values).encode())
+    with pytest.raises(CsalganError, match=r"synthetic\.json: ") as refused:
+        open_dataset(root)
+    assert "\n" not in str(refused.value)
+    assert [fault.kind for fault in check_dataset(root).faults] == ["unreadable truth"]

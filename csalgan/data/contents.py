@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from csalgan.data import pictures
+from csalgan.data import pictures, truth
 from csalgan.data.pictures import FOLDERS
 from csalgan.data.records import parse_stem
 from csalgan.data.sentences import find_sentences, read_json, read_workbook, sentence_key
@@ -86,6 +86,12 @@ def look_over(root: Path, *, both: bool = False) -> Contents:
     for folder in FOLDERS:
         found.files[folder] = _list(root, folder, found.faults)
     found.sentences = _sentences(root, found.faults, both)
+    if (path := root / truth.NAME).exists():
+        try:
+            truth.read_truth(path, sorted(found.records()))
+        except CsalganError as error:
+            message = str(error).removeprefix(f"{path}: ")
+            found.faults.append(Fault(path.name, "unreadable truth", message))
     for image_id, stems in found.images().items():
         found.faults += _check_set(image_id, stems, found.sentences or {})
         for stem in stems:

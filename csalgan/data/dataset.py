@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from csalgan.data import truth
 from csalgan.data.records import CONDITIONS_OF_SUBSET, SUBSETS
 from csalgan.errors import CsalganError
 from csalgan.inputs import open_file
@@ -53,13 +54,8 @@ class Dataset:
     @cached_property
     def truth(self) -> dict[str, Any] | None:
         """Known ground truth of an embedded dataset (``synthetic.json``); None for real gaze."""
-        path = self.root / "synthetic.json"
-        if not path.is_file():
-            return None
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CsalganError(f"{path}: not readable as JSON; make the set again.") from error
+        path = self.root / truth.NAME
+        return truth.read_truth(path, self.records["record"]) if path.exists() else None
 
     @property
     def synthetic(self) -> bool:

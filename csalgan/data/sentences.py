@@ -1,9 +1,9 @@
 """The sentences of a dataset: from ``image_text.json`` or the released workbook."""
 
-import json
 import zipfile
 from pathlib import Path
 
+from csalgan import inputs
 from csalgan.errors import CsalganError
 
 JSON_NAME = "image_text.json"
@@ -46,10 +46,7 @@ def read_json(path: Path) -> dict[str, str]:
             seen[key] = value
         return seen
 
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
-    except (ValueError, RecursionError, OSError) as error:
-        raise CsalganError(f"{path}: not readable as JSON; copy it again.") from error
+    values = inputs.read_json(path, object_pairs_hook=once)
     if not isinstance(values, dict):
         raise CsalganError(f"{path}: must hold an object of record names and sentences.")
     for key, value in values.items():

@@ -5,7 +5,6 @@ It is written in the released layout of SJTU-TIS, so everything that reads one r
 every sentence names, and all parameters of the gaze model (see ``gaze.py``).
 """
 
-import json
 import os
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from csalgan.data.synthetic.scenes import draw_scene
 from csalgan.data.synthetic.sentences import describe
 from csalgan.errors import CsalganError
 from csalgan.files import atomic_dir
+from csalgan.inputs import read_json
 
 __all__ = [
     "GAZE_MODEL",
@@ -170,8 +170,8 @@ def _image_ids(seed: int):
 def _is_current(path: Path, wanted: dict) -> bool:
     """Whether a set of this generator with these values stands at ``path``."""
     try:
-        found = json.loads((path / "synthetic.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(path / "synthetic.json")
+    except (OSError, CsalganError):
         return False
     wanted = {"generator": GENERATOR, **wanted}
     return isinstance(found, dict) and all(found.get(key) == wanted[key] for key in wanted)
