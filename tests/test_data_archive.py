@@ -1,7 +1,11 @@
 """Archives are unpacked into their folder and nowhere else."""
 
+import bz2
 import errno
+import gzip
 import io
+import lzma
+import os
 import shutil
 import tarfile
 import zipfile
@@ -98,7 +102,7 @@ def test_what_is_no_archive_too_large_or_broken_is_named(embedded, tmp_path, mon
         (tmp_path / "home" / "data" / "cache" / "archives").iterdir()
     )
     monkeypatch.setattr(archives, "MOST_BYTES", 1000)
-    with pytest.raises(CsalganError, match="more than any"):
+    with pytest.raises(CsalganError, match="unpacks to more than|MB are more than"):
         open_dataset(whole)
 
 
@@ -140,3 +144,104 @@ def test_a_full_disk_leaves_nothing_half_unpacked(embedded, tmp_path, monkeypatc
         open_dataset(path)
     assert len(calls) == 6
     assert outside(tmp_path) == []
+
+
+def tar_of(path, *members, mode="w"):
+    with tarfile.open(path, mode) as packed:
+        for member, content in members:
+            packed.addfile(member, content)
+    return path
+
+
+class Zeros(io.RawIOBase):
+    """As many zeros as anybody reads."""
+
+    def read(self, size=-1):
+        return bytes(size)
+
+
+def member(name: str, size: int = 0, **options) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.size = size
+    for key, value in options.items():
+        setattr(made, key, value)
+    return made
+
+
+@pytest.mark.parametrize("how", ["bz2", "gz", "xz"])
+def test_a_bomb_is_refused_before_it_has_been_unpacked(how, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "FLOOR_BYTES", 2**22)
+    bomb = (member("map/a.png", 2**25), Zeros())
+    path = tar_of(tmp_path / f"a.tar.{how}", bomb, mode=f"w:{how}")
+    assert path.stat().st_size < 2**16
+    with pytest.raises(CsalganError, match=r"a\.tar\..*: unpacks to more than 0.0039 GiB"):
+        open_dataset(path)
+    # Many members that are small each, and zeros behind the end.
+    small = [(member(f"map/{k}.png", 2**16), Zeros()) for k in range(80)]
+    with pytest.raises(CsalganError, match="unpacks to more than"):
+        open_dataset(tar_of(tmp_path / f"b.tar.{how}", *small, mode=f"w:{how}"))
+    openers = {"bz2": bz2.open, "gz": gzip.open, "xz": lzma.open}
+    with openers[how](tmp_path / f"c.tar.{how}", "wb") as file:
+        file.write(member("map/a.png").tobuf() + bytes(2**23))
+    with pytest.raises(CsalganError, match="unpacks to more than"):
+        open_dataset(tmp_path / f"c.tar.{how}")
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_gigabytes_is_not_read(kind, tmp_path):
+    header = member("h", 7 * 2**30, type=kind).tobuf(tarfile.GNU_FORMAT)
+    with gzip.open(tmp_path / "a.tar.gz", "wb") as file:
+        file.write(header + bytes(2**20))
+    (tmp_path / "b.tar").write_bytes(header)
+    with (tmp_path / "b.tar").open("ab") as file:
+        file.truncate(2**27)  # a hole: it takes no disk
+    for name in ("a.tar.gz", "b.tar"):
+        with pytest.raises(CsalganError, match="has a header of more than 16 KiB"):
+            open_dataset(tmp_path / name)
+
+
+def test_holes_in_a_member_are_refused(tmp_path):
+    pax = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "1000000"}
+    sparse = member("map/a.png", 512, pax_headers=pax)
+    path = tar_of(tmp_path / "a.tar", (sparse, io.BytesIO(b"1\n0\n5\n" + bytes(506))))
+    with pytest.raises(CsalganError, match="has holes"):
+        open_dataset(path)
+
+
+def test_a_list_that_takes_too_long_is_given_up(embedded, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_SECONDS", -1000)
+    with pytest.raises(CsalganError, match="takes too long"):
+        open_dataset(shutil.make_archive(str(tmp_path / "whole"), "tar", embedded))
+
+
+def test_a_zip_is_bounded_too(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "ratio.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("map/a.png", bytes(65 * 2**20))
+    with pytest.raises(CsalganError, match="unpacks to more than"):
+        open_dataset(tmp_path / "ratio.zip")
+    with zipfile.ZipFile(tmp_path / "list.zip", "w") as packed:
+        for k in range(20):
+            packed.writestr(f"map/{k}.png", b"")
+    content = (tmp_path / "list.zip").read_bytes()
+    at = content.rindex(b"PK\x05\x06")
+    huge = content[: at + 12] + b"\xff\xff\xff\x7f" + content[at + 16 :]
+    (tmp_path / "list.zip").write_bytes(huge)
+    locator = b"PK\x06\x07" + bytes(16)
+    (tmp_path / "zip64.zip").write_bytes(content[:at] + locator + content[at:])
+    for name in ("list.zip", "zip64.zip"):
+        with pytest.raises(CsalganError, match="list of members"):
+            open_dataset(tmp_path / name)
+
+
+def test_what_is_no_file_or_far_too_large_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(CsalganError, match="no regular file"):
+        open_dataset(tmp_path / "pipe.zip")
+    with (tmp_path / "a.zip").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(CsalganError, match="MB are more than"):
+        open_dataset(tmp_path / "a.zip")
+    with (tmp_path / "b.zip").open("wb") as file:
+        file.truncate(2**32)
+    with pytest.raises(CsalganError, match="neither a folder nor"):
+        open_dataset(tmp_path / "b.zip")

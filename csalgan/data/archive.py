@@ -1,27 +1,46 @@
-"""Unpacking a dataset's archive, and nothing else: no member may leave the folder."""
+"""Unpacking a dataset's archive, and nothing else: bounded, and no member may leave the folder."""
 
+import bz2
 import errno
 import gzip
 import lzma
 import shutil
+import struct
 import tarfile
+import time
 import zipfile
 import zlib
-from hashlib import sha256
+from collections.abc import Iterator
+from hashlib import file_digest
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from csalgan import paths
 from csalgan.errors import CsalganError
 from csalgan.files import atomic_dir
+from csalgan.inputs import open_file
 
 #: The released dataset has 5,400 files and 2 GB; far more than that is no dataset.
-MOST_FILES, MOST_BYTES = 100_000, 20 * 2**30
+MOST_FILES, MOST_BYTES = 100_000, 8 * 2**30
+#: Pictures hardly pack: what unpacks to this many times its size, and to more than the floor, is
+#: none. A gigabyte of zeros in a kilobyte is refused before it has been unpacked.
+MOST_RATIO, FLOOR_BYTES = 100, 64 * 2**20
+#: A header of a member (a long name, say), and the list of members of a .zip.
+MOST_HEADER, MOST_LIST = 2**14, 2**24
+#: Seconds for listing a .tar, and bytes of it that allow one second more.
+MOST_SECONDS, BYTES_PER_SECOND = 30, 2**20
 
 #: What the readers raise on archives that are cut short, altered or encrypted.
 _BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error),
-    *(EOFError, RuntimeError, ValueError),
+    *(EOFError, RuntimeError, ValueError, struct.error, MemoryError),
 )
+#: How a packed .tar begins → what unpacks it.
+_PACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+
+
+class _TooLarge(Exception):
+    """An archive unpacks to more than a dataset has; the text says to what."""
 
 
 def unpacked(archive: Path) -> Path:
@@ -31,46 +50,46 @@ def unpacked(archive: Path) -> Path:
     folder deep in the archive is found.
 
     Raises:
-        CsalganError: not an archive, broken, too large, or a member that would be written outside
-            the folder (absolute path, ``..``) or is a link or a device.
+        CsalganError: not an archive, broken, larger than a dataset (as it is, unpacked, or in one
+            of its headers), or a member that would be written outside the folder (absolute path,
+            ``..``), is a link or a device, or has holes.
     """
-    with archive.open("rb") as file:
-        digest = sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    folder = paths.cache_dir() / "archives" / digest.hexdigest()[:16]
-    if not folder.is_dir():
-        with atomic_dir(folder) as temporary:
-            _unpack(archive, temporary)
+    with open_file(archive, MOST_BYTES) as file:
+        _require_packed(archive, file)
+        folder = paths.cache_dir() / "archives" / file_digest(file, "sha256").hexdigest()[:16]
+        if not folder.is_dir():
+            with atomic_dir(folder) as temporary:
+                _unpack(archive, file, temporary)
     if (folder / "map").is_dir():
         return folder
     return next((path.parent for path in sorted(folder.glob("*/map")) if path.is_dir()), folder)
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def _require_packed(archive: Path, file: BinaryIO) -> None:
+    """Refuse what does not begin like an archive, before all of it is read."""
+    begins = file.read(512)
+    file.seek(0)
+    if not begins.startswith((b"PK", *_PACKERS)) and begins[257:262] != b"ustar":
+        raise CsalganError(f"{archive}: neither a folder nor a .zip or .tar; give one of them.")
+
+
+def _unpack(archive: Path, file: BinaryIO, folder: Path) -> None:
+    size = archive.stat().st_size
+    most = min(MOST_BYTES, max(FLOOR_BYTES, MOST_RATIO * size))
+    file.seek(0)
+    begins = file.read(6)
+    file.seek(0)
     try:
-        # Tar first: a tar that holds the workbook (a zip) at its end looks like a zip as well.
-        if tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as packed:
-                members = packed.getmembers()
-                for member in members:
-                    _check(archive, member.name, plain=member.isfile() or member.isdir())
-                _check_size(archive, [member.size for member in members])
-                packed.extractall(folder, filter="data")
-                _check_end(packed)
-        elif zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as packed:
-                members = packed.infolist()
-                for member in members:
-                    # The upper bits of external_attr are the Unix mode; 0o120000 is a link.
-                    link = (member.external_attr >> 16) & 0o170000 == 0o120000
-                    _check(archive, member.filename, plain=not link)
-                _check_size(archive, [member.file_size for member in members])
-                packed.extractall(folder)
-        elif _looks_packed(archive):
-            raise CsalganError(f"{archive}: broken, perhaps cut short; copy the archive again.")
+        if begins.startswith(b"PK"):
+            _unpack_zip(archive, file, folder, most)
         else:
-            raise CsalganError(f"{archive}: neither a folder nor a .zip or .tar; give one of them.")
+            packer = next((_PACKERS[how] for how in _PACKERS if begins.startswith(how)), None)
+            _unpack_tar(archive, packer(file) if packer else file, folder, most, size)
+    except _TooLarge as error:
+        raise CsalganError(
+            f"{archive}: {error}; no release of SJTU-TIS has that, unpack it yourself and give "
+            "the folder."
+        ) from error
     except _BROKEN as error:
         raise CsalganError(f"{archive}: broken or encrypted; copy the archive again.") from error
     except OSError as error:
@@ -86,17 +105,86 @@ def _unpack(archive: Path, folder: Path) -> None:
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
 
 
-def _looks_packed(archive: Path) -> bool:
-    """Whether it begins like a .zip, .gz, .bz2 or .xz."""
-    with archive.open("rb") as file:
-        return file.read(6).startswith((b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
+class _Bounded:
+    """A stream for :mod:`tarfile` that goes no further than ``most`` bytes.
+
+    A seek beyond them is refused before anything is unpacked, and so is a read of more than a
+    header may have: :mod:`tarfile` reads members in small pieces, and headers whole.
+    """
+
+    def __init__(self, file: BinaryIO, most: int):
+        self._file, self._most = file, most
+        self.tell, self.deadline = file.tell, float("inf")
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        if whence == 0 and place > self._most:
+            raise _TooLarge(f"unpacks to more than {self._most / 2**30:.2g} GiB")
+        return self._file.seek(place, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MOST_HEADER:
+            raise _TooLarge(f"has a header of more than {MOST_HEADER >> 10} KiB")
+        if time.monotonic() > self.deadline:
+            raise _TooLarge("takes too long to list")
+        if self.tell() > self._most:
+            raise _TooLarge(f"unpacks to more than {self._most / 2**30:.2g} GiB")
+        return self._file.read(size)
+
+
+def _unpack_tar(archive: Path, file: BinaryIO, folder: Path, most: int, size: int) -> None:
+    bounded = _Bounded(file, most)
+    bounded.deadline = time.monotonic() + MOST_SECONDS + size / BYTES_PER_SECOND
+    with tarfile.open(fileobj=bounded, mode="r:") as packed:
+        for member in _counted(packed, most, lambda member: member.size):
+            plain = (member.isfile() or member.isdir()) and not member.issparse()
+            _check(archive, member.name, plain=plain)
+        bounded.deadline = float("inf")
+        packed.extractall(folder, filter="data")
+        _check_end(packed)
+
+
+def _unpack_zip(archive: Path, file: BinaryIO, folder: Path, most: int) -> None:
+    _check_list(file)
+    with zipfile.ZipFile(file) as packed:
+        for member in _counted(packed.infolist(), most, lambda member: member.file_size):
+            # The upper bits of external_attr are the Unix mode; 0o120000 is a link.
+            link = (member.external_attr >> 16) & 0o170000 == 0o120000
+            _check(archive, member.filename, plain=not link)
+        packed.extractall(folder)
+
+
+def _counted(members, most: int, size) -> Iterator:
+    """The members one by one, as long as they are not too many and not too large together."""
+    total = 0
+    for number, member in enumerate(members, 1):
+        total += size(member)
+        if number > MOST_FILES:
+            raise _TooLarge(f"has more than {MOST_FILES} files")
+        if total > most:
+            raise _TooLarge(f"unpacks to more than {most / 2**30:.2g} GiB")
+        yield member
+
+
+def _check_list(file: BinaryIO) -> None:
+    """Refuse a .zip whose list of members, which is read whole, is too long."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 2**16 - 22))
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        raise zipfile.BadZipFile("no end")
+    (length,) = struct.unpack("<I", tail[at + 12 : at + 16])
+    # What stands 20 bytes before the end announces a list of more than 4 GiB or 65,535 files.
+    if length > MOST_LIST or tail[max(0, at - 20) :].startswith(b"PK\x06\x07"):
+        raise _TooLarge(f"has a list of members of more than {MOST_LIST >> 20} MiB")
+    file.seek(0)
 
 
 def _check_end(packed: tarfile.TarFile) -> None:
     """The reader takes a damaged header for the end; a real end is zeros and nothing else."""
     packed.fileobj.seek(packed.offset)
     zeros = 0
-    while block := packed.fileobj.read(1 << 20):  # to the last byte: checksums stand there
+    while block := packed.fileobj.read(MOST_HEADER):  # to the last byte: checksums stand there
         if block.strip(b"\0"):
             raise tarfile.ReadError("data behind the last member")
         zeros += len(block)
@@ -114,14 +202,6 @@ def _check(archive: Path, name: str, *, plain: bool) -> None:
         )
     if not plain:
         raise CsalganError(
-            f"{archive}: its member {name!r} is a link or a device; "
+            f"{archive}: its member {name!r} is a link or a device, or has holes; "
             "nothing was unpacked, get the archive from its source."
-        )
-
-
-def _check_size(archive: Path, sizes: list[int]) -> None:
-    if len(sizes) > MOST_FILES or sum(sizes) > MOST_BYTES:
-        raise CsalganError(
-            f"{archive}: {len(sizes)} files of {sum(sizes) / 2**30:.1f} GiB are more than any "
-            "release of SJTU-TIS has; unpack it yourself and give the folder."
         )

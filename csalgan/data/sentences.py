@@ -14,6 +14,10 @@ WHOLE_SHEET, PARTS_SHEET = "整体", "部分-实验设置"
 _SUFFIX_OF_KIND = {"整体": "1", "非显著": "2", "显著": "3"}
 
 
+#: The released workbook has 70 kB, 300 kB when its parts are unpacked, and 1,500 rows.
+_MOST_BYTES, _MOST_ROWS = 32 * 2**20, 100_000
+
+
 def sentence_key(image_id: str, suffix: str) -> str:
     """A record's key in the sentence files: unpadded id and suffix."""
     key = image_id.lstrip("0")
@@ -63,12 +67,21 @@ def read_workbook(path: Path) -> dict[str, str]:
     """
     import openpyxl  # only datasets without image_text.json need it
 
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise CsalganError(f"{path}: not readable as a workbook; copy it again.") from error
-    except Exception as error:  # openpyxl lets its XML parser's own errors through
-        raise CsalganError(f"{path}: not readable as a workbook; copy it again.") from error
+    with inputs.open_file(path, _MOST_BYTES) as file:
+        try:
+            unpacked = sum(part.file_size for part in zipfile.ZipFile(file).infolist())
+            if unpacked <= _MOST_BYTES:
+                book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except Exception as error:  # openpyxl lets its XML parser's own errors through
+            raise CsalganError(f"{path}: not readable as a workbook; copy it again.") from error
+        if unpacked > _MOST_BYTES:
+            raise CsalganError(
+                f"{path}: unpacks to {unpacked / 1e6:.0f} MB, which no release does; copy it again."
+            )
+        return _read_book(path, book)
+
+
+def _read_book(path: Path, book) -> dict[str, str]:
     try:
         sentences = {}
         for sheet in (WHOLE_SHEET, PARTS_SHEET):
@@ -96,6 +109,7 @@ def read_workbook(path: Path) -> dict[str, str]:
 
 def _rows(path: Path, book, sheet: str, columns: tuple[str, ...]):
     """Values of the named columns, row by row, with the row's number; empty rows are skipped."""
+    book[sheet].reset_dimensions()  # what it says of its size may be wrong
     rows = book[sheet].iter_rows(values_only=True)
     header = [str(cell).strip() if cell is not None else "" for cell in next(rows, ())]
     for column in columns:
@@ -105,6 +119,11 @@ def _rows(path: Path, book, sheet: str, columns: tuple[str, ...]):
             )
     places = [header.index(column) for column in columns]
     for line, row in enumerate(rows, start=2):
+        if line > _MOST_ROWS:
+            raise CsalganError(
+                f"{path}: sheet {sheet} has more than {_MOST_ROWS} rows; use the workbook as "
+                "released."
+            )
         values = [row[place] if place < len(row) else None for place in places]
         if any(value is not None for value in values):
             yield values, line
