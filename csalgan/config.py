@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
-from csalgan.inputs import read_text
+from csalgan.inputs import first_fault, read_text
 
 Subset = Literal["total", "general", "sal", "non_sal"]
 MetricProfile = Literal["mit", "tuebingen", "paper"]
@@ -315,28 +315,6 @@ def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CsalganError(f"{source}: holds no keys; see csalgan/profiles/demo.yaml.")
     return values
-
-
-def first_fault(error: ValidationError, where: str = "csalgan/config.py") -> str:
-    """The first fault of a file by name, and how many more there are.
-
-    Args:
-        where: the file that says what is right.
-    """
-    faults = error.errors()
-    first = faults[0]
-    key = ".".join(str(part) for part in first["loc"]) or "the file"
-    if first["type"] == "extra_forbidden":
-        what = f"unknown key {key}"
-    elif first["type"] == "missing":
-        what = f"{key} is missing"
-    else:
-        message = first["msg"].removeprefix("Value error, ")
-        what = f"{key}={first['input']!r} is refused: {message[0].lower()}{message[1:]}"
-        if first["type"] == "value_error":
-            what = f"{key} is refused: {message}"
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{what}{more}; see {where} for every key and its type."
 
 
 def _read_profile(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]:

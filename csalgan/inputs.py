@@ -7,9 +7,12 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from csalgan.errors import CsalganError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 #: JSON, YAML and CSV of this size and more are none that the suite wrote or reads.
 MOST_TEXT = 256 * 2**20
@@ -88,3 +91,27 @@ def require_utf8(path: Path) -> None:
     """
     if shown(path) != os.fspath(path):
         raise CsalganError(f"{shown(path)}: its name is not UTF-8; rename it.")
+
+
+def first_fault(error: "ValidationError", where: str = "csalgan/config.py") -> str:
+    """The first fault that a pydantic schema found, by name, and how many more there are.
+
+    Args:
+        where: the file that says what is right.
+    """
+    faults = error.errors()
+    first = faults[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] == "extra_forbidden":
+        what = f"unknown key {key}"
+    elif first["type"] == "missing":
+        what = f"{key} is missing"
+    else:
+        message = first["msg"].removeprefix("Value error, ")
+        given = repr(first["input"])
+        given = given if len(given) < 80 else f"{given[:80]}…"
+        what = f"{key}={given} is refused: {message[0].lower()}{message[1:]}"
+        if first["type"] == "value_error":
+            what = f"{key} is refused: {message}"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{what}{more}; see {where} for every key and its type."

@@ -24,11 +24,13 @@ from csalgan.data import (
     make_split,
     open_dataset,
     prepare,
+    require_clean,
 )
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
 from csalgan.prediction import Predictor
+from csalgan.spreadsheets import write_csv
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.training import Run, describe, finished, same_settings, train
 from csalgan.training.pretraining import names_of, other_sets
@@ -51,13 +53,14 @@ def open_job(
     Relative paths are taken from the current directory, then from the root of the checkout.
 
     Raises:
-        CsalganError: unknown profile or key, no dataset there.
+        CsalganError: unknown profile or key, no dataset there, or one with faults.
     """
     chosen = load_profile(profile, overrides)
     if data:
         dataset = open_dataset(_place(data))
     else:
         dataset = open_dataset(ensure_embedded(n_images=chosen.data.embedded_images))
+    require_clean(dataset)
     folder = _place(out) if out else paths.reports_dir() / chosen.name
     return Job(chosen, dataset, folder)
 
@@ -207,6 +210,6 @@ class Job:
     def save_table(self, table: pd.DataFrame, name: str, *, index: bool = False) -> Path:
         """Save a table as ``tables/<name>.csv``, its receipt beside it as ``<name>.source.txt``."""
         path = self.tables / f"{name}.csv"
-        write_text(path, table.to_csv(index=index, float_format="%.6g"))
+        write_csv(path, table, index=index, float_format="%.6g")
         write_text(self.tables / f"{name}.source.txt", self.provenance.line() + "\n")
         return path

@@ -18,7 +18,6 @@ import papermill
 
 from csalgan import paths, report
 from csalgan.config import Profile
-from csalgan.data.check import require_clean
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
 from csalgan.job import Job, open_job
@@ -152,7 +151,6 @@ def reproduce(
     }
     steps = plan(job.profile, asked | {"out": str(job.out)})
     check_parameters(steps)
-    require_clean(job.dataset)
     if job.out.exists() and not job.out.is_dir():
         raise CsalganError(f"{job.out}: a file stands where the report is to be; choose another.")
     _refuse_foreign(job.out)

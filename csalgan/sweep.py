@@ -27,6 +27,7 @@ from csalgan.files import write_text
 from csalgan.prediction import Predictor
 from csalgan.provenance import Provenance, commit
 from csalgan.runner.processes import Task, tie_to_parent
+from csalgan.spreadsheets import read_csv, write_csv
 from csalgan.training import part_rows, train
 
 Seeds = Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=0)], ...]
@@ -206,7 +207,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         if point.name not in missing:
             about = {**dict.fromkeys(spec.grid, ""), **point.values}
             strings = {"record": str, "image_id": str, "fingerprint": str, "commit": str}
-            table = pd.read_csv(paths[point.folder], dtype=strings)
+            table = read_csv(paths[point.folder], dtype=strings)
             about |= {"seed": point.seed, "subset": point.subset, "point": point.name}
             # A list cannot be grouped by; its text can.
             about = {k: str(v) if isinstance(v, list | tuple) else v for k, v in about.items()}
@@ -227,9 +228,9 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         commit="/".join(sorted(scores["commit"].unique())),
     )
     tables = out / "tables"
-    write_text(tables / "scores.csv", scores.to_csv(index=False, float_format="%.6g"))
+    write_csv(tables / "scores.csv", scores, float_format="%.6g")
     table = summary.assign(**{f"from_{k}": v for k, v in receipt.as_dict().items()})
-    path = write_text(tables / "sweep.csv", table.to_csv(index=False, float_format="%.6g"))
+    path = write_csv(tables / "sweep.csv", table, float_format="%.6g")
     where = f"all images in {spec.folds} folds" if spec.folds else f"the {spec.part} records"
     if spec.variants or spec.folds or spec.yardsticks:
         path = comparison.write(out, scores, receipt, where)
@@ -271,7 +272,7 @@ def run_point(path: Path) -> None:
         scores = comparison.score_yardsticks(evaluator, rows, dataset.records.loc[train_rows])
     else:
         scores = comparison.score_model(evaluator, Predictor.of_run(run), rows, about["model"])
-    write_text(target, scores.to_csv(index=False, float_format="%.6g"))
+    write_csv(target, scores, float_format="%.6g")
     write_text(stamp, made_of)
 
 

@@ -119,7 +119,7 @@ def test_every_faulty_prediction_is_named(command, maps, embedded, dataset, tmp_
     assert any(line.startswith(f"constant: {names[2]}.npy") for line in lines)
     for k, why in (
         (3, "holds Python objects"),
-        (4, "cannot be read as a picture"),
+        (4, "is not a picture that can be read"),
         (5, "is a coloured picture"),
         (6, "shape (2, 3, 4)"),
     ):
@@ -239,7 +239,7 @@ def test_compare_names_the_file_it_cannot_use(command, maps, embedded, tmp_path)
         (tmp_path / "absent.csv", "absent.csv: no such file"),
         (bad, "bad.csv: has no column record"),
         (other, "come from different datasets"),
-        (maps, "cannot be read as CSV"),
+        (maps, "scores.csv: no such file"),
     ):
         code, _, err = command("compare", good, b)
         assert code == 1

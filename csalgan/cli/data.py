@@ -70,11 +70,13 @@ def prepare(
     size: Annotated[int, typer.Option(min=2, help="Side of the square, pixels.")] = 256,
 ) -> None:
     """Pack a dataset for training; what was packed from the same content is kept."""
-    from csalgan.data import open_dataset
+    from csalgan.data import open_dataset, require_clean
     from csalgan.data import prepare as pack
 
     began = time.perf_counter()
-    prepared = pack(open_dataset(path), size)
+    dataset = open_dataset(path)
+    require_clean(dataset)
+    prepared = pack(dataset, size)
     used = sum(file.stat().st_size for file in prepared.folder.iterdir())
     print(f"{prepared.folder}: {len(prepared.records)} records at {size} px, {used / 1e6:.1f} MB")
     print(f"  {time.perf_counter() - began:.1f} s, fingerprint {prepared.fingerprint[:12]}")

@@ -11,6 +11,7 @@ from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.errors import CsalganError
 
 PARTS = ("all", "train", "val", "test")
+_TEXTS = dict.fromkeys(("record", "image_id", "condition", "fingerprint", "model"), str)
 _WIDTH = 20  # characters of a cell: "0.684 [0.671, 0.701]"
 
 
@@ -80,8 +81,8 @@ def evaluate(
     from csalgan import evaluation
     from csalgan.baselines import BASELINES, SPLIT_HALF, YARDSTICKS
     from csalgan.data import make_split
-    from csalgan.files import write_text
     from csalgan.prediction import Predictor
+    from csalgan.spreadsheets import write_csv
 
     dataset = _dataset(data)
     run = _run(predictions)
@@ -147,7 +148,7 @@ def evaluate(
     if out is None:
         print("Add --out scores.csv to keep the score of every record.")
     else:
-        write_text(out, scores.to_csv(index=False))
+        write_csv(out, scores)
         print(f"{out}: {len(scores)} scores")
 
 
@@ -173,7 +174,7 @@ def compare(
 ) -> None:
     """Paired differences A − B with 95 % intervals over images, and which exclude zero."""
     from csalgan import evaluation
-    from csalgan.files import write_text
+    from csalgan.spreadsheets import write_csv
 
     left = evaluation.one_model(_scores(a, subset), model_a or None, str(a))
     right = evaluation.one_model(_scores(b, subset), model_b or None, str(b))
@@ -196,7 +197,7 @@ def compare(
     clear = int(table["excludes_zero"].sum())
     print(f"\n{clear} of {len(table)} differences exclude zero.")
     if out is not None:
-        write_text(out, table.to_csv(index=False))
+        write_csv(out, table)
         print(f"{out}: {len(table)} differences")
 
 
@@ -210,9 +211,11 @@ def _profiles(given: list[str] | None) -> list[str]:
 
 
 def _dataset(data: str):
-    from csalgan.data import ensure_embedded, open_dataset
+    from csalgan.data import ensure_embedded, open_dataset, require_clean
 
-    return open_dataset(data or ensure_embedded())
+    dataset = open_dataset(data or ensure_embedded())
+    require_clean(dataset)
+    return dataset
 
 
 def _run(folder: Path):
@@ -303,21 +306,41 @@ def _print_block(table, column: str, order) -> None:
     print(f"{'records':<14}" + "".join(f"{n:>{_WIDTH + 3}}" for n in counts))
 
 
+def _check_values(scores, path: Path) -> None:
+    """Refuse scores that are no numbers, and conditions and metrics that nobody knows."""
+    import numpy as np
+    import pandas as pd
+
+    from csalgan.evaluation import METRIC_LABELS
+
+    wrong = {}
+    for column in {"value", "epsilon"} & set(scores.columns):
+        numbers = pd.to_numeric(scores[column], errors="coerce")
+        wrong[column] = (numbers.isna() & scores[column].notna()) | np.isinf(numbers)
+    for column, known in {"condition": CONDITIONS, "metric": METRIC_LABELS}.items():
+        if column in scores.columns:
+            wrong[column] = ~scores[column].isin(known)
+    for column, rows in wrong.items():
+        if rows.any():
+            row = int(rows.to_numpy().argmax())
+            raise CsalganError(
+                f"{path}: {column} is {scores[column].iloc[row]} in line {row + 2}; "
+                "give scores as csalgan evaluate wrote them."
+            )
+
+
 def _scores(path: Path, subset: str):
     """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
-    import pandas as pd
+    from csalgan.spreadsheets import read_csv
 
     path = path / "tables" / "scores.csv" if path.is_dir() else path
     try:
-        scores = pd.read_csv(path, dtype={"record": str, "image_id": str, "fingerprint": str})
+        scores = read_csv(path, dtype=_TEXTS)
     except FileNotFoundError as error:
         raise CsalganError(
             f"{path}: no such file; write it with csalgan evaluate … --out {path.name}."
         ) from error
-    except (OSError, ValueError) as error:
-        raise CsalganError(
-            f"{path}: cannot be read as CSV; give one that csalgan evaluate wrote."
-        ) from error
+    _check_values(scores, path)
     if not subset:
         return scores
     if "subset" not in scores.columns or subset not in set(scores["subset"]):

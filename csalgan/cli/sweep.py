@@ -77,12 +77,10 @@ def crossval(
 
 def _run(spec, out: Path, data: str, jobs: int, executor: str) -> None:
     from csalgan import sweep as sweeps
-    from csalgan.data.check import require_clean
     from csalgan.job import open_job
     from csalgan.runner import State, locked, run_tasks, slurm
 
     job = open_job(spec.profile, data, str(out), list(spec.set))
-    require_clean(job.dataset)
     with locked(job.out):
         tasks = sweeps.tasks(spec, job.dataset, job.out)
         state = State(job.out)

@@ -48,13 +48,11 @@ def train(
     """Train one model adversarially; history and checkpoints go to --out."""
     import pandas as pd
 
-    from csalgan.data.check import require_clean
     from csalgan.job import open_job
     from csalgan.training import together
     from csalgan.training import train as train_model
 
     job = open_job(profile, data, str(out), overrides_of(changes, clip_weights))
-    require_clean(job.dataset)
     jobs = [(job.profile, job.out)]
     if seeds > 1:
         jobs = [(job.profile.of_seed(seed), job.out / f"seed-{seed}") for seed in range(seeds)]

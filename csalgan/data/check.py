@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def require_clean(dataset: Dataset) -> None:
     if receipt.is_file():
         return
     refuse(dataset.root, check_dataset(dataset.root).faults)
-    write_text(receipt, f"{dataset.root}\n")
+    with suppress(CsalganError):  # a cache that cannot be written to: it is checked again
+        write_text(receipt, f"{dataset.root}\n")
 
 
 def _check_free_viewing(root: Path, read: Callable[[Path], Dataset]) -> CheckReport:

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from csalgan.config import first_fault
 from csalgan.data.records import parse_stem
 from csalgan.errors import CsalganError
-from csalgan.inputs import read_json
+from csalgan.inputs import first_fault, read_json
 
 NAME = "synthetic.json"
 

@@ -12,6 +12,7 @@ from csalgan.evaluation.statistics import summarise
 from csalgan.files import write_text
 from csalgan.metrics import profile_info
 from csalgan.provenance import Provenance
+from csalgan.spreadsheets import write_csv
 
 #: The paper's numbers: rows AUC, sAUC, CC, NSS, one column for each of its four models.
 PAPER_TABLE_I = pd.DataFrame(
@@ -114,7 +115,7 @@ def write_table_one(
     folder = Path(folder)
     line = provenance.line()
     return [
-        write_text(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g")),
+        write_csv(folder / f"{name}.csv", table, float_format="%.6g"),
         write_text(folder / f"{name}.md", markdown(table, line)),
         write_text(folder / f"{name}.tex", latex(table, line)),
         write_text(folder / f"{name}.source.txt", line + "\n"),

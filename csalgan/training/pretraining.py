@@ -12,7 +12,7 @@ import numpy as np
 
 from csalgan import paths
 from csalgan.config import Profile
-from csalgan.data import Dataset, open_dataset, prepare
+from csalgan.data import Dataset, open_dataset, prepare, require_clean
 from csalgan.errors import CsalganError
 from csalgan.text import TextEncoder
 from csalgan.training.batch import Batch
@@ -36,6 +36,7 @@ def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
                 "its path: --set training.pretrain.data=[PATH,…]."
             )
         other = open_dataset(place)
+        require_clean(other)
         if other.fingerprint == dataset.fingerprint:
             raise CsalganError(
                 f"training.pretrain.data: {place} is the dataset that is trained and tested on; "
