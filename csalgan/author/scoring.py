@@ -207,11 +207,14 @@ class Bench:
         about = {"run": run, "subset": subset, "text": text}
         drawn = self.draw(maps, subset).assign(**about)
         rows = self.rows(subset)
-        tested = self.split.of("test", self.dataset.subset(subset))
         place = dict(zip(rows["record"], maps.of, strict=True))
-        scores = self._evaluator(
-            ((record, maps.maps[place[record]]) for record in tested["record"]), model=run
-        )
+        parts = [self.split.of(part, self.dataset.subset(subset)) for part in ("val", "test")]
+
+        def predict(records: pd.DataFrame):
+            return ((record, maps.maps[place[record]]) for record in records["record"])
+
+        score = self._evaluator.fitted_to(predict, parts[0])
+        scores = score(predict(parts[1]), model=run)
         scores = scores[scores["metric"].isin(TABLE_METRICS)]
         both = pd.concat([scores.assign(condition="all"), scores])
         summary = summarise(both, ["condition"], seed=self.seed).assign(**about)
