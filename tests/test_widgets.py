@@ -1,10 +1,17 @@
 """The explorer, driven from Python: pixels change when they should, mistakes become sentences."""
 
 import io
+import re
+import subprocess
+import sys
+import time
+import zipfile
 from collections import Counter
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -12,10 +19,13 @@ import csalgan
 from csalgan import widgets
 from csalgan.data import synthesise
 from csalgan.errors import CsalganError
-from csalgan.evaluation import Evaluator
+from csalgan.figures import MAPS
 from csalgan.job import open_job
 from csalgan.provenance import Provenance
-from csalgan.widgets.view import Measured, Word
+from csalgan.widgets import keep
+from csalgan.widgets.explorer import LONGEST_SENTENCE
+from csalgan.widgets.view import Measured, Word, robust_limit
+from csalgan.widgets.worker import Newest
 
 
 class FakePredictor:
@@ -59,6 +69,7 @@ def bring(explorer, content: bytes, name: str = "mine.png") -> None:
     """What the browser sends when a photograph is chosen."""
     message = {"kind": "photograph", "name": name}
     explorer._on_photograph(explorer.photograph, message, [memoryview(content)])
+    assert explorer.wait()
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +85,12 @@ def predictor():
 @pytest.fixture
 def explorer(job, predictor):
     models = {"total": model(predictor), "sal": model(FakePredictor(50), "none")}
-    return widgets.Explorer(job, models=models)
+    return ready(widgets.Explorer(job, models=models))
+
+
+def ready(explorer):
+    assert explorer.wait()
+    return explorer
 
 
 # --- pixels -----------------------------------------------------------------------------------
@@ -97,8 +113,8 @@ def test_rendering_keeps_the_image_where_nothing_is_laid_on_it():
 def test_every_colour_map_offered_draws_another_picture():
     image = np.zeros((8, 8, 3), np.uint8)
     saliency = np.arange(64, dtype=np.float32).reshape(8, 8)
-    drawn = {widgets.render(image, saliency, cmap=name).tobytes() for name in widgets.MAPS}
-    assert len(drawn) == len(widgets.MAPS)
+    drawn = {widgets.render(image, saliency, cmap=name).tobytes() for name in MAPS}
+    assert len(drawn) == len(MAPS)
     with pytest.raises(CsalganError, match="jet"):
         widgets.render(image, saliency, cmap="jet")
     with pytest.raises(CsalganError, match="threshold 101"):
@@ -114,7 +130,7 @@ def test_a_constant_map_is_drawn():
 
 
 @pytest.mark.parametrize(
-    ("mode", "form"), [("RGB", "JPEG"), ("L", "JPEG"), ("P", "PNG"), ("I;16", "PNG"), ("1", "PNG")]
+    ("mode", "form"), [("RGB", "JPEG"), ("L", "JPEG"), ("P", "PNG"), ("1", "PNG")]
 )
 def test_photographs_of_any_kind_become_rgb(mode, form):
     picture = widgets.read_upload(photograph(mode, form=form), "x")
@@ -159,31 +175,31 @@ def test_a_huge_photograph_is_refused_before_it_is_decoded(side, monkeypatch):
 def test_a_model_is_asked_once_a_question(predictor):
     opened = []
     offer = {"m": widgets.Model("hashing", lambda: opened.append(1) or predictor)}
-    predictions = widgets.Predictions(offer)
+    predictors = widgets.CachedPredictors(offer)
     picture = widgets.Picture("a", np.zeros((20, 30, 3), np.uint8))
-    first = predictions.map("m", picture, "a dog")
-    assert predictions.map("m", picture, "  a   dog ") is first
-    assert not np.array_equal(predictions.map("m", picture, "a dog", 2.0), first)
-    free = predictions.map("m", picture, "")
-    assert predictions.map("m", picture, " ", 0.3) is free
+    first = predictors.map("m", picture, "a dog")
+    assert predictors.map("m", picture, "  a   dog ") is first
+    assert not np.array_equal(predictors.map("m", picture, "a dog", 2.0), first)
+    free = predictors.map("m", picture, "")
+    assert predictors.map("m", picture, " ", 0.3) is free
     assert predictor.asked == {"a dog": 2, "": 1}
     assert (opened, predictor.encoded) == ([1], 1)
     assert not first.flags.writeable
     with pytest.raises(CsalganError, match="csalgan train"):
-        widgets.Predictions({})
+        widgets.CachedPredictors({})
 
 
 def test_the_share_of_a_word_is_what_moves_without_it(predictor):
     picture = widgets.Picture("a", np.zeros((20, 30, 3), np.uint8))
-    predictions = widgets.Predictions({"m": model(predictor)})
-    assert predictions.shares("m", picture, "a dog") == ()  # a slow model is not asked
+    predictors = widgets.CachedPredictors({"m": model(predictor)})
+    assert predictors.shares("m", picture, "a dog", ["dog", "a"]) == ()  # a slow one is not asked
     predictor.quick = True
-    first, second = predictions.shares("m", picture, "a dog")
+    first, second = predictors.shares("m", picture, "a dog", ["dog", "a"])
     maps = predictor.read("features", ["a dog", "dog", "a"], [(96, 96)] * 3)
     whole, *without = [one / one.mean() for one in maps]
     expected = [np.abs(whole - one).mean() / 2 for one in without]
     assert [first, second] == pytest.approx(expected, rel=1e-4)
-    assert predictions.shares("m", picture, "") == ()
+    assert predictors.shares("m", picture, "", []) == ()
 
 
 def test_models_know_which_part_an_image_was_in(job):
@@ -214,30 +230,46 @@ def view():
     )
 
 
-def test_the_change_is_b_minus_a_and_a_words_is_with_minus_without(view):
-    assert view.change[:, :10] == pytest.approx(-4)  # a quarter of the image held all attention
-    assert view.change[:, 30:] == pytest.approx(4)
-    title, pixels = view.panels()["change"]
-    assert "B minus A (blue −4 … red +4" in title
-    red, _, blue = pixels[15, 35].astype(int)
+def test_the_difference_is_b_minus_a_and_a_words_is_with_minus_without(view):
+    assert view.difference[:, :10] == pytest.approx(-4)  # a quarter held all attention
+    assert view.difference[:, 30:] == pytest.approx(4)
+    panel = dict(view.panels())["difference"]
+    assert panel.title == "Difference: B minus A"
+    assert (panel.low, panel.high[:4]) == ("−5", "+5 ×")
+    assert "100 % of all attention moves, to the upper right" in panel.alt
+    red, _, blue = panel.pixels[15, 35].astype(int)
     assert red > blue + 50
-    red, _, blue = pixels[15, 5].astype(int)
+    red, _, blue = panel.pixels[15, 5].astype(int)
     assert blue > red + 50
     nothing = np.ones((30, 40), np.float32)
     word = replace(view, word=Word("dog", 0, nothing))
-    assert word.change[:, :10] == pytest.approx(3)
-    assert "because of “dog” in A" in word.panels()["change"][0]
+    assert word.difference[:, :10] == pytest.approx(3)
+    assert word.limit == view.limit  # one scale while the pointer moves over words
+    assert "because of “dog” in A" in dict(word.panels())["difference"].title
+
+
+def test_a_peak_does_not_make_the_other_differences_pale():
+    difference = np.full((100, 100), 0.5, np.float32)
+    difference[40:44, 40:44] = 40
+    assert robust_limit(difference) == 0.5
+    assert robust_limit(difference / 1000) == 0.1  # what is next to nothing looks so
+    assert robust_limit(difference * 1.1) == 0.7
 
 
 def test_a_view_without_gaze_has_no_measured_panel(view):
-    assert list(view.panels()) == ["A", "B", "change"]
+    assert list(dict(view.panels())) == ["A", "B", "difference"]
     truth = Measured("measured", view.maps[0], np.array([[3, 4]]))
     with_it = replace(view, measured=truth, dots=True)
-    assert list(with_it.panels()) == ["A", "B", "change", "measured"]
-    assert (with_it.panels()["A"][1] != view.panels()["A"][1]).any()
+    assert list(dict(with_it.panels())) == ["A", "B", "difference", "measured"]
+    assert (dict(with_it.panels())["A"].pixels != dict(view.panels())["A"].pixels).any()
 
 
-def test_a_snapshot_says_all_that_decided_it(view):
+def test_what_is_pointed_at_is_read_off_all_maps(view):
+    assert view.at(0.99, 0.5).startswith("x 39, y 15: A 0.00, B 4.00, B minus A +4.00")
+    assert view.at(0.0, 0.0).startswith("x 0, y 0: A 4.00, B 0.00, B minus A -4.00")
+
+
+def test_a_snapshot_says_all_that_decided_it_and_shows_what_was_shown(view):
     receipt = FakePredictor.provenance
     content = widgets.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
     saved = Image.open(io.BytesIO(content))
@@ -245,30 +277,101 @@ def test_a_snapshot_says_all_that_decided_it(view):
     assert facts["sentence B"] == "it's a cat"
     assert (facts["strength"], facts["model"], facts["shown"]) == ("1.5", "m", "drawn here")
     assert facts["data"] == "fake gaze"
+    assert facts["photographs"] == "yes"
     assert content == widgets.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    left = np.asarray(saved.convert("RGB"))[:, :560]
+    for pixel in (15, 5), (15, 35):
+        assert (np.abs(left - dict(view.panels())["A"].pixels[pixel].astype(int)) < 4).all(2).any()
+
+
+def test_maps_are_kept_as_arrays_and_as_16_bit_pictures(view):
+    with zipfile.ZipFile(io.BytesIO(keep.maps(view))) as archive:
+        assert sorted(archive.namelist()) == ["A.npy", "A.png", "B.npy", "B.png"]
+        for side, saliency in zip("AB", view.maps, strict=True):
+            array = np.load(io.BytesIO(archive.read(f"{side}.npy")), allow_pickle=False)
+            assert np.array_equal(array, saliency)
+            with Image.open(io.BytesIO(archive.read(f"{side}.png"))) as picture:
+                assert picture.mode == "I;16"
+                assert np.allclose(np.asarray(picture) / 65535, saliency, atol=1e-4)
+
+
+# --- the newest question counts -----------------------------------------------------------------
+
+
+def test_the_newest_replaces_what_waits_and_stops_what_runs():
+    said, go, failures = [], Event(), []
+
+    def work(name, steps=1):
+        for step in range(steps):
+            said.append(f"{name}{step}")
+            go.wait(10)
+            yield
+
+    worker = Newest(failures.append)
+    worker.ask(work("long", 1000))
+    while not said:
+        time.sleep(0.01)
+    worker.ask(work("replaced"))
+    worker.ask(work("last", 2))
+    go.set()
+    assert worker.wait(10)
+    assert said == ["long0", "last0", "last1"]
+
+    def broken():
+        yield
+        raise CsalganError("no")
+
+    worker.ask(broken())
+    assert worker.wait(10)
+    assert [str(one) for one in failures] == ["no"]
 
 
 # --- the widget -------------------------------------------------------------------------------
 
 
 def shown(explorer, name: str = "A") -> bytes:
-    return explorer.pictures[name].value
+    assert explorer.wait()
+    return getattr(explorer.panels, name)
+
+
+def panel(explorer, name: str = "A") -> dict:
+    assert explorer.wait()
+    return {one["name"]: one for one in explorer.panels.panels}[name]
+
+
+def test_controls_stand_before_anything_slow_is_imported():
+    code = (
+        "import sys; from csalgan.widgets.explorer import Explorer; from csalgan.app import serve;"
+        "print([m for m in ('torch', 'pandas', 'matplotlib', 'csalgan.data') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_it_opens_with_two_sentences_four_pictures_and_scores(explorer, job):
-    row = job.dataset.row(explorer.record.value)
+    row = job.dataset.row(explorer.condition.value)
     assert row["condition"] == "salient"
+    assert row["image_id"] == explorer.gallery.chosen
     assert explorer.sentences[0].value == row["text"] == explorer.own[0].value
     other = job.dataset.records.set_index(["image_id", "condition"]).text
     assert explorer.sentences[1].value == other[row["image_id"], "non_salient"]
-    assert len({shown(explorer, name) for name in explorer.pictures}) == 4
+    names = ("A", "B", "difference", "measured")
+    assert len({shown(explorer, name) for name in names}) == 4
     with Image.open(io.BytesIO(shown(explorer))) as picture:
         assert picture.format == "JPEG"
         assert max(picture.size) <= widgets.VIEW_SIDE
     for name in ("AUC", "SAUC", "NSS", "CC", "SIM", "fake model", job.dataset.name):
         assert name in explorer.facts.value
     assert explorer.message.value == ""
+    assert "simulated gaze" in explorer.intro.value
     assert "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()
+
+
+def test_the_packages_weights_and_an_image_they_were_tested_on_come_first(embedded, tmp_path):
+    explorer = ready(widgets.Explorer(lambda: open_job("smoke", str(embedded), str(tmp_path))))
+    assert explorer.model.value == "compact-minilm (comes with csalgan)"
+    first = explorer.predictors.models[explorer.model.value]
+    assert first.drawn(explorer.job.dataset)[explorer.gallery.chosen] == "test"
 
 
 @pytest.mark.parametrize(
@@ -288,7 +391,6 @@ def test_a_slider_changes_the_pictures_and_asks_the_model_only_when_it_must(
     getattr(explorer, control).value = value
     assert shown(explorer) != before
     assert predictor.asked.total() - asked == asks
-    assert predictor.encoded == 1  # the photograph has not changed
 
 
 @pytest.mark.parametrize("text", ["something else entirely", ""])
@@ -298,68 +400,134 @@ def test_a_sentence_changes_its_own_picture(explorer, predictor, text):
     assert shown(explorer) != before
     assert shown(explorer, "B") == other
     assert predictor.asked.total() - asked == 1
-    assert (text or "free viewing") in explorer.titles["A"].value
+    assert (text or "free viewing") in panel(explorer)["title"]
+    assert "most attention at the" in panel(explorer)["alt"]
+
+
+def test_a_newer_sentence_replaces_the_one_that_is_computed(explorer, predictor, monkeypatch):
+    going, go, read = Event(), Event(), predictor.read
+
+    def slow(features, texts, shapes, **rest):
+        if texts == ["one that takes long"]:
+            going.set()
+            go.wait(10)
+        return read(features, texts, shapes, **rest)
+
+    monkeypatch.setattr(predictor, "read", slow)
+    explorer.sentences[0].value = "one that takes long"
+    assert going.wait(10)
+    assert "Computing" in explorer.status.value
+    for text in ("one in between", "the last one"):
+        explorer.sentences[0].value = text
+    go.set()
+    assert "the last one" in panel(explorer)["title"]
+    assert "one in between" not in predictor.asked
+    assert "Computing" not in explorer.status.value
+
+
+def test_a_sentence_that_is_too_long_is_cut_and_that_is_said(explorer, predictor):
+    explorer.sentences[0].value = " ".join(f"word{k}" for k in range(300))
+    assert explorer.wait()
+    assert "Sentence A is too long: only its first 50 words are read." in explorer.message.value
+    assert len(explorer.panels.words[0]) == LONGEST_SENTENCE
+    assert max(len(text.split()) for text in predictor.asked) == LONGEST_SENTENCE
+    explorer.sentences[0].value = "short again"
+    assert explorer.wait()
+    assert explorer.message.value == ""
 
 
 def test_going_back_gives_the_same_picture_and_asks_nothing(explorer, predictor):
     before, asked = shown(explorer), predictor.asked.total()
     explorer.strength.value = 0.5
+    assert shown(explorer) != before
     explorer.strength.value = 1.0
     assert shown(explorer) == before
     assert predictor.asked.total() == asked + 2
 
 
-def test_another_model_gives_another_picture_and_encoders_narrow_the_list(explorer):
+def test_another_model_gives_another_picture(explorer):
     before = shown(explorer)
     explorer.model.value = "sal"
     assert shown(explorer) != before
-    explorer.encoder.value = "hashing"
-    assert explorer.model.options == ("total",)
-    assert shown(explorer) == before
-    explorer.encoder.value = "all"
-    assert explorer.model.options == ("total", "sal")
 
 
-def test_a_word_shows_where_it_pulls_and_one_word_at_a_time(explorer, predictor):
+def test_a_word_shows_what_it_does(explorer, predictor):
     explorer.sentences[0].value = "a red dog"
-    assert explorer.strips[0].words == ["a", "red", "dog"]
-    before = shown(explorer, "change")
-    explorer.strips[0].active = 1
-    assert shown(explorer, "change") != before
+    before = shown(explorer, "difference")
+    assert explorer.panels.words[0] == ["a", "red", "dog"]
+    explorer.panels.active = [0, 1]
+    assert shown(explorer, "difference") != before
     assert predictor.asked["a dog"] == 1
-    assert "because of “red” in A" in explorer.titles["change"].value
-    explorer.strips[1].active = 0
-    assert explorer.strips[0].active == -1
-    assert "in B" in explorer.titles["change"].value
-    explorer.strips[1].active = -1
-    assert shown(explorer, "change") == before
-    explorer.strips[0].active = 2
+    assert "because of “red” in A" in panel(explorer, "difference")["title"]
+    explorer.panels.active = [1, 0]
+    assert "in B" in panel(explorer, "difference")["title"]
+    explorer.panels.active = []
+    assert shown(explorer, "difference") == before
+    explorer.panels.active = [0, 2]
     explorer.sentences[0].value = "another"
-    assert explorer.strips[0].active == -1
+    assert explorer.wait()
+    assert explorer.panels.active == []
 
 
 def test_words_are_weighed_for_a_quick_model(job, predictor):
     predictor.quick = True
-    explorer = widgets.Explorer(job, models={"total": model(predictor)})
+    explorer = ready(widgets.Explorer(job, models={"total": model(predictor)}))
     explorer.sentences[0].value = "a red dog"
-    assert len(explorer.strips[0].shares) == 3
-    assert all(share > 0 for share in explorer.strips[0].shares)
+    assert explorer.wait()
+    assert len(explorer.panels.shares[0]) == 3
+    assert all(share > 0 for share in explorer.panels.shares[0])
 
 
-def test_a_record_brings_its_sentence_and_its_gaze(explorer, job):
-    other = next(value for _, value in explorer.record.options if value != explorer.record.value)
-    before, measured = explorer.facts.value, shown(explorer, "measured")
-    explorer.record.value = other
-    assert explorer.sentences[0].value == job.dataset.row(other)["text"]
-    assert explorer.facts.value != before
+def test_the_next_pictures_are_looked_at_before_they_are_asked_for(explorer, predictor):
+    known = [item["id"] for item in explorer.gallery.items]
+    explorer.gallery.chosen = known[0]
+    assert explorer.wait()
+    looked = predictor.encoded
+    explorer.gallery.chosen = known[1]
+    assert explorer.wait()
+    assert predictor.encoded <= looked + 1  # only the one that comes after the two already seen
+
+
+def test_a_picture_brings_its_sentences_and_its_gaze(explorer, job):
+    facts, measured = explorer.facts.value, shown(explorer, "measured")
+    other = next(i["id"] for i in explorer.gallery.items if i["id"] != explorer.gallery.chosen)
+    explorer.gallery.chosen = other
     assert shown(explorer, "measured") != measured
+    assert explorer.facts.value != facts
+    row = job.dataset.row(explorer.condition.value)
+    assert row["image_id"] == other
+    assert explorer.sentences[0].value == row["text"]
+
+
+def test_pictures_are_found_by_the_words_of_their_sentences(explorer, job):
+    records = job.dataset.records
+    assert explorer.gallery.found == records["image_id"].nunique()
+    word = explorer.sentences[0].value.split()[-1].strip(".").lower()
+    explorer.search.value = f" {word.upper()} "
+    assert explorer.wait()
+    having = records[records["text"].str.lower().str.contains(re.escape(word))]
+    assert explorer.gallery.found == having["image_id"].nunique() > 0
+    assert all(word in item["label"].lower() for item in explorer.gallery.items)
+    with Image.open(io.BytesIO(explorer.gallery.sheet)) as sheet:
+        assert sheet.size == (84 * len(explorer.gallery.items), 63)
+    explorer.search.value = "nothing of the kind"
+    assert explorer.wait()
+    assert explorer.gallery.items == []
+
+
+def test_more_thumbnails_come_when_they_are_asked_for(explorer):
+    assert len(explorer.gallery.items) == 12
+    explorer.gallery.wanted = 24
+    assert explorer.wait()
+    assert len(explorer.gallery.items) == min(24, explorer.gallery.found)
 
 
 def test_a_sentence_is_compared_with_the_gaze_of_the_record(explorer):
-    record, facts = explorer.record.value, explorer.facts.value
+    record, facts = explorer.condition.value, explorer.facts.value
     explorer.sentences[1].value = "a sentence of one's own"
+    assert explorer.wait()
     assert explorer.own[1].value is None
-    assert explorer.record.value == record
+    assert explorer.condition.value == record
     assert explorer.facts.value != facts
     explorer.own[1].value = ""
     assert explorer.sentences[1].value == ""
@@ -367,34 +535,33 @@ def test_a_sentence_is_compared_with_the_gaze_of_the_record(explorer):
     assert explorer.sentences[1].value == explorer.own[1].options[-1][1]
 
 
-def test_the_condition_narrows_the_list(explorer, job):
-    explorer.condition.value = "none"
-    names = [value for _, value in explorer.record.options]
-    assert {job.dataset.row(name)["condition"] for name in names} == {"none"}
-    assert explorer.record.value in names
-    assert explorer.sentences[0].value == ""
-    assert "free viewing" in explorer.facts.value
-    explorer.condition.value = "all"
-    assert len(explorer.record.options) == len(job.dataset.records)
-    assert explorer.record.value in names
+def test_the_gaze_of_another_condition_keeps_the_sentences(explorer, job):
+    sentences = [one.value for one in explorer.sentences]
+    none = next(record for label, record in explorer.condition.options if label == "no sentence")
+    explorer.condition.value = none
+    assert explorer.wait()
+    assert "nothing (free viewing)" in explorer.facts.value
+    assert [one.value for one in explorer.sentences] == sentences
 
 
-def test_a_photograph_of_ones_own(explorer):
+def test_a_photograph_of_ones_own_takes_the_old_sentences_away(explorer):
     before = shown(explorer)
+    explorer.sentences[1].value = "typed by hand"
     bring(explorer, photograph(size=(200, 100)))
     assert shown(explorer) != before
-    assert explorer.record.value is None
+    assert [one.value for one in explorer.sentences] == ["", "typed by hand"]
+    assert [one.options for one in explorer.own] == [(("no sentence", ""),)] * 2
+    assert explorer.gallery.chosen == ""
     assert "nobody's gaze" in explorer.facts.value
     assert "NSS" not in explorer.facts.value
-    assert explorer.pictures["measured"].layout.display == "none"
+    assert [one["name"] for one in explorer.panels.panels] == ["A", "B", "difference"]
     now = shown(explorer)
     explorer.sentences[0].value = "a much longer sentence about it"
     assert shown(explorer) != now
-    explorer.condition.value = "salient"
-    assert explorer.record.value is None
-    explorer.record.value = explorer.record.options[0][1]
+    explorer.gallery.chosen = explorer.gallery.items[0]["id"]
+    assert explorer.wait()
     assert "NSS" in explorer.facts.value
-    assert explorer.pictures["measured"].layout.display == ""
+    assert panel(explorer, "measured")["title"].startswith("measured gaze")
 
 
 @pytest.mark.parametrize(
@@ -402,14 +569,14 @@ def test_a_photograph_of_ones_own(explorer):
     [(b"no picture", "bad.png: is not a picture"), (None, "bad.png: has more than 40 megapixels")],
 )
 def test_a_bad_upload_becomes_a_sentence_and_leaves_the_picture(explorer, content, sentence):
-    before, record = shown(explorer), explorer.record.value
+    before, chosen = shown(explorer), explorer.gallery.chosen
     bring(explorer, content or photograph("1", (8000, 8000)), "bad.png")
     assert sentence in explorer.message.value
     assert 'role="alert"' in explorer.message.value
-    assert (shown(explorer), explorer.record.value) == (before, record)
+    assert (shown(explorer), explorer.gallery.chosen) == (before, chosen)
     explorer.opacity.value = 0.1
-    assert explorer.message.value == ""
     assert shown(explorer) != before
+    assert explorer.message.value == ""
 
 
 def test_what_the_browser_refused_is_said(explorer):
@@ -423,7 +590,8 @@ def test_names_and_sentences_cannot_write_html(explorer):
     assert "<img" not in explorer.message.value
     assert "&lt;img" in explorer.message.value
     explorer.sentences[0].value = "<script>alert(1)</script>"
-    assert "<script" not in explorer.titles["A"].value + explorer.facts.value
+    assert explorer.wait()
+    assert "<script" not in explorer.facts.value + explorer.message.value
 
 
 def test_a_model_that_cannot_be_opened_becomes_a_sentence(job, predictor):
@@ -431,53 +599,67 @@ def test_a_model_that_cannot_be_opened_becomes_a_sentence(job, predictor):
         raise CsalganError("the weights are missing; provide them.")
 
     models = {"total": model(predictor), "sal": widgets.Model("none", broken)}
-    explorer = widgets.Explorer(job, models=models)
+    explorer = ready(widgets.Explorer(job, models=models))
     before = shown(explorer)
     explorer.model.value = "sal"
-    assert "the weights are missing" in explorer.message.value
     assert shown(explorer) == before
+    assert "the weights are missing" in explorer.message.value
 
 
-def test_the_view_can_be_kept_as_a_picture(explorer, monkeypatch):
+def test_data_that_cannot_be_opened_become_a_sentence():
+    explorer = ready(widgets.Explorer(lambda: open_job("smoke", "/nowhere/at/all")))
+    assert "no such dataset" in explorer.message.value
+    assert "Opening" not in explorer.status.value
+
+
+def test_the_view_can_be_kept_as_files(explorer, monkeypatch):
     sent = []
     monkeypatch.setattr(explorer.keep, "send", lambda *message: sent.append(message))
-    explorer._on_save(explorer.keep, {"kind": "save"}, [])
-    ((message, (content,)),) = sent
-    assert (message["kind"], message["name"]) == ("file", "csalgan.png")
-    saved = Image.open(io.BytesIO(content))
+    for what, _ in explorer.keep.files:
+        explorer._on_save(explorer.keep, {"kind": "save", "what": what}, [])
+    (png,), (archive,), (table,) = (content for _, content in sent)
+    names = [message["name"] for message, _ in sent]
+    assert names == ["csalgan.png", "csalgan-maps.zip", "csalgan-scores.csv"]
+    saved = Image.open(io.BytesIO(png))
     assert saved.text["csalgan:sentence A"] == explorer.sentences[0].value
     assert saved.text["csalgan:shown"] == explorer.job.dataset.name
+    assert zipfile.is_zipfile(io.BytesIO(archive))
+    rows = pd.read_csv(io.BytesIO(table))
+    assert rows["sentence"].tolist() == [one.value for one in explorer.sentences]
+    assert rows["cc"].notna().all()
+    bring(explorer, photograph())
+    explorer._on_save(explorer.keep, {"kind": "save", "what": "scores"}, [])
+    assert sent[-1][0]["kind"] == "none"
+    assert "there are no scores to save" in explorer.message.value
 
 
-def test_the_python_line_computes_what_is_shown(embedded, tmp_path):
-    ready = open_job("smoke", data=str(embedded), out=str(tmp_path))
-    explorer = widgets.Explorer(ready, models=widgets.on_offer(ready, first="total"))
-    explorer.strength.value = 1.4
+def test_the_python_line_computes_what_is_shown_to_the_last_bit_that_counts(embedded, tmp_path):
+    opened = open_job("smoke", data=str(embedded), out=str(tmp_path))
+    models = widgets.on_offer(opened, first="total")
+    explorer = ready(widgets.Explorer(opened, models=models))
+    told = explorer.sentences[0].value
     for name in explorer.model.options:
         explorer.model.value = name
-        again = eval(explorer.keep.line, {"csalgan": csalgan})
-        for one, other in zip(again, explorer.view.maps, strict=True):
-            assert np.allclose(one, other, atol=2e-3)  # two sentences at once or one by one
-
-
-def test_live_scores_are_those_of_the_tables(job):
-    """Shuffled AUC too: both take their negatives from the same condition."""
-    record = job.dataset.records.query("condition == 'salient'")["record"].iloc[0]
-    saliency = np.random.default_rng(0).random(job.dataset.map(record).shape)
-    live = widgets.Truth(job.dataset, job.prepared).scores(record, saliency)
-    table = Evaluator(job.dataset, job.split)({record: saliency}).set_index("metric")["value"]
-    assert live == pytest.approx({metric: table[metric] for metric in widgets.SHOWN_METRICS})
+        for strength, second in ((1.4, "a dog"), (0.0, "a dog"), (1.0, ""), (0.0, "")):
+            explorer.strength.value = strength
+            explorer.sentences[1].value = second
+            assert explorer.wait()
+            assert explorer.view.sentences == (told, second)
+            again = eval(explorer.keep.line, {"csalgan": csalgan})
+            assert str(embedded / "image") in explorer.keep.line
+            for one, other in zip(again, explorer.view.maps, strict=True):
+                assert np.abs(one - other).max() < 1e-4
 
 
 # --- without a browser ------------------------------------------------------------------------
 
 
 def test_the_static_figure_has_a_row_a_sentence_and_says_its_scale(job, predictor, tmp_path):
-    predictions = widgets.Predictions({"total": model(predictor)})
+    predictors = widgets.CachedPredictors({"total": model(predictor)})
     record = job.dataset.records["record"].iloc[0]
-    picture = widgets.Truth(job.dataset, job.prepared).picture(record)
+    picture = widgets.Truth(job).picture(record)
     sentences = {"salient": "a red circle", "general": "shapes on a ground"}
-    fig = widgets.strength_figure(predictions, picture, sentences, (0.0, 1.0, 2.0))
+    fig = widgets.strength_figure(predictors, picture, sentences, (0.0, 1.0, 2.0))
     titles = [ax.get_title(loc="left") for ax in fig.axes]
     assert titles[:3] == ["strength 0", "strength 1", "strength 2"]
     assert len(titles) == 8
@@ -493,12 +675,13 @@ def test_models_on_offer_are_those_of_this_data_and_those_in_the_package(embedde
     (tmp_path / "runs" / "general").mkdir()  # a run that broke off before its first epoch
     models = widgets.on_offer(ready, first="total")
     own = ["paper, total", "paper, sal"]
+    assert next(iter(widgets.on_offer(ready))) == "compact-minilm (comes with csalgan)"
     assert list(models) == [*own, "compact-minilm (comes with csalgan)"]
     assert [models[name].encoder for name in own] == [ready.profile.text.encoder] * 2
-    predictions = widgets.Predictions(models)
+    predictors = widgets.CachedPredictors(models)
     picture = widgets.Picture("grey", np.full((40, 60, 3), 90, np.uint8))
     for name in models:
-        assert predictions.map(name, picture, "a red circle").shape == (40, 60)
+        assert predictors.map(name, picture, "a red circle").shape == (40, 60)
     other = synthesise(tmp_path / "other", n_images=12, seed=1)
     elsewhere = open_job("smoke", data=str(other), out=str(tmp_path))
     assert list(widgets.on_offer(elsewhere)) == ["compact-minilm (comes with csalgan)"]

@@ -43,15 +43,18 @@ def explore(
     if weights and not weights.expanduser().exists():
         raise CsalganError(f"{weights}: no such file or folder; check --weights.")
     from csalgan.app import serve
-    from csalgan.job import open_job
+    from csalgan.config import load_profile
+    from csalgan.data import open_dataset
 
-    job = open_job(profile, data, str(out) if out else "", overrides_of(changes, clip_weights))
+    # What is wrong is said here; everything slow is left to the page, which says what it does.
+    overrides = overrides_of(changes, clip_weights)
+    load_profile(profile, overrides)
     serve(
         {
-            "profile": str(profile),
-            "data": str(job.dataset.root) if data else "",
-            "out": str(job.out),
-            "overrides": overrides_of(changes, clip_weights),
+            "profile": profile,
+            "data": str(open_dataset(data).root) if data else "",
+            "out": str(out.expanduser().resolve()) if out else "",
+            "overrides": overrides,
         },
         str(weights.expanduser().resolve()) if weights else "",
         port=port,

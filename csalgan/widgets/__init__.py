@@ -1,31 +1,29 @@
 """The explorer: change the sentence and watch attention move.
 
-Each layer is usable without the next: :mod:`.pictures` (from arrays to pixels), :mod:`.answers`
-(models, what they answered, the gaze to compare with), :mod:`.view` (a state of the explorer and
-everything it shows), :mod:`.parts` (the three controls ipywidgets lacks) and :mod:`.explorer`.
+Each layer is usable without the next: :mod:`.pictures` (from arrays to pixels), :mod:`.cached`
+(models, what they predicted, the gaze to compare with), :mod:`.view` (a state of the explorer and
+everything it shows), :mod:`.keep` (the same as files), :mod:`.parts` (the controls ipywidgets
+lacks), :mod:`.worker` (threads in which the newest question counts) and :mod:`.explorer`.
+
+Names are imported on first use: the explorer's controls need none of what loads slowly.
 """
 
-from csalgan.figures import MAPS
-from csalgan.widgets.answers import SHOWN_METRICS, Model, Predictions, Truth, on_offer
-from csalgan.widgets.explorer import Explorer
-from csalgan.widgets.pictures import VIEW_SIDE, Picture, read_upload, render, render_change
-from csalgan.widgets.strengths import strength_figure
-from csalgan.widgets.view import View, snapshot
+from importlib import import_module
 
-__all__ = [
-    "MAPS",
-    "SHOWN_METRICS",
-    "VIEW_SIDE",
-    "Explorer",
-    "Model",
-    "Picture",
-    "Predictions",
-    "Truth",
-    "View",
-    "on_offer",
-    "read_upload",
-    "render",
-    "render_change",
-    "snapshot",
-    "strength_figure",
-]
+_WHERE = {
+    "cached": ("SHOWN_METRICS", "CachedPredictors", "Model", "Truth", "on_offer"),
+    "explorer": ("Explorer",),
+    "keep": ("snapshot",),
+    "pictures": ("VIEW_SIDE", "Picture", "read_upload", "render", "render_difference"),
+    "strengths": ("strength_figure",),
+    "view": ("View",),
+}
+_LAZY = {name: module for module, names in _WHERE.items() for name in names}
+
+__all__ = list(_LAZY)
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(import_module(f"csalgan.widgets.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'csalgan.widgets' has no attribute {name!r}")

@@ -1,24 +1,33 @@
-// Save the view as a PNG; copy the Python line.
+// Download what is on the screen; copy the Python line.
 function render({ model, el }) {
   const row = document.createElement("div");
   row.className = "csalgan-keep-row";
-  const save = document.createElement("button");
-  save.type = "button";
-  save.textContent = "Save as PNG";
-  const copy = document.createElement("button");
-  copy.type = "button";
-  copy.textContent = "Copy Python line";
+  const button = (text) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    row.append(made);
+    return made;
+  };
+  const saves = model.get("files").map(([what, label]) => {
+    const save = button(label);
+    save.dataset.what = what;
+    save.addEventListener("click", () => {
+      save.disabled = true; // until the file has come
+      model.send({ kind: "save", what });
+    });
+    return save;
+  });
+  const copy = button("Copy Python line");
   const line = document.createElement("code");
-  row.append(save, copy, line);
-  el.appendChild(row);
+  line.tabIndex = 0; // it scrolls
+  line.setAttribute("role", "group");
+  line.setAttribute("aria-label", "Python line");
+  el.append(row, line);
   const show = () => (line.textContent = model.get("line"));
   model.on("change:line", show);
   show();
 
-  save.addEventListener("click", () => {
-    save.disabled = true; // until the file has come
-    model.send({ kind: "save" });
-  });
   copy.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(model.get("line"));
@@ -31,9 +40,9 @@ function render({ model, el }) {
     setTimeout(() => (copy.textContent = "Copy Python line"), 1500);
   });
   model.on("msg:custom", (message, buffers) => {
-    save.disabled = false;
+    for (const save of saves) save.disabled = false;
     if (message.kind !== "file") return;
-    const url = URL.createObjectURL(new Blob(buffers, { type: message.type }));
+    const url = URL.createObjectURL(new Blob(buffers));
     const link = document.createElement("a");
     link.href = url;
     link.download = message.name;

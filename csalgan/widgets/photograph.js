@@ -1,13 +1,14 @@
 // A photograph from the person's machine, made smaller before it is sent.
-const LIMIT = 8e6; // bytes of a file that is sent unread
+const LIMIT = 8e6; // bytes of a file that is sent as it is
 
 async function smaller(file, side) {
   // The browser turns the photograph upright by its EXIF note.
   const picture = await createImageBitmap(file);
-  const scale = Math.min(1, side / Math.max(picture.width, picture.height));
+  const scale = side / Math.max(picture.width, picture.height);
+  if (scale >= 1 && file.size <= LIMIT) return file; // Python reads the very file
   const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(picture.width * scale));
-  canvas.height = Math.max(1, Math.round(picture.height * scale));
+  canvas.width = Math.max(1, Math.round(picture.width * Math.min(1, scale)));
+  canvas.height = Math.max(1, Math.round(picture.height * Math.min(1, scale)));
   const context = canvas.getContext("2d");
   context.fillStyle = "white"; // what is transparent lies on white
   context.fillRect(0, 0, canvas.width, canvas.height);
@@ -47,7 +48,8 @@ function render({ model, el }) {
       }
     }
     const buffer = await content.arrayBuffer();
-    model.send({ kind: "photograph", name: file.name }, undefined, [buffer]);
+    const about = { kind: "photograph", name: file.name, smaller: content !== file };
+    model.send(about, undefined, [buffer]);
   });
 }
 

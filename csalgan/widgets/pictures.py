@@ -2,18 +2,21 @@
 
 import io
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from csalgan.errors import CsalganError
 from csalgan.figures import MAPS, blend, diverging
-from csalgan.figures.base import unit
+from csalgan.figures.base import colour_map, unit
 from csalgan.photographs import read_photograph
 
 #: Longest side of one of the explorer's panels, and of an uploaded photograph, pixels.
 VIEW_SIDE, UPLOAD_SIDE = 480, 1024
+#: Stands for the colours of signed maps where the name of a colour map is taken.
+DIFFERENCE = "difference"
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,12 @@ class Picture:
     Attributes:
         key: names the content; two pictures with one key are taken for the same.
         image: uint8 (H, W, 3) RGB.
-        source: the Python expression that gives the image (or its file) again.
+        path: its file, as ``csalgan.predict`` takes it.
     """
 
     key: str
     image: np.ndarray = field(compare=False, repr=False)
-    source: str = field(compare=False, default="image")
+    path: str = field(compare=False, default="")
 
 
 def read_upload(content: bytes, name: str) -> Picture:
@@ -44,7 +47,7 @@ def read_upload(content: bytes, name: str) -> Picture:
         CsalganError: not such a picture, damaged, or too large.
     """
     image = read_photograph(io.BytesIO(content), name, side=UPLOAD_SIDE)
-    return Picture(f"upload {sha256(content).hexdigest()}", image, repr(name))
+    return Picture(f"upload {sha256(content).hexdigest()}", image, name)
 
 
 def fit_side(image: np.ndarray, side: int = VIEW_SIDE) -> np.ndarray:
@@ -91,23 +94,36 @@ def render(
     return mixed
 
 
-def render_change(image: np.ndarray, change: np.ndarray, limit: float) -> np.ndarray:
+def render_difference(image: np.ndarray, difference: np.ndarray, limit: float) -> np.ndarray:
     """A signed map over a grey photograph: red gained attention, blue lost it.
 
     Args:
         image: uint8 (H, W, 3) RGB.
-        change: float (h, w), any size.
+        difference: float (h, w), any size.
         limit: value at the ends of the colour scale, above 0; nothing is drawn at 0.
 
     Returns:
         uint8 (H, W, 3).
     """
-    scaled = np.clip(_resized(change.astype(np.float32), image.shape[:2]) / limit, -1, 1)
+    scaled = np.clip(_resized(difference.astype(np.float32), image.shape[:2]) / limit, -1, 1)
     grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None]
-    colour = diverging()((scaled + 1) / 2)[..., :3].astype(np.float32) * 255
+    colour = table(DIFFERENCE)[np.rint(127.5 * (scaled + 1)).astype(np.uint8)]
     # The photograph shades the colours, so it stays readable and adds none of its own.
     mixed = colour * (0.5 + 0.5 * grey / 255)
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def gradient(cmap: str) -> str:
+    """A colour map (or :data:`DIFFERENCE`) as a CSS background, its lowest value on the left."""
+    stops = table(cmap)[:: 255 // 15].astype(int)
+    return f"linear-gradient(90deg, {', '.join('rgb({} {} {})'.format(*rgb) for rgb in stops)})"
+
+
+@lru_cache(maxsize=1000)
+def thumbnail(path: str, size: tuple[int, int]) -> np.ndarray:
+    """A photograph's middle at ``size`` (width, height): uint8 (height, width, 3)."""
+    image = Image.fromarray(read_photograph(path, side=2 * max(size)))
+    return np.asarray(ImageOps.fit(image, size, Image.Resampling.BILINEAR))
 
 
 def encode(picture: np.ndarray) -> bytes:
@@ -115,6 +131,13 @@ def encode(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()
+
+
+@lru_cache(maxsize=8)
+def table(cmap: str) -> np.ndarray:
+    """A colour map's 256 colours: float32 (256, 3) in 0 … 255."""
+    colours = diverging() if cmap == DIFFERENCE else colour_map(cmap)
+    return colours(np.arange(256))[:, :3].astype(np.float32) * 255
 
 
 def _resized(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -6,14 +6,14 @@ import numpy as np
 
 from csalgan.figures import figure, overlay, show_change, themed
 from csalgan.figures.base import wrapped
-from csalgan.widgets.answers import Predictions
+from csalgan.widgets.cached import CachedPredictors
 from csalgan.widgets.pictures import Picture
 from csalgan.widgets.view import even
 
 
 @themed
 def strength_figure(
-    predictions: Predictions,
+    predictors: CachedPredictors,
     picture: Picture,
     sentences: Mapping[str, str],
     strengths: Sequence[float] = (0.0, 1.0, 2.0),
@@ -25,33 +25,33 @@ def strength_figure(
     Args:
         sentences: label → sentence.
         strengths: from silence (0) to exaggeration (2).
-        model: a name of ``predictions``; by default its first.
+        model: a name of ``predictors``; by default its first.
 
     Returns:
         A figure. The last column shows the map at strength 1 minus that at 0, both as multiples of
         evenly spread attention, on one scale in all rows.
     """
-    model = model or predictions.names[0]
-    shown = predictions.shown(picture)
+    model = model or predictors.names[0]
+    shown = predictors.shown(picture)
     height, width = shown.shape[:2]
     columns = len(strengths) + 1
     cell = 2.5  # inches
     fig = figure(
         cell * columns,
         (cell * height / width + 0.65) * len(sentences) + 0.4,
-        title=f"Louder and softer ({predictions.predictor(model).name})",
+        title=f"Louder and softer ({predictors.predictor(model).name})",
     )
-    free = even(predictions.map(model, picture, ""))
-    changes = [even(predictions.map(model, picture, text)) - free for text in sentences.values()]
-    limit = max(float(np.abs(change).max()) for change in changes)
+    free = even(predictors.map(model, picture, ""))
+    differences = [even(predictors.map(model, picture, text)) - free for text in sentences.values()]
+    limit = max(float(np.abs(difference).max()) for difference in differences)
     rows = fig.subfigures(len(sentences), 1, squeeze=False)[:, 0]
-    for row, change, (label, text) in zip(rows, changes, sentences.items(), strict=True):
+    for row, difference, (label, text) in zip(rows, differences, sentences.items(), strict=True):
         row.suptitle(
             f"{label}: {wrapped(text, 100, 1)}", x=0.005, ha="left", size=10.5, weight="normal"
         )
         *panels, last = row.subplots(1, columns)
         for ax, strength in zip(panels, strengths, strict=True):
-            saliency = predictions.map(model, picture, text, strength)
+            saliency = predictors.map(model, picture, text, strength)
             overlay(ax, shown, saliency, title=f"strength {strength:g}")
-        show_change(last, change, limit=limit, title=f"change, 0 to 1 (±{limit:.2g})")
+        show_change(last, difference, limit=limit, title=f"difference, 0 to 1 (±{limit:.2g})")
     return fig

@@ -1,17 +1,20 @@
-"""A state of the explorer, and everything it shows: panels, titles, a picture to keep."""
+"""A state of the explorer, and everything it shows: panels, their words, what can be read off."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from csalgan.figures import MAPS, as_png, bare, figure, themed
-from csalgan.figures.base import wrapped
-from csalgan.provenance import Provenance
-from csalgan.widgets.pictures import Picture, render, render_change
+from csalgan.figures import MAPS
+from csalgan.guidance.changes import share_moved
+from csalgan.widgets.pictures import DIFFERENCE, Picture, render, render_difference
 
 #: The two sentences, as they are called wherever one of them is meant.
 SIDES = ("A", "B")
+#: Share of the places (percent) whose difference the colour scale reaches; the rest is clipped.
+WITHIN = 99
+_STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+_LEAST = 0.1  # the finest scale of differences: below it everything looks alike
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Word:
-    """A word that is looked at: what the model's map loses without it.
+    """A word that is looked at: what the model's map loses without it (leave one word out).
 
     Attributes:
         text: the word.
@@ -42,6 +45,25 @@ class Word:
     text: str
     side: int
     without: np.ndarray
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a view.
+
+    Attributes:
+        title: what it shows.
+        alt: the same in words for who cannot see it.
+        pixels: uint8 (h, w, 3).
+        cmap, low, high: its colour bar and what the ends of it mean.
+    """
+
+    title: str
+    alt: str
+    pixels: np.ndarray = field(repr=False)
+    cmap: str
+    low: str
+    high: str
 
 
 @dataclass(frozen=True)
@@ -74,43 +96,71 @@ class View:
     dots: bool = False
     word: Word | None = None
 
-    @property
-    def change(self) -> np.ndarray:
+    @cached_property
+    def difference(self) -> np.ndarray:
         """float32 (H, W): B minus A, or with the word minus without; see :func:`even`."""
         if self.word is not None:
             return even(self.maps[self.word.side]) - even(self.word.without)
         return even(self.maps[1]) - even(self.maps[0])
 
-    def panels(self) -> dict[str, tuple[str, np.ndarray]]:
-        """The pictures: ``A``, ``B``, ``change`` and, with gaze, ``measured`` → title, pixels.
+    @cached_property
+    def limit(self) -> float:
+        """The end of the colour scale of differences; see :func:`robust_limit`.
 
-        Pixels are uint8 (h, w, 3), as large as ``shown``.
+        Of B minus A too while a word is looked at, so that moving over words keeps the scale.
         """
-        drawn = {
-            side: (f"{side}: {told(text)}", self._laid(saliency))
-            for side, text, saliency in zip(SIDES, self.sentences, self.maps, strict=True)
-        }
-        change = self.change
-        limit = float(np.abs(change).max())
-        pixels = render_change(self.shown, change, limit or 1.0)
-        drawn["change"] = (self._change_title(limit), pixels)
+        both = self.difference
+        if self.word is not None:
+            both = np.stack([both, even(self.maps[1]) - even(self.maps[0])])
+        return robust_limit(both)
+
+    def panels(self):
+        """Yield (name, panel): ``A``, ``B``, ``difference`` and, with gaze, ``measured``.
+
+        One at a time, so that the first can be shown while the next is drawn.
+        """
+        for side, text, saliency in zip(SIDES, self.sentences, self.maps, strict=True):
+            alt = f"The model's map for sentence {side}, {told(text)}: {peak(saliency)}."
+            yield side, self._laid(f"{side}: {told(text)}", alt, saliency)
+        yield "difference", self._differing()
         if self.measured is not None:
-            drawn["measured"] = (self.measured.title, self._laid(self.measured.saliency))
-        return drawn
+            gaze = self.measured
+            alt = f"Map of {gaze.title}: {peak(gaze.saliency)}."
+            yield "measured", self._laid(gaze.title, alt, gaze.saliency)
 
     def python(self, weights: str) -> str:
-        """The line that gives :attr:`maps` again (``weights`` as ``csalgan.predict`` takes it)."""
+        """The line that gives :attr:`maps` again (``weights`` as ``csalgan.predict`` takes it).
+
+        One call a sentence: read together, two sentences differ in the last bits of bfloat16.
+        """
         return (
-            f"csalgan.predict({self.picture.source}, {list(self.sentences)!r}, "
-            f"weights={weights!r}, strength={self.strength:g})"
+            f"[csalgan.predict({self.picture.path!r}, text, weights={weights!r}, "
+            f"strength={self.strength:g}) for text in {list(self.sentences)!r}]"
         )
 
-    def _laid(self, saliency: np.ndarray) -> np.ndarray:
+    def at(self, x: float, y: float) -> str:
+        """What the maps say of a place, given in shares of the picture's width and height."""
+        height, width = self.maps[0].shape
+        column, row = min(int(x * width), width - 1), min(int(y * height), height - 1)
+        a, b = (float(even(saliency)[row, column]) for saliency in self.maps)
+        said = f"x {column}, y {row}: A {a:.2f}, B {b:.2f}"
+        difference = float(self.difference[row, column])
+        said += f", {self._what()} {difference:+.2f}"
+        if self.measured is not None:
+            said += f", measured {float(even(self.measured.saliency)[row, column]):.2f}"
+        return f"{said} (1 is evenly spread attention)"
+
+    def _what(self) -> str:
+        if self.word is not None:
+            return f"because of “{self.word.text}” in {SIDES[self.word.side]}"
+        return "B minus A"
+
+    def _laid(self, title: str, alt: str, saliency: np.ndarray) -> Panel:
         fixations = None
         if self.dots and self.measured is not None:
             scale = np.array(self.shown.shape[:2]) / self.picture.image.shape[:2]
             fixations = (self.measured.fixations + 0.5) * scale
-        return render(
+        pixels = render(
             self.shown,
             saliency,
             opacity=self.opacity,
@@ -118,12 +168,18 @@ class View:
             cmap=self.cmap,
             fixations=fixations,
         )
+        return Panel(title, alt, pixels, self.cmap, "least", "most in this map")
 
-    def _change_title(self, limit: float) -> str:
-        what = "B minus A"
-        if self.word is not None:
-            what = f"because of “{self.word.text}” in {SIDES[self.word.side]}"
-        return f"{what} (blue −{limit:.2g} … red +{limit:.2g} times even attention)"
+    def _differing(self) -> Panel:
+        difference, limit = self.difference, self.limit
+        pixels = render_difference(self.shown, difference, limit)
+        title = self._what() if self.word is not None else "Difference: B minus A"
+        alt = (
+            f"{title}: {100 * share_moved(difference):.0f} % of all attention moves, "
+            f"to {place(difference)}, away from {place(-difference)}."
+        )
+        high = f"+{limit:g} × even attention; {WITHIN} % of places lie within"
+        return Panel(title, alt, pixels, DIFFERENCE, f"−{limit:g}", high)
 
 
 def told(sentence: str) -> str:
@@ -137,46 +193,29 @@ def even(saliency: np.ndarray) -> np.ndarray:
     return saliency / mean if mean > 0 else np.ones_like(saliency)
 
 
-@themed
-def snapshot(
-    view: View,
-    provenance: Provenance,
-    shown_data: str,
-    scores: Mapping[str, Mapping[str, float]] | None = None,
-) -> bytes:
-    """The view as a PNG to keep, its settings and provenance at the foot and in the metadata.
+def robust_limit(difference: np.ndarray) -> float:
+    """The end of a colour scale: :data:`WITHIN` percent of the magnitudes lie within.
 
-    Args:
-        provenance: of the model's weights.
-        shown_data: what the photograph and the gaze were taken from.
-        scores: side → metric → value, printed below the titles of A and B.
+    A peak so does not make everything else pale. Rounded up to 1, 1.5, 2, 3, 5, 7 times a power of
+    ten, so that the scale stays while a slider moves.
     """
-    panels = view.panels()
-    height, width = view.shown.shape[:2]
-    columns = 2
-    rows = (len(panels) + 1) // columns
-    cell = 4.2  # inches
-    title = f"{view.model}, sentence strength {view.strength:g}"
-    fig = figure(cell * columns, (cell * height / width + 0.5) * rows + 0.4, title=title)
-    axes = fig.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes[len(panels) :]:
-        ax.axis("off")
-    for ax, (name, (text, pixels)) in zip(axes, panels.items(), strict=False):
-        if scores and name in scores:
-            line = ", ".join(f"{k.upper()} {v:.2f}" for k, v in scores[name].items())
-            text = f"{wrapped(text, 58, 2)}\n{line}"
-        else:
-            text = wrapped(text, 58, 2)
-        bare(ax, "").imshow(pixels)
-        ax.set_title(text, loc="left", fontsize=8.5)
-    facts = {
-        "model": view.model,
-        "sentence A": view.sentences[0],
-        "sentence B": view.sentences[1],
-        "strength": f"{view.strength:g}",
-        "opacity": f"{view.opacity:g}",
-        "threshold": f"{view.threshold:g} %",
-        "colours": view.cmap,
-        "shown": shown_data,
-    }
-    return as_png(fig, provenance, photographs=True, facts=facts)
+    magnitudes = np.abs(difference[..., ::4, ::4])  # maps are smooth: every 16th place will do
+    value = max(_LEAST, float(np.percentile(magnitudes, WITHIN)))
+    power = 10.0 ** np.floor(np.log10(value))
+    end = next((step for step in _STEPS if step * power >= 0.999 * value), 10)
+    return float(f"{end * power:.2g}")
+
+
+def place(saliency: np.ndarray) -> str:
+    """Where a map is highest, in words."""
+    row, column = np.unravel_index(int(np.argmax(saliency)), saliency.shape)
+    y, x = (row + 0.5) / saliency.shape[0], (column + 0.5) / saliency.shape[1]
+    vertical = "" if 1 / 3 <= y <= 2 / 3 else "upper " if y < 0.5 else "lower "
+    horizontal = "middle" if 1 / 3 <= x <= 2 / 3 else "left" if x < 0.5 else "right"
+    return f"the {vertical}{horizontal} ({100 * x:.0f} % from left, {100 * y:.0f} % from top)"
+
+
+def peak(saliency: np.ndarray) -> str:
+    """What a map shows, in words."""
+    top = float(even(saliency).max())
+    return f"most attention at {place(saliency)}, {top:.1f} times as much as if spread evenly"

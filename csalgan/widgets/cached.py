@@ -1,4 +1,4 @@
-"""Models on offer, the answers they gave, and the gaze to compare them with."""
+"""Models on offer, what they predicted, and the gaze to compare them with; each computed once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
@@ -10,14 +10,13 @@ import numpy as np
 from csalgan.data import make_split
 from csalgan.errors import CsalganError
 from csalgan.guidance.changes import density, share_moved
-from csalgan.guidance.sentences import without_each_word
 from csalgan.metrics import score
 from csalgan.metrics.negatives import NegativePool
 from csalgan.prediction import Features, Predictor
 from csalgan.training import Run
 from csalgan.weights import about as about_weights
 from csalgan.weights import shipped
-from csalgan.widgets.pictures import Picture, fit_side
+from csalgan.widgets.pictures import VIEW_SIDE, Picture, fit_side
 
 #: Scores shown when there is gaze to compare with, and which way is better.
 SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑"}
@@ -48,11 +47,11 @@ class Model(NamedTuple):
         """
         if self.data != dataset.fingerprint[:12]:
             return "new"
-        split = _split(dataset, *self.split)
-        for part in ("train", "val", "test"):
-            if (split.of(part, dataset.records)["image_id"] == image_id).any():
-                return part
-        return "new"
+        return self.drawn(dataset).get(image_id, "new")
+
+    def drawn(self, dataset) -> dict[str, str]:
+        """Image → part as this model's split draws it, were it trained on these data."""
+        return _parts(dataset, *self.split)
 
 
 def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
@@ -65,8 +64,8 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         weights: of one more model, which then leads (:meth:`csalgan.prediction.Predictor.open`).
 
     Returns:
-        name → model, in the order of :func:`csalgan.weights.shipped` after the report's runs. A
-        model that stands beside the paper's leads, for it is the one that listens.
+        name → model. With ``first`` the report's runs lead, that which stands beside the paper's
+        before the others, for it is the one that listens; else the package's weights lead.
 
     Raises:
         CsalganError: as :meth:`csalgan.job.Job.run`.
@@ -74,17 +73,7 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
     if first:
         job.run(first)
         job.companion()
-    found: dict[str, Model] = {}
-    if weights:
-        clip = job.profile.text.clip_weights
-        predictor = Predictor.open(weights, clip_weights=clip).quickened()
-        found[predictor.name] = Model(
-            encoder=predictor.encoder.name,
-            open=lambda: predictor,
-            weights=str(Path(weights).expanduser().resolve()),
-            data=predictor.provenance.fingerprint,
-            split=predictor.split,
-        )
+    runs: dict[str, Model] = {}
     folders = sorted((job.out / "runs").glob("*")) if job.out.is_dir() else []
     for folder in sorted(folders, key=lambda path: (path.name != "beside", path.name != first)):
         try:
@@ -92,17 +81,10 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         except CsalganError:  # a broken or half-made run is simply not on offer
             continue
         if run.complete and run.provenance.fingerprint == job.dataset.fingerprint[:12]:
-            found[_name(run)] = _of_run(run)
-    for name in shipped():
-        about = about_weights(name)
-        found[f"{name} (comes with csalgan)"] = Model(
-            encoder=about["profile"]["text"]["encoder"],
-            open=partial(Predictor.shipped, name),
-            weights=name,
-            data=about["provenance"]["fingerprint"],
-            split=(about["split"]["rule"], about["split"]["seed"]),
-        )
-    return found
+            runs[_name(run)] = _of_run(run)
+    packed = {f"{name} (comes with csalgan)": _of_package(name) for name in shipped()}
+    chosen = _of_weights(weights, job.profile.text.clip_weights) if weights else {}
+    return chosen | (runs | packed if first else packed | runs)
 
 
 def _name(run: Run) -> str:
@@ -120,13 +102,41 @@ def _of_run(run: Run) -> Model:
     )
 
 
+def _of_weights(weights: str, clip_weights: str) -> dict[str, Model]:
+    predictor = Predictor.open(weights, clip_weights=clip_weights).quickened()
+    model = Model(
+        encoder=predictor.encoder.name,
+        open=lambda: predictor,
+        weights=str(Path(weights).expanduser().resolve()),
+        data=predictor.provenance.fingerprint,
+        split=predictor.split,
+    )
+    return {predictor.name: model}
+
+
+def _of_package(name: str) -> Model:
+    about = about_weights(name)
+    return Model(
+        encoder=about["profile"]["text"]["encoder"],
+        open=partial(Predictor.shipped, name),
+        weights=name,
+        data=about["provenance"]["fingerprint"],
+        split=(about["split"]["rule"], about["split"]["seed"]),
+    )
+
+
 @lru_cache(maxsize=8)
-def _split(dataset, rule: str, seed: int):
-    return make_split(dataset.records, rule=rule, seed=seed)
+def _parts(dataset, rule: str, seed: int) -> dict[str, str]:
+    split = make_split(dataset.records, rule=rule, seed=seed)
+    parts: dict[str, str] = {}
+    for part in ("test", "val", "train"):  # the last one wins
+        images = split.of(part, dataset.records)["image_id"]
+        parts |= dict.fromkeys(images, part)
+    return parts
 
 
-class Predictions:
-    """Models and the maps they gave, remembered by picture, sentence, strength and model.
+class CachedPredictors:
+    """Models, and the maps they gave, remembered by picture, sentence, strength and model.
 
     What a model keeps of a picture is remembered too, so a new sentence costs no new look at it.
 
@@ -143,10 +153,10 @@ class Predictions:
         self.models = dict(models)
         self.names = tuple(models)
         self.predictor = lru_cache(maxsize=None)(lambda name: self.models[name].open())
-        self._features = lru_cache(maxsize=4)(self._seen)
+        self.look = lru_cache(maxsize=16)(self._look)
         self._map = lru_cache(maxsize=48)(self._ask)
-        self._shares = lru_cache(maxsize=64)(self._weigh)
-        self._shown = lru_cache(maxsize=8)(lambda picture: fit_side(picture.image))
+        self._shares = lru_cache(maxsize=256)(self._weigh)
+        self._shown = lru_cache(maxsize=16)(lambda picture, side: fit_side(picture.image, side))
 
     def map(self, model: str, picture: Picture, sentence: str, strength: float = 1.0):
         """float32 (H, W) in [0, 1] at the picture's size, read-only; ``""`` is free viewing."""
@@ -155,24 +165,26 @@ class Predictions:
             strength = 1.0  # nothing to strengthen: one map serves every strength
         return self._map(model, picture, sentence, round(float(strength), 4))
 
-    def shown(self, picture: Picture) -> np.ndarray:
+    def shown(self, picture: Picture, side: int = VIEW_SIDE) -> np.ndarray:
         """The picture at the size it is shown."""
-        return self._shown(picture)
+        return self._shown(picture, side)
 
-    def shares(self, model: str, picture: Picture, sentence: str) -> tuple[float, ...]:
-        """Share of all attention (0 … 1) that moves when each word is left out, in their order.
+    def shares(
+        self, model: str, picture: Picture, sentence: str, rests: Sequence[str]
+    ) -> tuple[float, ...]:
+        """Share of all attention (0 … 1) that moves when each of ``rests`` is read instead.
 
         Empty for a model that is too slow to be asked so many sentences while somebody waits.
         """
-        if not self.predictor(model).quick:
+        if not rests or not self.predictor(model).quick:
             return ()
-        return self._shares(model, picture, " ".join(sentence.split()))
+        return self._shares(model, picture, sentence, tuple(rests))
 
-    def _seen(self, model: str, picture: Picture) -> Features:
+    def _look(self, model: str, picture: Picture) -> Features:
         return self.predictor(model).encode_images([picture.image])
 
     def _read(self, model: str, picture: Picture, texts: Sequence[str], shape, strength: float):
-        features = self._features(model, picture)
+        features = self.look(model, picture)
         shapes = [shape] * len(texts)
         return self.predictor(model).read(features, texts, shapes, strength=strength)
 
@@ -182,9 +194,8 @@ class Predictions:
         saliency.setflags(write=False)
         return saliency
 
-    def _weigh(self, model: str, picture: Picture, sentence: str) -> tuple[float, ...]:
-        texts = [sentence, *(text for _, text in without_each_word(sentence))]
-        maps = self._read(model, picture, texts, (_SIDE, _SIDE), 1.0)
+    def _weigh(self, model: str, picture: Picture, sentence: str, rests) -> tuple[float, ...]:
+        maps = self._read(model, picture, [sentence, *rests], (_SIDE, _SIDE), 1.0)
         whole, *others = (density(one, _SIDE) for one in maps)
         return tuple(share_moved(whole - one) for one in others)
 
@@ -193,15 +204,14 @@ class Truth:
     """The gaze that predictions are compared with, read when it is first needed.
 
     Args:
-        dataset: an opened dataset.
-        prepared: its packed arrays, whose fixations are the negatives of shuffled AUC.
+        job: from :func:`csalgan.open_job`; its packed arrays hold the negatives of shuffled AUC.
     """
 
-    def __init__(self, dataset, prepared):
-        self.dataset, self._prepared = dataset, prepared
-        self.picture = lru_cache(maxsize=8)(self._picture)
-        self.fixations = lru_cache(maxsize=16)(dataset.fixations)
-        self.map = lru_cache(maxsize=16)(dataset.map)
+    def __init__(self, job):
+        self.dataset, self._job = job.dataset, job
+        self.picture = lru_cache(maxsize=16)(self._picture)
+        self.fixations = lru_cache(maxsize=16)(self.dataset.fixations)
+        self.map = lru_cache(maxsize=16)(self.dataset.map)
 
     def scores(self, record: str, saliency: np.ndarray) -> dict[str, float]:
         """Metrics of :data:`SHOWN_METRICS` (profile ``tuebingen``) against a record's gaze."""
@@ -216,15 +226,19 @@ class Truth:
             metrics=list(SHOWN_METRICS),
         )
 
+    def prepare(self) -> None:
+        """Read what scores compare with: the fixations of all other images."""
+        _ = self._pool
+
     def _picture(self, record: str) -> Picture:
         # The records of an image show the same photograph, so their predictions are shared.
-        source = f"csalgan.open_dataset({str(self.dataset.root)!r}).image({record!r})"
-        key = f"image {self.dataset.row(record)['image_id']}"
-        return Picture(key, self.dataset.image(record), source)
+        row = self.dataset.row(record)
+        image = self.dataset.image(record)
+        return Picture(f"image {row['image_id']}", image, str(row["image_path"]))
 
     @cached_property
     def _pool(self) -> NegativePool:
-        p = self._prepared
+        p = self._job.prepared
         points = (p.fixations(i) for i in range(len(p.records)))
         ids, conditions = p.records["image_id"].tolist(), p.records["condition"].tolist()
         return NegativePool(ids, points, p.native_size, conditions)

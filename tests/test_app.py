@@ -1,0 +1,113 @@
+"""The explorer's server: whom it answers, how many kernels it keeps, and what it leaves behind."""
+
+import http.client
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from csalgan.app import KERNELS
+
+#: The server as it is, around a notebook that does next to nothing.
+_SERVE = """
+import nbformat
+from csalgan import app
+page = app.notebook({})
+page.cells[0].source = "print('a page')"
+app.notebook = lambda settings: page
+app.serve({}, port=0, browser=False)
+"""
+
+
+class Server:
+    def __init__(self, folder):
+        self.log = folder / "server.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _SERVE], stdout=log, stderr=subprocess.STDOUT
+            )
+        found = wait_for(lambda: re.search(r":(\d+)/\?token=(\w+)", self.log.read_text()))
+        self.port, self.token = int(found[1]), found[2]
+        self.root = psutil.Process(self.process.pid)
+
+    def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        headers.setdefault("Host", f"127.0.0.1:{self.port}")
+        connection.putrequest("GET", path, skip_host=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        answer.body = answer.read().decode()
+        connection.close()
+        return answer
+
+
+def wait_for(what, seconds: float = 60):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := what():
+            return found
+        time.sleep(0.1)
+    pytest.fail("it did not happen in time")
+
+
+def is_over(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def server(tmp_path):
+    made = Server(tmp_path)
+    yield made
+    made.process.kill()
+    made.process.wait()
+
+
+def test_only_this_machine_is_answered_and_only_so_many_kernels_are_kept(server):
+    own = f"127.0.0.1:{server.port}"
+    assert server.get("/").status == 302  # without the token there is a door, and nothing else
+    assert server.get("/").headers["location"].startswith("/login")
+    assert server.get("/login").status == 200
+    page = f"/?token={server.token}"
+    for headers in (
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{server.port}"},
+        {"Host": f"localhost.evil.example:{server.port}"},
+        {"Origin": "http://evil.example"},
+        {"Origin": f"http://127.0.0.1:{server.port + 1}"},
+        {"Origin": "null"},
+    ):
+        for path in (page, f"/api/kernels/{'0' * 8}-0-0-0-0/channels?token={server.token}"):
+            assert server.get(path, **headers).status == 404, (path, headers)
+    for path in ("/logout", "/api/kernels", "/voila/files/explorer.ipynb"):
+        assert 300 <= server.get(f"{path}?token={server.token}").status < 500, path
+    for number in range(KERNELS + 1):
+        answer = server.get(page, Origin=f"http://{own}") if number else server.get(page)
+        assert answer.status == 200
+        assert "a page" in answer.body
+        assert "https://" not in "".join(re.findall(r"<(?:link|script)[^>]*>", answer.body))
+    assert len(server.root.children()) == KERNELS
+    said = server.log.read_text().splitlines()
+    assert [line for line in said if "token" not in line] == []  # no warning of a library
+    kernels = server.root.children(recursive=True)
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait(20)
+    wait_for(lambda: all(map(is_over, kernels)), 20)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_when_it_is_ended(server, how):
+    assert server.get(f"/?token={server.token}").status == 200
+    kernels = server.root.children(recursive=True)
+    assert kernels
+    server.process.send_signal(how)
+    assert server.process.wait(30) == 0
+    wait_for(lambda: all(map(is_over, kernels)), 20)
+    with pytest.raises(OSError, match="refused"):
+        server.get("/")
+    assert "Traceback" not in server.log.read_text()
