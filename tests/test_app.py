@@ -18,7 +18,7 @@ import nbformat
 from csalgan import app
 page = app.notebook({})
 page.cells[0].source = "print('a page')"
-app.notebook = lambda settings: page
+app.notebook = lambda *settings: page
 app.serve({}, port=0, browser=False)
 """
 
@@ -53,7 +53,7 @@ def wait_for(what, seconds: float = 60):
         if found := what():
             return found
         time.sleep(0.1)
-    pytest.fail("it did not happen in time")
+    pytest.fail(f"it did not happen within {seconds} s")
 
 
 def is_over(process: psutil.Process) -> bool:
