@@ -1,10 +1,13 @@
 """The command line: one file a group of commands, errors in one sentence."""
 
 import sys
+from functools import cache
+from pathlib import Path
 
 import typer
 
 from csalgan.errors import CsalganError
+from csalgan.inputs import require_utf8
 from csalgan.runner.processes import tie_to_parent
 
 app = typer.Typer(
@@ -16,6 +19,7 @@ app = typer.Typer(
 )
 
 
+@cache
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
     from csalgan.cli import (
@@ -46,6 +50,8 @@ def main() -> None:
     tie_to_parent()
     _register()
     try:
+        for argument in sys.argv[1:]:
+            require_utf8(Path(argument))
         app()
     except CsalganError as error:
         print(f"error: {error}", file=sys.stderr)
