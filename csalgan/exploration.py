@@ -267,14 +267,16 @@ def cross_condition(
         image_ids: only these images (those of the test part, say); all when None.
 
     Returns:
-        Tidy rows ``image_id``, ``predictor`` (condition whose map is used as the prediction),
-        ``gaze`` (condition it is scored against), ``metric`` (``cc``: map with map, symmetric,
-        1 on the diagonal; ``nss``: map at the fixations, the diagonal is the map on its own
-        fixations), ``value``. NaN where a map is constant.
+        Tidy rows, none where nobody read a sentence: ``image_id``, ``predictor`` (condition whose
+        map is used as the prediction), ``gaze`` (condition it is scored against), ``metric``
+        (``cc``: map with map, symmetric, 1 on the diagonal; ``nss``: map at the fixations, the
+        diagonal is the map on its own fixations), ``value``. NaN where a map is constant.
 
     Raises:
         CsalganError: none of the images has that many records.
     """
+    if (prepared.records.condition == "none").all():
+        return pd.DataFrame(columns=["image_id", "predictor", "gaze", "metric", "value"])
     rows = []
     for image_id, members in _groups(prepared, n_records, image_ids):
         flat = np.stack([prepared.maps[i].ravel() for i in members.values()]).astype(np.float32)
@@ -337,6 +339,8 @@ def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataF
         Tidy rows ``image_id``, ``predictor``, ``gaze``, ``metric`` (``cc_halves``), ``value``,
         over images with four records; ``predictor == gaze`` is within.
     """
+    if (prepared.records.condition == "none").all():
+        return pd.DataFrame(columns=["image_id", "predictor", "gaze", "metric", "value"])
     rng = np.random.default_rng(seed)
     rows = []
     for image_id, members in _groups(prepared, 4, None):

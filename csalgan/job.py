@@ -6,6 +6,7 @@ again by the next notebook.
 """
 
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,7 +63,27 @@ def open_job(
         dataset = open_dataset(ensure_embedded(n_images=chosen.data.embedded_images))
     require_clean(dataset)
     folder = _place(out) if out else paths.reports_dir() / chosen.name
-    return Job(chosen, dataset, folder)
+    return Job(_present(chosen, dataset), dataset, folder)
+
+
+def _present(profile: Profile, dataset: Dataset) -> Profile:
+    """The profile without models of subsets that the dataset has no record of.
+
+    Where nobody read a sentence, ``general`` is the same as ``total`` and left out as well.
+    """
+    wanted = profile.training.subsets
+    kept = wanted if dataset.has_sentences else ("total",)
+    kept = tuple(name for name in kept if len(dataset.subset(name)))
+    if set(wanted) <= set(kept):
+        return profile
+    left = ", ".join(name for name in wanted if name not in kept)
+    print(
+        f"{dataset.name}: has no gaze of its own for the subsets {left}; only "
+        f"{', '.join(kept)} is trained.",
+        file=sys.stderr,
+    )
+    training = profile.training.model_copy(update={"subsets": kept})
+    return profile.model_copy(update={"training": training})
 
 
 def _place(path: str) -> Path:
@@ -131,19 +152,14 @@ class Job:
         """Id of the image that the example figures show.
 
         The image of the paper's Figures 10 to 12 where the dataset has it, else the first image of
-        the test part with four records.
+        the test part among those with the most records (four, in SJTU-TIS).
         """
-        four = self.dataset.records[self.dataset.records["n_records"] == 4]
-        if (four["image_id"] == PAPER_EXAMPLE).any():
+        records = self.dataset.records
+        most = records[records["n_records"] == records["n_records"].max()]
+        if (most["image_id"] == PAPER_EXAMPLE).any():
             return PAPER_EXAMPLE
-        test = self.split.of("test", four)
-        chosen = test if len(test) else four
-        if not len(chosen):
-            raise CsalganError(
-                f"{self.dataset.root}: no image has all four records, which the example figures "
-                "compare; use a dataset with _0, _1, _2 and _3 records."
-            )
-        return chosen["image_id"].iloc[0]
+        test = self.split.of("test", most)
+        return (test if len(test) else most)["image_id"].iloc[0]
 
     def run(self, subset: str, *, progress: bool = True) -> Run:
         """The trained run of a subset: loaded, continued, or trained when there is none.

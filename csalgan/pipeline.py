@@ -37,6 +37,9 @@ NOTEBOOKS = (
 _PER_SUBSET = "03_adversarial_training"
 #: Notebooks that read the trained runs, and so come after all of the third.
 _READERS = NOTEBOOKS[3:]
+#: What is about sentences alone.
+_TOLD = "05_text_guidance_ablation"
+_WEIGHTS = ("best.safetensors", "last.safetensors")
 _RECEIPT = "manifest.json"
 _OURS = ("figures", "tables", "notebooks", "runs", _RECEIPT, "index.html")
 
@@ -63,7 +66,7 @@ class Step:
         if subset:
             found += [
                 out / "runs" / subset / name
-                for name in ("run.json", "history.csv", "best.safetensors", "last.safetensors")
+                for name in ("run.json", "history.csv", "pretraining.csv", *_WEIGHTS)
             ]
         return [path for path in found if path.is_file()]
 
@@ -77,11 +80,18 @@ class Planned:
     current: bool
 
 
-def plan(profile: Profile, shared: dict[str, Any]) -> list[Step]:
-    """The steps of a report, in order; ``shared`` are the parameters every notebook gets."""
+def plan(profile: Profile, shared: dict[str, Any], *, told: bool = True) -> list[Step]:
+    """The steps of a report, in order.
+
+    Args:
+        shared: the parameters every notebook gets.
+        told: whether somebody read a sentence; without, the notebook on sentences is left out.
+    """
     folder = paths.notebooks_dir()
     steps: list[Step] = []
     for name in NOTEBOOKS:
+        if name == _TOLD and not told:
+            continue
         notebook = folder / f"{name}.ipynb"
         if name == _PER_SUBSET:
             trained = tuple(f"{name}-{subset}" for subset in profile.training.subsets)
@@ -149,7 +159,9 @@ def reproduce(
         "data": str(job.dataset.root) if data else "",
         "overrides": list(overrides),
     }
-    steps = plan(job.profile, asked | {"out": str(job.out)})
+    steps = plan(job.profile, asked | {"out": str(job.out)}, told=job.dataset.has_sentences)
+    if not job.dataset.has_sentences:
+        print(f"{_TOLD}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
     check_parameters(steps)
     if job.out.exists() and not job.out.is_dir():
         raise CsalganError(f"{job.out}: a file stands where the report is to be; choose another.")
@@ -163,10 +175,11 @@ def look(job: Job, asked: dict[str, Any]) -> list[Planned]:
     state = State(job.out)
     keys: dict[str, str] = {}
     planned = []
-    for step in plan(job.profile, asked | {"out": str(job.out)}):
+    told = job.dataset.has_sentences
+    for step in plan(job.profile, asked | {"out": str(job.out)}, told=told):
         subset = {k: v for k, v in step.parameters.items() if k == "subset"}
         reads = [keys[name] for name in step.reads]
-        profile = job.profile.as_dict()
+        profile = job.profile.as_dict() | {"pretraining": job.provenance.pretraining}
         key = step_key(step.notebook, subset, profile, job.dataset.fingerprint, reads)
         keys[step.name] = key
         # A step whose sources are to be made again is made again too.

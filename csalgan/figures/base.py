@@ -159,6 +159,13 @@ def figure(width: float, height: float, *, title: str = "") -> Figure:
     return fig
 
 
+def nothing(title: str, why: str) -> Figure:
+    """A figure that says in one sentence why there is nothing to show."""
+    fig = figure(7, 1.2, title=title)
+    bare(fig.subplots()).text(0, 0.5, why, va="center", color=MUTED)
+    return fig
+
+
 def diverging() -> Colormap:
     """The colour map of signed maps (less blue, more red), perceptually uniform on both arms.
 

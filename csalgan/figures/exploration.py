@@ -21,6 +21,7 @@ from csalgan.figures.base import (
     condition_ink,
     condition_label,
     figure,
+    nothing,
     overlay,
     show_change,
     show_fixations,
@@ -30,6 +31,7 @@ from csalgan.figures.base import (
     wrapped,
 )
 
+_SILENT = "Nobody read a sentence in these data: they are free viewing alone."
 _MEASURES = {
     "n_fixations": "fixated pixels",
     "entropy": "entropy of the map (bits)",
@@ -42,7 +44,8 @@ _MEASURES = {
 def condition_samples(dataset, image_id: str) -> Figure:
     """One image in all its conditions: fixations, map and overlay, one column per condition."""
     rows = dataset.records[dataset.records.image_id == image_id]
-    title = f"One picture, {len(rows)} conditions (image {image_id})"
+    many = "conditions" if len(rows) > 1 else "condition"
+    title = f"One picture, {len(rows)} {many} (image {image_id})"
     fig = figure(2.7 * len(rows) + 0.2, _grid_height(rows.iloc[0], 2.7, 3) + 0.9, title=title)
     axes = fig.subplots(3, len(rows), squeeze=False)
     for column, row in zip(axes.T, rows.itertuples(), strict=True):
@@ -63,18 +66,21 @@ def condition_samples(dataset, image_id: str) -> Figure:
 def contact_sheet(dataset, image_ids: Sequence[str]) -> Figure:
     """Several images, one row each: the picture, then its map after every kind of sentence."""
     records = dataset.records
+    present = [c for c in CONDITIONS if (records.condition == c).any()]
     heights = [_grid_height(records[records.image_id == i].iloc[0], 2.1, 1) for i in image_ids]
-    fig = figure(2.1 * 5 + 0.3, sum(heights) + 0.9, title="Where people looked, sample by sample")
-    axes = fig.subplots(len(image_ids), 5, squeeze=False, height_ratios=heights)
+    columns = 1 + len(present)
+    title = "Where people looked, sample by sample"
+    fig = figure(2.1 * columns + 0.3, sum(heights) + 0.9, title=title)
+    axes = fig.subplots(len(image_ids), columns, squeeze=False, height_ratios=heights)
     for line, image_id in zip(axes, image_ids, strict=True):
         members = records[records.image_id == image_id].set_index("condition")
         show_image(line[0], dataset.image(members.record.iloc[0]))
-        for ax, condition in zip(line[1:], CONDITIONS, strict=True):
+        for ax, condition in zip(line[1:], present, strict=True):
             bare(ax)
             if condition in members.index:
                 show_map(ax, dataset.map(members.record[condition]))
     axes[0, 0].set_title("image")
-    for ax, condition in zip(axes[0, 1:], CONDITIONS, strict=True):
+    for ax, condition in zip(axes[0, 1:], present, strict=True):
         ax.set_title(CONDITION_LABELS[condition], color=condition_ink(condition), weight="bold")
     return fig
 
@@ -209,6 +215,8 @@ def statistic_curves(statistics: pd.DataFrame) -> Figure:
 @themed
 def sentence_figure(lengths: pd.DataFrame, common: pd.DataFrame) -> Figure:
     """How long the sentences are and which content words they use."""
+    if lengths.empty:
+        return nothing("The sentences", _SILENT)
     fig = figure(9.6, 4.0, title="The sentences")
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.15))
     present = [c for c in CONDITIONS if (lengths.condition == c).any()]
@@ -249,6 +257,8 @@ def cross_condition_matrices(effect: pd.DataFrame, *, title: str = "") -> Figure
         effect: rows ``metric``, ``predictor``, ``gaze``, ``mean``, ``low``, ``high``,
             ``n_images`` (:func:`csalgan.exploration.over_images` of a cross-condition table).
     """
+    if effect.empty:
+        return nothing(title or "What a sentence changes", _SILENT)
     names = {
         "cc": "CC, map with map",
         "cc_halves": "CC, half with half of the fixations",
@@ -297,6 +307,8 @@ def change_panels(dataset, image_id: str, changes: Mapping[str, np.ndarray]) -> 
     Args:
         changes: condition → signed map against free viewing (:func:`csalgan.exploration.change`).
     """
+    if not changes:
+        return nothing(f"After reading minus before (image {image_id})", _SILENT)
     rows = dataset.records[dataset.records.image_id == image_id].set_index("condition")
     fig = figure(
         2.7 * (len(changes) + 1) + 0.6, _grid_height(rows.iloc[0], 2.7, 1) + 1.3,

@@ -43,7 +43,7 @@ def strength_figure(
     )
     free = even(predictors.map(model, picture, ""))
     differences = [even(predictors.map(model, picture, text)) - free for text in sentences.values()]
-    limit = max(float(np.abs(difference).max()) for difference in differences)
+    limit = max(float(np.abs(difference).max()) for difference in differences) or 1.0  # 0: no text
     rows = fig.subfigures(len(sentences), 1, squeeze=False)[:, 0]
     for row, difference, (label, text) in zip(rows, differences, sentences.items(), strict=True):
         row.suptitle(
