@@ -7,6 +7,8 @@
 ``free_viewing``  the map of the same image looked at with no sentence: the best that ignoring
                 the sentence can do, if everything else were known
 ``split_half``  half of a record's fixations predicts the other half: how reliable the gaze is
+``observers``   each observer's fixations predicted by those of all others: the human ceiling,
+                where it is known who fixated
 ==============  ==============================================================================
 
 Every fit uses training records only. Lengths are shares of the picture, so pictures of different
@@ -32,10 +34,11 @@ BASELINES = {
     "free_viewing": "free-viewing map of the same image (records with a sentence)",
 }
 #: The last rows of every table: how well gaze predicts gaze.
-SPLIT_HALF, CORRECTED = "split_half", "split_half_corrected"
+SPLIT_HALF, CORRECTED, OBSERVERS = "split_half", "split_half_corrected", "observers"
 CEILINGS = {
     SPLIT_HALF: "split-half reliability: half of the fixations predicts the other half",
     CORRECTED: "split-half reliability, Spearman–Brown corrected to whole samples",
+    OBSERVERS: "observers: each one predicted by all others",
 }
 #: The measured map of another condition as the prediction: what another sentence costs people.
 PEOPLE = "people"
@@ -197,6 +200,26 @@ def halves(
     truth = np.asarray(truth.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
     truth = np.rint(255 * (truth / truth.max())).astype(np.uint8)
     return blurred(first, shape, sigma), second, truth
+
+
+def others(
+    fixations: np.ndarray, observers: np.ndarray, shape: tuple[int, int], sigma: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Leave one observer out, each in turn.
+
+    Args:
+        fixations: int (N, 2), rows (y, x).
+        observers: int (N,), who made each.
+        shape, sigma: see :func:`halves`.
+
+    Yields:
+        The map of all others' fixations, float64 of some (h, w), and the observer's own, int
+        (n, 2). Nothing where nobody else fixated.
+    """
+    for observer in np.unique(observers):
+        own = observers == observer
+        if not own.all():
+            yield blurred(fixations[~own], shape, sigma), fixations[own]
 
 
 def record_rng(record: str, seed: int) -> np.random.Generator:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from csalgan import figures, guidance
-from csalgan.baselines import BASELINES, PEOPLE, SPLIT_HALF
+from csalgan.baselines import PEOPLE
 from csalgan.evaluation import METRIC_LABELS, Evaluator, over_seeds, row_label, summarise
 from csalgan.figures.scores import side_by_side
 from csalgan.files import write_text
@@ -67,8 +67,7 @@ def score_yardsticks(evaluator: Evaluator, rows: pd.DataFrame, train: pd.DataFra
         rows: of the dataset, to score.
         train: rows the mean map is taken over.
     """
-    names = (*BASELINES, SPLIT_HALF)
-    tables = [evaluator.baseline(name, rows, train=train) for name in names]
+    tables = [evaluator.baseline(name, rows, train=train) for name in evaluator.yardsticks]
     variants = _variants(rows, evaluator.seed)
     if variants is not None:
 

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from gaze_sets import write_osie
 from toy_gaze import Toy, ToySplit
 
 from csalgan import baselines
+from csalgan.data import Split, make_split, open_dataset
 from csalgan.errors import CsalganError
+from csalgan.evaluation import Evaluator
 from csalgan.metrics import tuebingen
+from csalgan.metrics.common import resize
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +172,54 @@ def test_without_training_records_nothing_is_fitted(toy):
         baselines.fit(toy, none)
     with pytest.raises(CsalganError, match="no training record"):
         baselines.mean_map(toy, none)
+
+
+# --- people -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A dataset that says who fixated, parted by hand: train, validation and test images."""
+    root = tmp_path_factory.mktemp("watched")
+    write_osie(root, n_images=9, observers=5, seed=3)
+    dataset = open_dataset(root)
+    names = dataset.records["record"].to_numpy()
+    return dataset, Split(names[:5], names[5:7], names[7:], rule="image", seed=0)
+
+
+def test_each_observer_is_predicted_by_all_others_and_by_nobody_else(watched):
+    dataset, split = watched
+    evaluator = Evaluator(dataset, split, metric_profiles=["tuebingen", "paper"])
+    test = split.of("test", dataset.records)
+    scores = evaluator.baseline("observers", test)
+    assert set(scores["metric"]) == {"auc", "sauc", "nss", "ig", "ig_uniform"}
+    assert set(scores["metric_profile"]) == {"tuebingen"}
+    for record in split.test:
+        points, who = dataset.fixations(record), dataset.observers(record)
+        shape = dataset.map(record).shape
+        standing = []  # of every fixation, on the map of those who did not make it
+        for point, observer in zip(points, who, strict=True):
+            left = points[who != observer]
+            assert len(left) < len(points)
+            made = baselines.blurred(left, shape, evaluator.fitted.map_sigma)
+            large = resize(made, shape)
+            standing.append((large[tuple(point)] - large.mean()) / large.std())
+        row = scores[(scores["record"] == record) & (scores["metric"] == "nss")].iloc[0]
+        assert row["value"] == pytest.approx(np.mean(standing), rel=1e-6)
+        assert row["n"] == len(points)
+
+
+def test_where_observers_are_unknown_there_is_no_human_ceiling(embedded, watched):
+    assert "observers" in Evaluator(*watched).yardsticks
+    dataset = open_dataset(embedded)
+    evaluator = Evaluator(dataset, make_split(dataset.records))
+    assert "observers" not in evaluator.yardsticks
+    with pytest.raises(CsalganError, match="does not say who made a fixation"):
+        evaluator.baseline("observers", dataset.records)
+
+
+def test_one_observer_alone_is_predicted_by_nobody():
+    points = np.array([[1, 2], [3, 4]])
+    assert list(baselines.others(points, np.array([5, 5]), (8, 8), 0.1)) == []
+    found = list(baselines.others(points, np.array([5, 2]), (8, 8), 0.1))
+    assert [left.tolist() for _, left in found] == [[[3, 4]], [[1, 2]]]

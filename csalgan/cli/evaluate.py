@@ -79,7 +79,7 @@ def evaluate(
             f"{predictions}: no such folder; give a folder of saliency maps or of a training run."
         )
     from csalgan import evaluation
-    from csalgan.baselines import BASELINES, SPLIT_HALF, YARDSTICKS
+    from csalgan.baselines import YARDSTICKS
     from csalgan.data import make_split
     from csalgan.prediction import Predictor
     from csalgan.spreadsheets import write_csv
@@ -128,7 +128,7 @@ def evaluate(
             raise CsalganError(f"{predictions}: none of its files could be read; see above.")
     if baselines:
         train = parts.of("train", dataset.subset(subset))
-        tables += [evaluator.baseline(b, records, train=train) for b in (*BASELINES, SPLIT_HALF)]
+        tables += [evaluator.baseline(b, records, train=train) for b in evaluator.yardsticks]
     scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
     _print_scores(scores, dataset, subset, bootstrap, seed)
     print(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from csalgan.baselines import BASELINES, SPLIT_HALF
 from csalgan.evaluation.scoring import Evaluator
 from csalgan.evaluation.tables import COMPACT, OURS
 
@@ -75,7 +74,7 @@ def score_companion(job: "Job", evaluator: Evaluator) -> list[pd.DataFrame]:
 
 
 def score_baselines(job: "Job", evaluator: Evaluator) -> pd.DataFrame:
-    """Every baseline and split-half reliability on the test records of each subset.
+    """Every baseline and ceiling on the test records of each subset.
 
     The mean map is taken over the training records of the subset; all others are the same for
     every subset, so they are scored once and handed to the subsets their records belong to.
@@ -85,7 +84,7 @@ def score_baselines(job: "Job", evaluator: Evaluator) -> pd.DataFrame:
     """
     parts = {subset: rows_of(job, subset) for subset in job.profile.training.subsets}
     every = pd.concat(list(parts.values())).drop_duplicates("record")
-    shared = [evaluator.baseline(b, every) for b in (*BASELINES, SPLIT_HALF) if b != "mean_map"]
+    shared = [evaluator.baseline(b, every) for b in evaluator.yardsticks if b != "mean_map"]
     shared = pd.concat([table for table in shared if len(table)], ignore_index=True)
     tables = []
     for subset, rows in parts.items():

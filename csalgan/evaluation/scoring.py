@@ -188,14 +188,15 @@ class Evaluator:
     def baseline(
         self, name: str, records: pd.DataFrame, *, train: pd.DataFrame | None = None
     ) -> pd.DataFrame:
-        """Score a baseline (a key of :data:`csalgan.baselines.BASELINES`) or ``split_half``.
+        """Score a baseline (a key of :data:`csalgan.baselines.BASELINES`) or a ceiling.
 
         Args:
+            name: one of :attr:`yardsticks`.
             records: rows of the dataset to score.
             train: records the mean map is taken over, by default the training part of all.
         """
-        if name == baselines.SPLIT_HALF:
-            return self.split_half(records)
+        if name in baselines.CEILINGS:
+            return (self.observers if name == baselines.OBSERVERS else self.split_half)(records)
         mean = None
         if name == "mean_map":
             rows = self.split.of("train", self.dataset.records) if train is None else train
@@ -234,6 +235,50 @@ class Evaluator:
             model=baselines.CORRECTED, value=cc["value"].map(baselines.spearman_brown)
         )
         return pd.concat([table, corrected], ignore_index=True) if len(table) else table
+
+    def observers(self, records: pd.DataFrame) -> pd.DataFrame:
+        """Each observer's fixations predicted by those of all others (:func:`baselines.others`).
+
+        Only metrics that are means over fixations: one observer's few fixations make no map. An
+        image's value is the mean over its observers, each weighing as many as their fixations, so
+        that it stands beside a model's value on the fixations of all. Images that one observer
+        alone fixated have none.
+
+        Raises:
+            CsalganError: the dataset does not say who fixated.
+        """
+
+        def parts(record: str) -> list[tuple[np.ndarray, np.ndarray]]:
+            shape = tuple(self._rows.loc[record, ["height", "width"]])
+            points, who = self.gaze.fixations(record), self.dataset.observers(record)
+            return list(baselines.others(points, who, shape, self.fitted.map_sigma))
+
+        tried = {record: parts(record) for record in self._to_fit_on()["record"]}
+        ratios = [over_uniform(m, self._places(r, p)) for r, made in tried.items() for m, p in made]
+        share = fit_uniform_share(np.concatenate(ratios)) if ratios else None
+
+        def one(record: str) -> list[dict]:
+            saliency_map = self.dataset.map(record)
+            scored = [
+                [row for row in self._score(record, made, Truth(left, saliency_map), share)
+                 if row["metric"] in _OVER_FIXATIONS and row["metric_profile"] != "paper"]
+                for made, left in parts(record)
+            ]  # fmt: skip
+            return [
+                same[0]
+                | {"value": np.average([r["value"] for r in same], weights=[r["n"] for r in same])}
+                | {"n": sum(r["n"] for r in same)}
+                for same in zip(*scored, strict=True)
+            ]
+
+        return self._table(_threaded(one, records["record"], self.workers), baselines.OBSERVERS)
+
+    @property
+    def yardsticks(self) -> tuple[str, ...]:
+        """Names of what :meth:`baseline` scores on this dataset."""
+        known = getattr(self.dataset, "has_observers", False)
+        observers = (baselines.OBSERVERS,) if known else ()
+        return (*baselines.BASELINES, baselines.SPLIT_HALF, *observers)
 
     def _to_fit_on(self, records: pd.DataFrame | None = None) -> pd.DataFrame:
         rows = self.split.of("val", self.dataset.records) if records is None else records

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from csalgan.baselines import OBSERVERS, YARDSTICKS
 from csalgan.data.records import CONDITIONS
 from csalgan.figures.base import (
     ACCENTS,
@@ -44,8 +45,8 @@ _MEASURES = {
 def condition_samples(dataset, image_id: str) -> Figure:
     """One image in all its conditions: fixations, map and overlay, one column per condition."""
     rows = dataset.records[dataset.records.image_id == image_id]
-    many = "conditions" if len(rows) > 1 else "condition"
-    title = f"One picture, {len(rows)} {many} (image {image_id})"
+    many = f", {len(rows)} conditions" if len(rows) > 1 else ""
+    title = f"One picture{many} (image {image_id})"
     fig = figure(2.7 * len(rows) + 0.2, _grid_height(rows.iloc[0], 2.7, 3) + 0.9, title=title)
     axes = fig.subplots(3, len(rows), squeeze=False)
     for column, row in zip(axes.T, rows.itertuples(), strict=True):
@@ -189,6 +190,38 @@ def center_bias_figure(profiles: pd.DataFrame, bias: pd.DataFrame) -> Figure:
         title="spread within one record", xlabel="horizontal (share of width)",
         ylabel="vertical (share of height)", xlim=ends, ylim=ends, aspect="equal",
     )  # fmt: skip
+    return fig
+
+
+@themed
+def human_ceiling(summary: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
+    """People predicting each other, beside predictions that never saw a picture.
+
+    Args:
+        summary: of :func:`csalgan.evaluation.summarise` by ``model``, one metric profile.
+        labels: metric → what its panel is called.
+    """
+    title = "How well people predict each other (95 % intervals over images)"
+    if OBSERVERS not in set(summary.model):
+        return nothing(title, "These data do not say who fixated.")
+    rows = summary[summary.metric.isin(labels)]
+    models = rows.model.drop_duplicates().tolist()
+    fig = figure(3.0 * len(labels) + 1.5, 0.3 * len(models) + 1.4, title=title)
+    axes = fig.subplots(1, len(labels), sharey=True, squeeze=False)[0]
+    for ax, (metric, label) in zip(axes, labels.items(), strict=True):
+        here = rows[rows.metric == metric].set_index("model")
+        for y, model in enumerate(models):
+            if model in here.index:
+                row = here.loc[model]
+                ax.errorbar(
+                    row["mean"], y, xerr=[[row["mean"] - row.low], [row.high - row["mean"]]],
+                    fmt="o", capsize=2, color=INK if model == OBSERVERS else MUTED,
+                )  # fmt: skip
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.set(title=label, yticks=range(len(models)))
+        ax.set_yticklabels([YARDSTICKS[model].partition(":")[0] for model in models])
+        ax.grid(False, axis="y")
+    axes[0].set_ylim(len(models) - 0.5, -0.5)
     return fig
 
 

@@ -32,6 +32,7 @@ _SHORT = {
     "free_viewing": "free viewing",
     "split_half": "split half",
     "split_half_corrected": "split half, corrected",
+    "observers": "observers",
     "people": "people",
 }
 
