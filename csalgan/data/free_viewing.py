@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter
 
 from csalgan.data import pictures
 from csalgan.data.dataset import Arrays, Dataset
@@ -110,9 +109,14 @@ def dataset_of(
 def blurred(fixations: np.ndarray, size: tuple[int, int], sigma: float) -> np.ndarray:
     """Fixations, int (N, 2) rows (y, x), blurred into a map: uint8 (H, W), largest value 255.
 
-    A Gaussian of ``sigma`` pixels, cut off at 3.5 σ, zero outside the image.
+    A Gaussian of ``sigma`` pixels, cut off at 3.5 σ, zero outside the image. It is the product of
+    a column and a row, so the sum over fixations is one product of two matrices: several times
+    faster than filtering a picture that is 0 nearly everywhere.
     """
-    counts = np.zeros(size, np.float32)
-    np.add.at(counts, tuple(fixations.T), 1)
-    counts = gaussian_filter(counts, sigma, mode="constant", truncate=3.5)
-    return np.rint(255 * (counts / counts.max())).astype(np.uint8)
+    columns = []
+    for n, places in zip(size, fixations.T, strict=True):
+        distance = np.abs(np.arange(n)[:, None] - places)
+        weight = np.exp(-0.5 * (distance / sigma) ** 2)
+        columns.append(np.where(distance > int(3.5 * sigma + 0.5), 0, weight))
+    total = columns[0] @ columns[1].T
+    return np.rint(255 * (total / total.max())).astype(np.uint8)

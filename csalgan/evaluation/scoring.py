@@ -260,15 +260,15 @@ class Evaluator:
         def one(record: str) -> list[dict]:
             saliency_map = self.dataset.map(record)
             scored = [
-                [row for row in self._score(record, made, Truth(left, saliency_map), share)
-                 if row["metric"] in _OVER_FIXATIONS and row["metric_profile"] != "paper"]
+                self._score(record, made, Truth(left, saliency_map), share, _OVER_FIXATIONS)
                 for made, left in parts(record)
-            ]  # fmt: skip
+            ]
             return [
                 same[0]
                 | {"value": np.average([r["value"] for r in same], weights=[r["n"] for r in same])}
                 | {"n": sum(r["n"] for r in same)}
                 for same in zip(*scored, strict=True)
+                if same[0]["metric_profile"] != "paper"
             ]
 
         return self._table(_threaded(one, records["record"], self.workers), baselines.OBSERVERS)
