@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from gaze_sets import write_osie, write_scene500
 from safetensors.torch import load_file
 
+from csalgan.cli import main
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.errors import CsalganError
@@ -143,6 +145,22 @@ def test_data_that_cannot_be_pretrained_on_are_one_sentence(dataset, tmp_path):
         pretraining.other_sets(profile(data="[nowhere]"), dataset)
     with pytest.raises(CsalganError, match="is the dataset that is trained and tested on"):
         pretraining.other_sets(profile(data="[main]"), dataset)
+
+
+def test_what_was_pretrained_on_is_said_when_it_is_predicted_or_scored(
+    run, dataset, tmp_path, monkeypatch, capsys
+):
+    seen = dataset.root.parent / "osie"
+    for arguments in (
+        ("predict", "--data", seen, "--part", "test", "--run", run.folder, "--out", tmp_path / "a"),
+        ("evaluate", run.folder, "--data", seen, "--split", "test"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["csalgan", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        assert not stopped.value.code, said.err
+        assert "pretrained on all of these images" in said.out + said.err
 
 
 def test_history_of_pretraining_is_finite(run):

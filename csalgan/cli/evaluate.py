@@ -145,6 +145,8 @@ def evaluate(
         )
     if run and (seen := len(set(parts.train) & set(records["record"]))):
         print(f"note: {seen} of these records are in the part the model was trained on.")
+    if run and dataset.fingerprint[:12] in run.provenance.pretraining:
+        print("note: the model was pretrained on all of these images.")
     if out is None:
         print("Add --out scores.csv to keep the score of every record.")
     else:

@@ -237,7 +237,7 @@ def _records(
             "scores of all tell nothing; take --part test, or csalgan evaluate --split test.",
             file=sys.stderr,
         )
-    elif dataset.fingerprint[:12] in predictor.provenance.pretraining:
+    if dataset.fingerprint[:12] in predictor.provenance.pretraining:
         print("note: this model was pretrained on all of these images.", file=sys.stderr)
     return [
         Photograph(
