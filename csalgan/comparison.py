@@ -45,7 +45,7 @@ def score_model(
         rows: of the dataset, to score; sentences are exchanged among them.
         model: what tables call it.
     """
-    dataset, evaluator.provenance = evaluator.dataset, predictor.provenance
+    dataset, evaluator.provenance = evaluator.dataset, predictor.receipt
     share = evaluator.uniform_share(lambda held: predictor.predict_records(dataset, held))
     ask = guidance.Reader(predictor, dataset)
     own = evaluator(ask(rows), model=model, share=share)

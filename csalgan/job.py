@@ -30,7 +30,7 @@ from csalgan.data import (
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
-from csalgan.prediction import Predictor
+from csalgan.prediction import Predictor, precision_of_predictions
 from csalgan.spreadsheets import write_csv
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.training import Run, describe, finished, same_settings, train
@@ -145,6 +145,7 @@ class Job:
             profile=self.profile.name,
             seed=self.profile.seed,
             commit=provenance.commit(),
+            precision=precision_of_predictions(self.profile.model.kind == "compact"),
             pretraining=names_of(other_sets(self.profile, self.dataset)),
         )
 

@@ -188,6 +188,18 @@ class Predictor:
         return cls.shipped(str(weights))
 
     @property
+    def precision(self) -> str:
+        """Arithmetic of its predictions: ``bfloat16`` or ``float32``."""
+        return precision_of_predictions(
+            isinstance(self.generator, CompactGenerator), fast=self.fast
+        )
+
+    @property
+    def receipt(self) -> Provenance:
+        """Where its weights come from, and the precision of its predictions."""
+        return self.provenance.with_(precision=self.precision)
+
+    @property
     def quick(self) -> bool:
         """Whether one more sentence about an encoded image takes milliseconds on a CPU."""
         return isinstance(self.generator, CompactGenerator) or max(self.sizes) <= 64
@@ -315,9 +327,8 @@ class Predictor:
         return torch.from_numpy(empty + np.float32(strength) * (vectors[:-1] - empty))
 
     def _autocast(self) -> torch.autocast:
-        # The paper's generator keeps the float32 its tables were made with.
-        fast = self.fast or isinstance(self.generator, CompactGenerator)
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast and _bfloat16())
+        bfloat16 = self.precision == "bfloat16"
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16)
 
 
 def require_strength(strength: float) -> None:
@@ -367,6 +378,14 @@ def _opened(name: str) -> Predictor:
     predictor = Predictor.open(name)
     packed = name in weights.shipped() or name.endswith(".safetensors")
     return predictor if packed else predictor.quickened()
+
+
+def precision_of_predictions(compact: bool, fast: bool = False) -> str:
+    """``bfloat16`` for the compact model, where the CPU has it, else ``float32``.
+
+    The paper's generator keeps the float32 its tables were made with, unless it is to be ``fast``.
+    """
+    return "bfloat16" if (compact or fast) and _bfloat16() else "float32"
 
 
 def _bfloat16() -> bool:

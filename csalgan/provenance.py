@@ -12,7 +12,8 @@ class Provenance:
 
     ``data`` says whether the gaze is real (``SJTU-TIS (510 images)``) or simulated
     (``embedded (synthetic, seed 0)``); ``fingerprint`` is the first 12 hex digits of the
-    dataset's content hash. ``pretraining`` names the datasets seen before, with theirs.
+    dataset's content hash. ``pretraining`` names the datasets seen before, with theirs;
+    ``precision`` is the arithmetic that predicted what was scored or drawn, where something was.
     """
 
     data: str
@@ -22,6 +23,7 @@ class Provenance:
     seed: int
     commit: str
     pretraining: str = ""
+    precision: str = ""
 
     def line(self) -> str:
         """One line for the foot of a figure or the caption of a table."""
@@ -29,12 +31,12 @@ class Provenance:
         return (
             f"data: {self.data} [{self.fingerprint}]{before} · text: {self.encoder} · "
             f"profile: {self.profile} · seed: {self.seed} · commit: {self.commit}"
-        )
+        ) + (f" · predicted in {self.precision}" if self.precision else "")
 
     def as_dict(self) -> dict[str, str | int]:
         """The same as plain values, for CSV columns, PNG metadata and JSON."""
-        plain = asdict(self)
-        return plain if self.pretraining else {k: plain[k] for k in plain if k != "pretraining"}
+        later = ("pretraining", "precision")
+        return {key: value for key, value in asdict(self).items() if value or key not in later}
 
     def with_(self, **changes) -> "Provenance":
         """A copy in which some fields differ (another encoder, say)."""

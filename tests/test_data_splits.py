@@ -80,6 +80,8 @@ def test_folds_test_every_image_once_and_choose_without_the_fold():
             counts = [split.of(p, rows)["image_id"].nunique() for p in ("train", "val", "test")]
             assert abs(counts[2] - whole / 5) < 1
             assert counts[1] == pytest.approx(0.15 * (counts[0] + counts[1]), abs=1)
+    validated = [name for split in splits for name in split.val]
+    assert len(set(validated)) == len(validated)  # many images choose, not the same ones again
     again = make_split(records, "fold 2 of 5", seed=3)
     assert again.val.tolist() == splits[1].val.tolist()
     assert set(make_split(records, "fold 2 of 5", seed=4).test) != set(again.test)

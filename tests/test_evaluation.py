@@ -550,3 +550,29 @@ def test_the_mean_map_is_chance_in_every_condition(real):
         found.setdefault(row.condition, []).append(value)
     for condition, values in found.items():
         assert np.mean(values) == pytest.approx(0.5, abs=0.02), condition
+
+
+# --- precision --------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_bfloat16_changes_no_printed_digit(real, monkeypatch):
+    """Means over records, which tables print with three decimals, stay within the last of them."""
+    from csalgan import prediction
+    from csalgan.data import make_split, open_dataset
+
+    dataset = open_dataset(real)
+    split = make_split(dataset.records)
+    evaluator, rows = evaluation.Evaluator(dataset, split), split.of("test", dataset.records)
+    tables = {}
+    for has in (True, False):
+        monkeypatch.setattr(prediction, "_bfloat16", lambda has=has: has)
+        predictor = prediction.Predictor.shipped()
+        evaluator.provenance = predictor.receipt
+        maps = predictor.predict_records(dataset, rows.head(120))
+        table = evaluator(maps, model="shipped", share=0.001)
+        (precision,) = set(table["precision"])
+        assert f"predicted in {precision}" in predictor.receipt.line()
+        tables[precision] = table.groupby("metric")["value"].mean()
+    gap = (tables["bfloat16"] - tables["float32"]).abs()
+    assert 0 < gap.max() < 0.001, gap

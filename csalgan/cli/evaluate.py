@@ -94,16 +94,17 @@ def evaluate(
     if records.empty:
         raise CsalganError(f"{dataset.root}: subset {subset} has no record in part {split}.")
 
+    predictor = Predictor.of_run(run) if run else None
     evaluator = evaluation.Evaluator(
         dataset,
         parts,
         metric_profiles=names,
         controls=controls,
         seed=seed,
-        provenance=run.provenance if run else None,
+        provenance=predictor.receipt if predictor else None,
     )
-    if run:
-        predict = partial(Predictor.of_run(run).predict_records, dataset)
+    if predictor:
+        predict = partial(predictor.predict_records, dataset)
     else:
         predict = partial(_maps_of, predictions, dataset)
     if uniform_share is None:
@@ -136,6 +137,8 @@ def evaluate(
         f"({len(records)}) · split: {rule}, seed {seed} · sAUC and IG against other images, "
         f"{evaluation.CONTROLS[controls]} · commit: {scores['commit'].iloc[0]}"
     )
+    if predictor:
+        print(f"predicted in {predictor.precision}")
     if uniform_share is not None:
         print(f"KL and IG: of densities with a uniform share of {uniform_share:.3f}.")
     elif "tuebingen" in names:

@@ -140,11 +140,11 @@ def predict(
 
     with _making(out) as making:
         rows = _predict_all(work, predictor, making, strength, npy=npy, overlays=overlays)
-        table = pd.DataFrame(rows).assign(model=predictor.name, **predictor.provenance.as_dict())
+        table = pd.DataFrame(rows).assign(model=predictor.name, **predictor.receipt.as_dict())
         write_csv(making / "predictions.csv", table)
     what = "records" if data else "photographs"
     print(f"{len(table)} maps of {len(work)} {what}: {out / 'maps'}")
-    print(f"{predictor.name} · {predictor.provenance.line()}")
+    print(f"{predictor.name} · {predictor.receipt.line()}")
 
 
 @contextmanager
@@ -267,7 +267,7 @@ def _predict_all(
         writing = []
         for photographs, pictures in _batches(work, pool):
             for photograph, picture, maps in _maps(photographs, pictures, predictor, strength):
-                job = (photograph, picture, maps, predictor.provenance.line(), out)
+                job = (photograph, picture, maps, predictor.receipt.line(), out)
                 writing.append(pool.submit(_write, *job, npy=npy, overlays=overlays))
             while len(writing) > 2 * _BATCH:  # what is in memory at once
                 rows += writing.pop(0).result()

@@ -80,8 +80,10 @@ def make_split(
                 parts = _cut(ids, fractions)
             else:
                 number, folds = fold
-                test = ids[number - 1 :: folds]
-                rest = ids[np.arange(len(ids)) % folds != number - 1]
+                # The folds after this one first: so the parts that validate differ from fold to
+                # fold, and what is chosen by all of them is chosen by many images.
+                test, *others = (ids[(number - 1 + k) % folds :: folds] for k in range(folds))
+                rest = np.concatenate(others)
                 val = max(round(fractions[1] * len(rest)), min(1, len(rest) - 1))
                 parts = [rest[val:], rest[:val], test]
             for part, part_ids in zip(PARTS, parts, strict=True):

@@ -61,7 +61,7 @@ def score_companion(job: "Job", evaluator: Evaluator) -> list[pd.DataFrame]:
         return []
     parts = {subset: rows_of(job, subset) for subset in job.profile.training.subsets}
     every = pd.concat(list(parts.values())).drop_duplicates("record")
-    receipt, evaluator.provenance = evaluator.provenance, predictor.provenance
+    receipt, evaluator.provenance = evaluator.provenance, predictor.receipt
     predict = partial(predictor.predict_records, job.dataset)
     scores = evaluator.fitted_to(predict)(predict(every), every, model=COMPACT)
     evaluator.provenance = receipt

@@ -41,6 +41,7 @@ COLUMNS = (
     "encoder",
     "profile",
     "commit",
+    "precision",
 )
 
 #: Metrics that are a mean over fixations; the others are over pixels.
@@ -77,7 +78,8 @@ class Evaluator:
             bias of information gain: of the record's own ``condition``, or of all conditions
             ``pooled`` (:data:`CONTROLS`).
         seed: of metrics that draw at random, of halves and fits.
-        provenance: receipt of the model; its encoder, profile and commit go into every row.
+        provenance: receipt of the model (:attr:`csalgan.prediction.Predictor.receipt`); its
+            encoder, profile, commit and precision go into every row.
         workers: threads. The same numbers come out for any number of them.
 
     Raises:
@@ -389,7 +391,7 @@ class Evaluator:
             return pd.DataFrame(columns=list(COLUMNS))
         about = self._rows.loc[table["record"], ["image_id", "condition", "source"]]
         table[about.columns] = about.to_numpy()
-        receipt = self.provenance
+        receipt, yardsticks = self.provenance, baselines.YARDSTICKS
         constants = {
             "model": model,
             "seed": self.seed,
@@ -399,6 +401,7 @@ class Evaluator:
             "encoder": receipt.encoder if receipt else "",
             "profile": receipt.profile if receipt else "",
             "commit": receipt.commit if receipt else commit(),
+            "precision": receipt.precision if receipt and model not in yardsticks else "",
         }
         return table.assign(**constants)[list(COLUMNS)]
 

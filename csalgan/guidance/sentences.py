@@ -133,8 +133,8 @@ class Variant(NamedTuple):
 #: free viewing as the model was trained on it.
 VARIANTS: dict[str, Variant] = {
     "true": Variant("true sentence", lambda row, pool: Sentence(row.text, row.record)),
-    "swapped": Variant("other condition's sentence", swapped),
     "other_image": Variant("another image's sentence", lambda row, pool: pool.lent(row)),
+    "swapped": Variant("other condition's sentence", swapped),
     "shuffled": Variant("words shuffled", shuffled),
     "content": Variant("content words only", content),
     "absent": Variant("empty sentence", lambda row, pool: Sentence("", "")),
