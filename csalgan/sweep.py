@@ -21,7 +21,7 @@ from csalgan import comparison, figures
 from csalgan.config import Profile, Section, Subset, first_fault, load_profile, read_yaml
 from csalgan.data import Dataset, make_split, open_dataset
 from csalgan.errors import CsalganError
-from csalgan.evaluation import Evaluator, summarise
+from csalgan.evaluation import TEXTS, Evaluator, summarise
 from csalgan.figures.scores import sweep_points
 from csalgan.files import write_text
 from csalgan.prediction import Predictor
@@ -206,8 +206,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     for point in wanted:
         if point.name not in missing:
             about = {**dict.fromkeys(spec.grid, ""), **point.values}
-            strings = {"record": str, "image_id": str, "fingerprint": str, "commit": str}
-            table = read_csv(paths[point.folder], dtype=strings)
+            table = read_csv(paths[point.folder], dtype=TEXTS)
             about |= {"seed": point.seed, "subset": point.subset, "point": point.name}
             # A list cannot be grouped by; its text can.
             about = {k: str(v) if isinstance(v, list | tuple) else v for k, v in about.items()}
@@ -226,6 +225,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         profile=base.name,
         seed=min(point.seed for point in wanted),
         commit="/".join(sorted(scores["commit"].unique())),
+        precision="/".join(sorted(trained["precision"].dropna().unique())),
     )
     tables = out / "tables"
     write_csv(tables / "scores.csv", scores, float_format="%.6g")

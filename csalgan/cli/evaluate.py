@@ -11,7 +11,6 @@ from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.errors import CsalganError
 
 PARTS = ("all", "train", "val", "test")
-_TEXTS = dict.fromkeys(("record", "image_id", "condition", "fingerprint", "model"), str)
 _WIDTH = 20  # characters of a cell: "0.684 [0.671, 0.701]"
 
 
@@ -336,11 +335,12 @@ def _check_values(scores, path: Path) -> None:
 
 def _scores(path: Path, subset: str):
     """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
+    from csalgan.evaluation import TEXTS
     from csalgan.spreadsheets import read_csv
 
     path = path / "tables" / "scores.csv" if path.is_dir() else path
     try:
-        scores = read_csv(path, dtype=_TEXTS)
+        scores = read_csv(path, dtype=TEXTS)
     except FileNotFoundError as error:
         raise CsalganError(
             f"{path}: no such file; write it with csalgan evaluate … --out {path.name}."

@@ -11,7 +11,7 @@ from csalgan.evaluation.report import (
     score_companion,
     score_models,
 )
-from csalgan.evaluation.scoring import COLUMNS, CONTROLS, Evaluator, Truth, with_subsets
+from csalgan.evaluation.scoring import COLUMNS, CONTROLS, TEXTS, Evaluator, Truth, with_subsets
 from csalgan.evaluation.statistics import compare, interval, one_model, over_seeds, summarise
 from csalgan.evaluation.tables import (
     COMPACT,
@@ -31,6 +31,7 @@ __all__ = [
     "OURS",
     "PAPER_TABLE_I",
     "TABLE_METRICS",
+    "TEXTS",
     "Evaluator",
     "Explanation",
     "Folder",

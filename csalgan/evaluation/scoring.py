@@ -44,6 +44,11 @@ COLUMNS = (
     "precision",
 )
 
+#: How a CSV of them is read: what is text stays text, ids with leading zeros too.
+TEXTS = dict.fromkeys(
+    [c for c in COLUMNS if c not in ("value", "epsilon", "uniform_share", "n", "seed")], str
+)
+
 #: Metrics that are a mean over fixations; the others are over pixels.
 _OVER_FIXATIONS = frozenset({"auc", "auc_borji", "sauc", "nss", "ig", "ig_uniform"})
 #: Metrics that compare with gaze on other images.

@@ -109,7 +109,8 @@ def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: s
     panels += [("lost_content", "salient"), ("lost_content", "non_salient")]
     have = set(zip(summary.metric, summary.condition, strict=True))
     panels = [panel for panel in panels if panel in have]
-    runs = summary[["model", "subset"]].drop_duplicates().reset_index(drop=True)
+    drawn = [panel in panels for panel in zip(summary.metric, summary.condition, strict=True)]
+    runs = summary.loc[drawn, ["model", "subset"]].drop_duplicates().reset_index(drop=True)
     labels = runs["model"].map(lambda name: _SHORT.get(name, name))
     if runs["subset"].nunique() > 1:
         labels += ", " + runs["subset"]
