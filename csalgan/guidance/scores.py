@@ -88,7 +88,7 @@ def score_models(models: Mapping[str, Ask], records: pd.DataFrame, score: Score)
 def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
     """People as the model: the measured map after another sentence, scored like a prediction.
 
-    ``true`` uses the record's own map (the ceiling), ``swapped`` the map of the condition whose
+    ``true`` uses the record's own map, ``swapped`` the map of the condition whose
     sentence was lent, ``absent`` the map of free viewing. Other variants have no measured map.
     """
     free = dataset.records[dataset.records.condition == "none"].set_index("image_id").record
