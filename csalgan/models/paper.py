@@ -1,4 +1,4 @@
-"""CLIP-SalGAN as the paper describes it, to the last parameter.
+"""CLIP-SalGAN as the paper describes it, to the last parameter of its author's checkpoints.
 
 At 256 × 256 with 512 text dimensions the generator has 918,081 parameters and the
 discriminator 2,171,649. Block names are those of the author's checkpoints, so that their
@@ -31,7 +31,7 @@ def initialise(module: nn.Module, seed: int) -> None:
 
 
 class PaperGenerator(nn.Module):
-    """Image and sentence → saliency map (paper, Figure 4, Equations 1 to 4).
+    """Image and sentence → saliency map (paper, Figure 4, Equations 1, 3 and 4).
 
     Args:
         text_dim: length of the text embedding; a multiple of 4, because the embedding is
@@ -61,12 +61,12 @@ class PaperGenerator(nn.Module):
         return self.conv_vgg2(F.max_pool2d(self.conv_vgg1(image), 2))
 
     def encode_text(self, text: Tensor) -> Tensor:
-        """Equation (2): ``(B, text_dim)`` → ``(B, 128, 1, 1)``."""
+        """Conv₁ of Equation (3): text feature ``(B, text_dim)`` → ``(B, 128, 1, 1)``."""
         places = text.reshape(len(text), self.text_dim // 4, 2, 2)  # (B, D) → (B, D/4, 2, 2)
         return self.text_feature_conv(places)
 
     def fuse(self, image_features: Tensor, text_features: Tensor) -> Tensor:
-        """Equation (3): broadcast the text over all places, concatenate, 256 → 128 channels."""
+        """Equation (3): broadcast the text over all places, concatenate; Conv₂, 256 → 128."""
         # empty_like keeps channels last; of an expanded tensor, cat would make channels first.
         text_everywhere = torch.empty_like(image_features).copy_(text_features)
         both = torch.cat([image_features, text_everywhere], dim=1)
@@ -78,7 +78,7 @@ class PaperGenerator(nn.Module):
         return self.sigmoid(self.conv_scratch(large))
 
     def read(self, features: Tensor, text: Tensor, size: int | None = None) -> Tensor:
-        """Equations (2) to (4): features of images and a sentence for each → maps.
+        """Equations (3) and (4): features of images and of a sentence for each → maps.
 
         ``size`` must be the images' side; the paper's maps have no other.
         """

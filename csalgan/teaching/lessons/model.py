@@ -99,9 +99,10 @@ def small_discriminator(answer: Any, about: About) -> str:
 @exercise(
     "02-3",
     "change code",
-    """Equation (2) is a fully connected layer in disguise. Write `text_as_matrix(generator, text)`
-    that gives what `generator.encode_text(text)` gives, as an array of shape `(B, 128)`, with one
-    matrix product and no convolution. The layer is `generator.text_feature_conv`.""",
+    """The first convolution of Equation (3) is a fully connected layer in disguise. Write
+    `text_as_matrix(generator, text)` that gives what `generator.encode_text(text)` gives, as an
+    array of shape `(B, 128)`, with one matrix product and no convolution. The layer is
+    `generator.text_feature_conv`.""",
 )
 @torch.no_grad()
 def text_as_matrix(answer: Any, about: About) -> str:
@@ -142,7 +143,7 @@ def text_as_matrix(answer: Any, about: About) -> str:
         tolerance=1e-4,
     )
     return (
-        "So the 2 × 2 places of Equation (2) mean nothing: any other order of the numbers would "
+        "So the 2 × 2 places of Conv₁ mean nothing: any other order of the numbers would "
         "do as well."
     )
 
