@@ -17,6 +17,7 @@ from typing import Any
 import papermill
 
 from csalgan import paths, report
+from csalgan.author.clone import find_weights
 from csalgan.config import Profile
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
@@ -35,6 +36,8 @@ NOTEBOOKS = (
     "06_prediction_explorer",
 )
 _PER_SUBSET = "03_adversarial_training"
+#: Notebooks that show the author's material where there is a clone of it.
+_WITH_AUTHOR = ("03_adversarial_training", "04_metric_evaluation")
 #: Notebooks that read the trained runs, and so come after all of the third.
 _READERS = NOTEBOOKS[3:]
 #: What is about sentences alone.
@@ -84,14 +87,17 @@ def plan(profile: Profile, shared: dict[str, Any], *, told: bool = True) -> list
     """The steps of a report, in order.
 
     Args:
-        shared: the parameters every notebook gets.
+        shared: the parameters every notebook gets; ``author`` goes only to those that show it.
         told: whether somebody read a sentence; without, the notebook on sentences is left out.
     """
     folder = paths.notebooks_dir()
     steps: list[Step] = []
+    everything = shared
     for name in NOTEBOOKS:
         if name == _TOLD and not told:
             continue
+        left_out = () if name in _WITH_AUTHOR else ("author",)
+        shared = {key: value for key, value in everything.items() if key not in left_out}
         notebook = folder / f"{name}.ipynb"
         if name == _PER_SUBSET:
             trained = tuple(f"{name}-{subset}" for subset in profile.training.subsets)
@@ -133,6 +139,7 @@ def reproduce(
     fresh: bool = False,
     from_step: str = "",
     jobs: int = 1,
+    author: str | Path | None = None,
 ) -> Path:
     """Run every notebook whose result does not stand yet, and write the report.
 
@@ -144,14 +151,16 @@ def reproduce(
         fresh: do everything again, trainings too.
         from_step: do this step (``04``) and those after it again.
         jobs: how many steps may run at once.
+        author: a clone of the author's repository, for the notebooks that show its material.
 
     Returns:
         The path of ``index.html``.
 
     Raises:
-        CsalganError: bad parameters (before anything runs), a dataset with faults, a folder that
-            is not a report or that somebody works on, or a failing notebook (named with its cell;
-            its partial output is kept, and steps that do not need it are finished).
+        CsalganError: bad parameters (before anything runs), a clone without weights, a dataset
+            with faults, a folder that is not a report or that somebody works on, or a failing
+            notebook (named with its cell; its partial output is kept, and steps that do not need
+            it are finished).
     """
     job = open_job(profile, data, out, overrides)
     asked = {
@@ -159,6 +168,9 @@ def reproduce(
         "data": str(job.dataset.root) if data else "",
         "overrides": list(overrides),
     }
+    if author:
+        find_weights(author)  # or a sentence, before anything runs
+        asked["author"] = str(Path(author).expanduser().resolve())
     steps = plan(job.profile, asked | {"out": str(job.out)}, told=job.dataset.has_sentences)
     if not job.dataset.has_sentences:
         print(f"{_TOLD}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
@@ -177,10 +189,10 @@ def look(job: Job, asked: dict[str, Any]) -> list[Planned]:
     planned = []
     told = job.dataset.has_sentences
     for step in plan(job.profile, asked | {"out": str(job.out)}, told=told):
-        subset = {k: v for k, v in step.parameters.items() if k == "subset"}
+        own = {k: v for k, v in step.parameters.items() if k in ("subset", "author")}
         reads = [keys[name] for name in step.reads]
         profile = job.profile.as_dict() | {"pretraining": job.provenance.pretraining}
-        key = step_key(step.notebook, subset, profile, job.dataset.fingerprint, reads)
+        key = step_key(step.notebook, own, profile, job.dataset.fingerprint, reads)
         keys[step.name] = key
         # A step whose sources are to be made again is made again too.
         sources = {one.step.name: one.current for one in planned}

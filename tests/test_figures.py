@@ -14,7 +14,7 @@ from csalgan.data.records import CONDITIONS
 from csalgan.errors import CsalganError
 from csalgan.figures import base
 from csalgan.figures import exploration as draw
-from csalgan.figures.training import loss_curves
+from csalgan.figures.training import loss_curves, validation_curves
 from csalgan.provenance import Provenance
 
 PROVENANCE = Provenance("embedded (synthetic, seed 0)", "0123456789ab", "hashing", "demo", 3, "abc")
@@ -264,10 +264,18 @@ def test_exploration_figures(dataset, prepared):
 def test_loss_curves_of_a_short_and_a_long_run(epochs):
     epoch = np.arange(1, epochs + 1)
     history = pd.DataFrame({"epoch": epoch, "generator": 1.0, "discriminator": 1.4 / epoch})
+    old = drawn(loss_curves(history, "Paper model, total"))  # before last batches were recorded
+    assert old.get_suptitle() == "Paper model, total"
+    last = {"last_generator": 5 / epoch, "last_discriminator": 0.5, "val_fooling": 4.0}
+    log = pd.DataFrame({"epoch": np.arange(1, 51), **dict.fromkeys(last, 2.0)})
+    fig = drawn(loss_curves(history.assign(**last), "Both", log=log, run="epoch_50"))
+    ours, theirs = fig.axes
+    assert ours.get_ylim() == theirs.get_ylim()
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["ours", "the author's, on SJTU-TIS (epoch_50)"]
+    drawn_last = next(line for line in ours.lines if line.get_label() == "generator, last batch")
+    assert drawn_last.get_ydata().tolist() == (5 / epoch).tolist()
     history = history.assign(content=0.5 / epoch, val_content=np.nan, val_cc=epoch / 100)
-    history = history.assign(val_nss=epoch / 50, seconds=1.0)
-    fig = drawn(loss_curves(history, "Paper model, total"))
-    assert fig.get_suptitle() == "Paper model, total"
+    fig = drawn(validation_curves(history.assign(val_nss=epoch / 50), "Validation"))
     labels = [text.get_text() for ax in fig.axes for text in ax.get_legend().get_texts()]
     assert f"best CC, epoch {epochs}" in labels
 

@@ -10,6 +10,7 @@ from csalgan.author.clone import (
     read_picture,
     weights_of,
 )
+from csalgan.author.convergence import last_third
 from csalgan.author.reading import SIZE, clip_or_none, photographs_of, with_mean_sentence
 from csalgan.author.scoring import MEAN_MAP, Bench, Maps, Scores, score_clone
 
@@ -24,6 +25,7 @@ __all__ = [
     "Weights",
     "clip_or_none",
     "find_weights",
+    "last_third",
     "logged_runs",
     "photographs_of",
     "read_log",

@@ -28,6 +28,10 @@ def reproduce(
     from_step: Annotated[
         str, typer.Option("--from", metavar="STEP", help="Do this step (04) and later ones again.")
     ] = "",
+    author: Annotated[
+        Path | None,
+        typer.Option(help="A clone of the author's repository: its logs, weights and pictures."),
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps at once.")] = 1,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
@@ -46,6 +50,7 @@ def reproduce(
         fresh=fresh,
         from_step=from_step,
         jobs=jobs,
+        author=author,
     )
     print(f"report: {index}")
 

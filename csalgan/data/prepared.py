@@ -8,7 +8,7 @@ A folder holds four files that are read through memory maps::
     index.npz       offsets into the three, native sizes, which image a record belongs to
 
 Pictures are resized with antialiased bilinear filtering to a square, aspect ratio not kept, as the
-published code does. JPEG at this quality changes a channel by 1.5 of 255 grey levels on average (on
+author's code does. JPEG at this quality changes a channel by 1.5 of 255 grey levels on average (on
 SJTU-TIS at 256 px); it keeps the 510 images there at 44 MB, where raw arrays take 200 MB.
 """
 

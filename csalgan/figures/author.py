@@ -1,11 +1,23 @@
 """Figures about the author's weights, logs and pictures."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from csalgan.data.records import SUBSETS
 from csalgan.evaluation.tables import SUBSET_LABELS
-from csalgan.figures.base import ACCENTS, INK, Figure, figure, themed
+from csalgan.figures.base import (
+    ACCENTS,
+    INK,
+    Figure,
+    bare,
+    figure,
+    show_image,
+    show_map,
+    themed,
+    wrapped,
+)
 
 
 @themed
@@ -40,4 +52,28 @@ def draws(draws: pd.DataFrame, table: pd.DataFrame, run: str) -> Figure:
     for ax, subset in zip(axes[0], subsets, strict=True):
         ax.set_title(SUBSET_LABELS[subset])
     axes[-1][0].set_xlabel("dots: one repeat each, bar: their mean, dashed: printed")
+    return fig
+
+
+@themed
+def pictures(
+    image: np.ndarray, rows: Mapping[str, Mapping[str, np.ndarray]], sentences: Mapping[str, str]
+) -> Figure:
+    """The paper's Figures 10 to 12: a column a sentence, a row a source of maps.
+
+    Args:
+        image: the photograph; stands in the first row.
+        rows: of :func:`csalgan.author.pictures.collect`.
+        sentences: condition → what was read.
+    """
+    n = len(rows) + 1
+    fig = figure(3.2 * len(sentences), 2.4 * n, title="The paper's Figures 10 to 12")
+    axes = fig.subplots(n, len(sentences), squeeze=False)
+    for k, (condition, sentence) in enumerate(sentences.items()):
+        show_image(axes[0][k], image, title=wrapped(f"“{sentence}”", 36))
+        for row, (name, maps) in zip(axes[1:], rows.items(), strict=True):
+            if condition in maps:
+                show_map(row[k], maps[condition], title=wrapped(name, 36))
+            else:
+                bare(row[k]).axis("off")
     return fig

@@ -69,26 +69,29 @@ def profile_values(summary: pd.DataFrame, labels: Mapping[str, str], title: str)
 
 @themed
 def beside_the_paper(
-    table: pd.DataFrame, paper: pd.Series, labels: Mapping[str, str], *, metric: str
+    table: pd.DataFrame, paper: pd.Series | None, labels: Mapping[str, str], *, metric: str
 ) -> Figure:
     """One metric of Table I drawn: models, baselines and the ceiling, the paper's value as a line.
 
     Args:
         table: from :func:`csalgan.evaluation.summarise` by ``model`` and ``subset``, one profile.
-        paper: the paper's number for each subset.
+        paper: the paper's number for each subset; None for scores on drawn scenes, which must not
+            stand beside it.
         labels: model → what it is called.
         metric: heads the figure.
     """
     subsets = table["subset"].drop_duplicates().tolist()
     models = [name for name in labels if name in set(table["model"])]
-    fig = figure(12, 0.32 * len(models) + 1.5, title=f"{metric}: the line is what the paper prints")
+    title = metric if paper is None else f"{metric}: the line is what the paper prints"
+    fig = figure(12, 0.32 * len(models) + 1.5, title=title)
     panels = np.atleast_1d(fig.subplots(1, len(subsets), sharey=True, sharex=True))
     for ax, subset in zip(panels, subsets, strict=True):
         for k, model in enumerate(models):
             mine = table[(table.subset == subset) & (table.model == model)]
             colour = _BLUE if model not in _SHORT else _RED if model == "mean_map" else MUTED
             _interval(ax, mine, [k] * len(mine), colour, "o")
-        ax.axvline(paper[subset], color=INK, lw=1, ls="--")
+        if paper is not None:
+            ax.axvline(paper[subset], color=INK, lw=1, ls="--")
         ax.set(title=subset, yticks=range(len(models)), yticklabels=[labels[m] for m in models])
         ax.grid(axis="y", visible=False)
     panels[0].invert_yaxis()

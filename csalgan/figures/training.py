@@ -7,24 +7,59 @@ from matplotlib.ticker import MaxNLocator
 from csalgan.figures.base import ACCENTS, MUTED, Figure, figure, themed
 
 _BLUE, _RED, _GREEN = ACCENTS[:3]
+#: What the author's code logs and draws, and the epoch's mean that stands behind it in ours.
+_DRAWN = (
+    ("last_generator", "generator", "generator, last batch", _BLUE, "o"),
+    ("last_discriminator", "discriminator", "discriminator, last batch", _RED, "s"),
+    ("val_fooling", None, "validation, mean", _GREEN, "^"),
+)
 
 
 @themed
-def loss_curves(history: pd.DataFrame, title: str) -> Figure:
-    """The adversarial game, the content loss, and what validation says, epoch by epoch.
+def loss_curves(
+    history: pd.DataFrame, title: str, *, log: pd.DataFrame | None = None, run: str = ""
+) -> Figure:
+    """What the author's Figures 6 to 9 draw: three losses over epochs in one panel.
 
     Args:
-        history: a row per epoch with ``epoch``, ``generator``, ``discriminator``, ``content``,
-            ``val_content``, ``val_cc``, ``val_nss``; NaN where something was not computed.
+        history: a row per epoch with ``epoch``, ``generator``, ``discriminator`` and, in runs that
+            recorded them, ``last_generator``, ``last_discriminator``, ``val_fooling``.
+        title: heads the figure.
+        log: the author's, of :func:`csalgan.author.read_log`; it then stands beside, on one scale.
+        run: the log's name.
+    """
+    fig = figure(12 if log is not None else 7.5, 3.8, title=title)
+    panels = fig.subplots(1, 1 if log is None else 2, sharey=True, squeeze=False)[0]
+    tables = [(panels[0], history, "ours")]
+    if log is not None:
+        tables.append((panels[1], log, f"the author's, on SJTU-TIS ({run})"))
+    for ax, table, whose in tables:
+        for column, mean, label, colour, marker in _DRAWN:
+            if mean in table:
+                faint = {"color": colour, "alpha": 0.35, "lw": 3}
+                ax.plot(table.epoch, table[mean], label=f"{mean}, epoch's mean", **faint)
+            if column in table:
+                _line(ax, table, column, colour, label, marker)
+        # At 2 ln 2 the discriminator cannot tell the measured maps from the drawn ones.
+        ax.axhline(2 * np.log(2), color=MUTED, lw=0.8, ls=":", label="discriminator at chance")
+        ax.set(title=whose, xlabel="epoch")
+        _epochs(ax, table)
+        ax.legend(loc="best", handlelength=1.3)
+    panels[0].set_ylabel("loss (nats)")
+    return fig
+
+
+@themed
+def validation_curves(history: pd.DataFrame, title: str) -> Figure:
+    """The content loss, and what validation says, epoch by epoch.
+
+    Args:
+        history: ``epoch``, ``content``, ``val_content``, ``val_cc``, ``val_nss``; NaN where
+            something was not computed.
         title: heads the figure.
     """
-    fig = figure(12, 3.2, title=title)
-    game, content, cc, nss = fig.subplots(1, 4)
-    _line(game, history, "generator", _BLUE, "generator", "o")
-    _line(game, history, "discriminator", _RED, "discriminator", "s")
-    # At 2 ln 2 the discriminator cannot tell the measured maps from the drawn ones.
-    game.axhline(2 * np.log(2), color=MUTED, lw=0.8, ls=":", label="discriminator at chance")
-    game.set(title="adversarial losses", ylabel="loss (nats)")
+    fig = figure(10.5, 3.2, title=title)
+    content, cc, nss = fig.subplots(1, 3)
     _line(content, history, "content", _BLUE, "training", "o")
     _line(content, history, "val_content", _GREEN, "validation", "^")
     content.set(title="content loss (BCE with the map)", ylabel="loss (nats)")
@@ -33,16 +68,21 @@ def loss_curves(history: pd.DataFrame, title: str) -> Figure:
     cc.set(title="CC on validation", ylabel="CC")
     nss.set(title="NSS on validation", ylabel="NSS")
     best = history.epoch[history.val_cc.idxmax()] if history.val_cc.notna().any() else None
-    for ax in (game, content, cc, nss):
-        ax.set(xlabel="epoch", xlim=(history.epoch.min() - 0.5, history.epoch.max() + 0.5))
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
-        if best is not None and ax is not game:
+    for ax in (content, cc, nss):
+        ax.set(xlabel="epoch")
+        _epochs(ax, history)
+        if best is not None:
             ax.axvline(best, color=MUTED, lw=0.8, ls="--", label=f"best CC, epoch {best}")
         ax.legend(loc="best", handlelength=1.3)
     return fig
 
 
-def _line(ax, history: pd.DataFrame, column: str, colour: str, label: str, marker: str) -> None:
+def _epochs(ax, table: pd.DataFrame) -> None:
+    ax.set_xlim(table.epoch.min() - 0.5, table.epoch.max() + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+
+
+def _line(ax, table: pd.DataFrame, column: str, colour: str, label: str, marker: str) -> None:
     # Markers only where there are few epochs: a single one would otherwise be invisible.
-    marker = marker if len(history) <= 12 else None
-    ax.plot(history.epoch, history[column], color=colour, label=label, marker=marker)
+    marker = marker if len(table) <= 12 else None
+    ax.plot(table.epoch, table[column], color=colour, label=label, marker=marker)

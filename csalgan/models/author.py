@@ -42,14 +42,14 @@ def load_published_generator(path: str | os.PathLike) -> PaperGenerator:
     except RuntimeError as error:
         raise CsalganError(
             f"{path}: its tensors are not the author's generator's "
-            f"({_first_difference(generator.state_dict(), state)}); use the file as published."
+            f"({_first_difference(generator.state_dict(), state)}); use the file as it is."
         ) from error
     return generator.eval()
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise CsalganError(f"{path}: no such file; give the path of a published checkpoint.")
+        raise CsalganError(f"{path}: no such file; give the path of a checkpoint.")
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)

@@ -20,7 +20,7 @@ _BATCH = 64
 class ClipEncoder:
     """Text tower of ViT-B/32 with OpenAI's weights: the paper's text encoder.
 
-    Embeddings are those of ``encode_text``, not scaled to length 1, as the published code uses
+    Embeddings are those of ``encode_text``, not scaled to length 1, as the author's code uses
     them.
 
     Args:

@@ -1,0 +1,61 @@
+"""The author's weights among the rows of a report's Table I."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from csalgan.author import Scores, rows
+from csalgan.author.pictures import PICTURE, correlations
+from csalgan.evaluation.tables import PAPER_ROW
+
+
+def scores() -> Scores:
+    keys = {"run": "run", "subset": "sal", "text": "mean"}
+    table = pd.DataFrame(
+        [
+            keys | {"protocol": "author", "metric": "AUC", "value": 0.7, "sd": 0.01},
+            keys | {"protocol": "tuebingen", "metric": "AUC", "value": 0.8, "sd": np.nan},
+        ]
+    )
+    ends = {"condition": "all", "metric": "AUC", "mean": 0.8, "low": 0.75, "high": 0.85}
+    return Scores(table, table[:0], table[:0], pd.DataFrame([keys | ends]), table[:0])
+
+
+def table_one(profile: str) -> pd.DataFrame:
+    names = ["ours", PAPER_ROW, "uniform"]
+    cells = {"Total": 0.5, "Sal": 0.6, "Sal_low": 0.5, "Sal_high": 0.7}
+    parts = [
+        {"profile": profile, "metric": m, "row": n} | cells for m in ("AUC", "CC") for n in names
+    ]
+    return pd.DataFrame(parts)
+
+
+@pytest.mark.parametrize(
+    ("profile", "value", "low"), [("paper", 0.7, None), ("tuebingen", 0.8, 0.75)]
+)
+def test_rows_stand_below_the_papers_under_the_profile_of_their_protocol(profile, value, low):
+    found = rows.below_the_paper(table_one(profile), rows.of_weights(scores(), profile))
+    assert found["metric"].tolist() == ["AUC"] * 4 + ["CC"] * 3
+    theirs = found.iloc[2]
+    assert found["row"][1] == PAPER_ROW
+    assert theirs["row"].startswith("author's weights (run), mean sentence")
+    assert theirs["Sal"] == value
+    assert np.isnan(theirs["Total"])
+    assert (theirs["Sal_low"] == low) if low else np.isnan(theirs["Sal_low"])
+
+
+def test_no_row_stands_under_a_profile_that_no_protocol_has():
+    assert rows.of_weights(scores(), "mit").empty
+
+
+def test_maps_are_correlated_with_each_of_the_two_pictures():
+    random = np.random.default_rng(0)
+    pictures = {
+        c: random.integers(0, 256, (48, 64)).astype(np.uint8) for c in ("salient", "non_salient")
+    }
+    own = {"general": pictures["salient"][::2, ::2]}  # another size
+    found = correlations({PICTURE: pictures, "ours": own})
+    same = found[(found["map"] == PICTURE) & (found["sentence"] == found["picture"])]
+    assert same["correlation"].tolist() == pytest.approx([1, 1])
+    mine = found[found["map"] == "ours"].set_index("picture")["correlation"]
+    assert mine["salient"] > 0.15 > abs(mine["non_salient"])
