@@ -6,7 +6,16 @@ import pytest
 
 from csalgan.author import Scores, rows
 from csalgan.author.pictures import PICTURE, correlations
+from csalgan.config import load_profile
 from csalgan.evaluation.tables import PAPER_ROW
+from csalgan.pipeline import check_parameters, plan
+
+
+def test_the_clone_goes_to_the_notebooks_that_show_it():
+    asked = {"profile": "smoke", "data": "", "out": "out", "overrides": [], "author": "clone"}
+    steps = plan(load_profile("smoke"), asked)
+    check_parameters(steps)
+    assert {step.name[:2] for step in steps if "author" in step.parameters} == {"03", "04"}
 
 
 def scores() -> Scores:

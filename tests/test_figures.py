@@ -271,7 +271,8 @@ def test_loss_curves_of_a_short_and_a_long_run(epochs):
     fig = drawn(loss_curves(history.assign(**last), "Both", log=log, run="epoch_50"))
     ours, theirs = fig.axes
     assert ours.get_ylim() == theirs.get_ylim()
-    assert [ax.get_title(loc="left") for ax in fig.axes] == ["ours", "the author's, on SJTU-TIS (epoch_50)"]
+    titles = [ax.get_title(loc="left") for ax in fig.axes]
+    assert titles == ["ours", "the author's, on SJTU-TIS (epoch_50)"]
     drawn_last = next(line for line in ours.lines if line.get_label() == "generator, last batch")
     assert drawn_last.get_ydata().tolist() == (5 / epoch).tolist()
     history = history.assign(content=0.5 / epoch, val_content=np.nan, val_cc=epoch / 100)
