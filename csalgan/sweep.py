@@ -29,6 +29,7 @@ from csalgan.provenance import Provenance, commit
 from csalgan.runner.processes import Task, tie_to_parent
 from csalgan.spreadsheets import read_csv, write_csv
 from csalgan.training import part_rows, train
+from csalgan.training.pretraining import names_of, other_sets
 
 Seeds = Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=0)], ...]
 
@@ -225,6 +226,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         profile=base.name,
         seed=min(point.seed for point in wanted),
         commit="/".join(sorted(scores["commit"].unique())),
+        pretraining=names_of(other_sets(base, dataset)),
         precision="/".join(sorted(trained["precision"].dropna().unique())),
     )
     tables = out / "tables"
