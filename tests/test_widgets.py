@@ -233,7 +233,7 @@ def view():
 def test_the_difference_is_b_minus_a_and_a_words_is_with_minus_without(view):
     assert view.difference[:, :10] == pytest.approx(-4)  # a quarter held all attention
     assert view.difference[:, 30:] == pytest.approx(4)
-    panel = dict(view.panels())["difference"]
+    panel = view.panel("difference")
     assert panel.title == "Difference: B minus A"
     assert (panel.low, panel.high[:4]) == ("−5", "+5 ×")
     assert "100 % of all attention moves, to the upper right" in panel.alt
@@ -245,7 +245,7 @@ def test_the_difference_is_b_minus_a_and_a_words_is_with_minus_without(view):
     word = replace(view, word=Word("dog", 0, nothing))
     assert word.difference[:, :10] == pytest.approx(3)
     assert word.limit == view.limit  # one scale while the pointer moves over words
-    assert "because of “dog” in A" in dict(word.panels())["difference"].title
+    assert "because of “dog” in A" in word.panel("difference").title
 
 
 def test_a_peak_does_not_make_the_other_differences_pale():
@@ -257,11 +257,11 @@ def test_a_peak_does_not_make_the_other_differences_pale():
 
 
 def test_a_view_without_gaze_has_no_measured_panel(view):
-    assert list(dict(view.panels())) == ["A", "B", "difference"]
+    assert list(view.names) == ["A", "B", "difference"]
     truth = Measured("measured", view.maps[0], np.array([[3, 4]]))
     with_it = replace(view, measured=truth, dots=True)
-    assert list(dict(with_it.panels())) == ["A", "B", "difference", "measured"]
-    assert (dict(with_it.panels())["A"].pixels != dict(view.panels())["A"].pixels).any()
+    assert list(with_it.names) == ["A", "B", "difference", "measured"]
+    assert (with_it.panel("A").pixels != view.panel("A").pixels).any()
 
 
 def test_what_is_pointed_at_is_read_off_all_maps(view):
@@ -281,7 +281,7 @@ def test_a_snapshot_says_all_that_decided_it_and_shows_what_was_shown(view):
     assert content == widgets.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
     left = np.asarray(saved.convert("RGB"))[:, :560]
     for pixel in (15, 5), (15, 35):
-        assert (np.abs(left - dict(view.panels())["A"].pixels[pixel].astype(int)) < 4).all(2).any()
+        assert (np.abs(left - view.panel("A").pixels[pixel].astype(int)) < 4).all(2).any()
 
 
 def test_maps_are_kept_as_arrays_and_as_16_bit_pictures(view):
@@ -370,7 +370,7 @@ def test_it_opens_with_two_sentences_four_pictures_and_scores(explorer, job):
 def test_the_packages_weights_and_an_image_they_were_tested_on_come_first(embedded, tmp_path):
     explorer = ready(widgets.Explorer(lambda: open_job("smoke", str(embedded), str(tmp_path))))
     assert explorer.model.value == "compact-minilm (comes with csalgan)"
-    first = explorer.predictors.models[explorer.model.value]
+    first = explorer.session.predictors.models[explorer.model.value]
     assert first.drawn(explorer.job.dataset)[explorer.gallery.chosen] == "test"
 
 

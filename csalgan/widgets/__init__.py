@@ -3,7 +3,8 @@
 Each layer is usable without the next: :mod:`.pictures` (from arrays to pixels), :mod:`.cached`
 (models, what they predicted, the gaze to compare with), :mod:`.view` (a state of the explorer and
 everything it shows), :mod:`.keep` (the same as files), :mod:`.parts` (the controls ipywidgets
-lacks), :mod:`.worker` (threads in which the newest question counts) and :mod:`.explorer`.
+lacks), :mod:`.worker` (threads in which the newest question counts), :mod:`.session` (what is
+known and computed) and :mod:`.explorer` (the widgets).
 
 Names are imported on first use: the explorer's controls need none of what loads slowly.
 """

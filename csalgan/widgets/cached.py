@@ -226,10 +226,6 @@ class Truth:
             metrics=list(SHOWN_METRICS),
         )
 
-    def prepare(self) -> None:
-        """Read what scores compare with: the fixations of all other images."""
-        _ = self._pool
-
     def _picture(self, record: str) -> Picture:
         # The records of an image show the same photograph, so their predictions are shared.
         row = self.dataset.row(record)

@@ -49,8 +49,8 @@ class Controls:
             **{"value": 0.6, "min": 0, "max": 1, "step": 0.02},
         )
         self.threshold = Slider(
-            label="threshold, %",
-            help="hides the places below this percentile of the map",
+            label="threshold",
+            help="hides the places below this percentile of a map",
             **{"value": 0, "min": 0, "max": 99, "step": 1},
         )
         self.zoom = Slider(

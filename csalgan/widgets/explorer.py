@@ -8,7 +8,7 @@ import html
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,34 +19,12 @@ from csalgan.widgets.worker import Newest
 if TYPE_CHECKING:
     from csalgan.job import Job
     from csalgan.widgets.cached import Model
-    from csalgan.widgets.view import View, Word
+    from csalgan.widgets.session import Wanted
+    from csalgan.widgets.view import View
 
 #: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
 LONGEST_SENTENCE = 50
-_CHUNK = 8  # words weighed at once, between looks at whether something newer was asked
 _AHEAD = 2  # pictures looked at before they are asked for
-_PARTS = {
-    "train": "this model was <b>trained</b> on the image",
-    "val": "the image is in this model's <b>validation</b> part",
-    "test": "the image is in this model's <b>test</b> part",
-    "new": "this model has never seen data like these",
-}
-
-
-class Wanted(NamedTuple):
-    """What the controls ask for, taken at one moment."""
-
-    picture: object
-    record: str
-    model: str
-    sentences: tuple[str, str]
-    strength: float
-    opacity: float
-    threshold: float
-    cmap: str
-    dots: bool
-    active: tuple[int, ...]
-    side: int
 
 
 class Explorer(Controls):
@@ -83,7 +61,8 @@ class Explorer(Controls):
         self._models, self._weights = models, weights
         self._uploaded = None
         self._quiet = True  # until there is something to ask
-        self._scores: dict[str, dict[str, float]] = {}
+        self._clearing = False
+        self._scored: tuple = (None, "", {})
         super().__init__()
         self._drawing, self._scoring, self._finding = (Newest(self._failed) for _ in range(3))
         self._drawing.ask(self._start(record))
@@ -99,7 +78,7 @@ class Explorer(Controls):
         asks = (*self.sentences, self.model, self.strength, self.opacity, self.threshold)
         for control in (*asks, self.colours, self.dots, self.condition):
             control.observe(self._on_view, "value")
-        self.panels.observe(self._on_view, "active")
+        self.panels.observe(self._on_word, "active")
         self.panels.observe(self._on_zoom, "zoom")
         self.panels.observe(self._on_pointer, "pointer")
         self.zoom.observe(self._on_zoom, "value")
@@ -121,6 +100,10 @@ class Explorer(Controls):
                         sentence.value if sentence.value in dict(own.options).values() else None
                     )
 
+    def _on_word(self, change) -> None:
+        if not self._clearing:
+            self._on_view(change)
+
     def _on_own(self, change) -> None:
         if change["new"] is not None and not self._quiet:
             with self._together():
@@ -129,7 +112,7 @@ class Explorer(Controls):
     def _on_picture(self, change) -> None:
         if not self._quiet:
             with self._together():
-                self._choose(self._best_record(change["new"]))
+                self._choose(self.session.best_record(change["new"]))
 
     def _on_zoom(self, change) -> None:
         self.zoom.value = self.panels.zoom = change["new"]
@@ -174,20 +157,22 @@ class Explorer(Controls):
     def _file(self, what: str) -> tuple[bytes, str]:
         from csalgan.widgets import keep
 
-        view = self.view
+        view, (scored, record, scores) = self.view, self._scored
         if view is None:
             raise CsalganError("nothing is drawn yet; wait for the pictures.")
         if what == "maps":
             return keep.maps(view), "csalgan-maps.zip"
         if what == "scores":
-            if not self._scores:
+            if scored is not view or not scores:
                 raise CsalganError(
                     "there are no scores to save: they are not computed yet, or nobody's gaze is "
                     "known for this picture."
                 )
-            return keep.scores_csv(view, self._scores, self._record()), "csalgan-scores.csv"
-        provenance = self.predictors.predictor(view.model).provenance
-        return keep.snapshot(view, provenance, self._shown_data(), self._scores), "csalgan.png"
+            return keep.scores_csv(view, scores, record), "csalgan-scores.csv"
+        provenance = self.session.predictors.predictor(view.model).provenance
+        shown = self.session.shown("" if self._uploaded else record)
+        png = keep.snapshot(view, provenance, shown, scores if scored is view else None)
+        return png, "csalgan.png"
 
     @contextmanager
     def _together(self):
@@ -208,90 +193,51 @@ class Explorer(Controls):
         """Open the data and the models, then show the first picture."""
         self._busy("Opening the data …")
         yield
-        from csalgan.data.records import CONDITIONS
         from csalgan.figures import MAPS
-        from csalgan.figures.base import CONDITION_LABELS
-        from csalgan.widgets.cached import CachedPredictors, Truth, on_offer
+        from csalgan.widgets.cached import on_offer
+        from csalgan.widgets.session import Session
 
-        self.job = self._open()
-        self._labels = CONDITION_LABELS
-        records = self.job.dataset.records
-        self._of_image = dict(tuple(records.groupby("image_id", sort=False)))
+        self.job = job = self._open()
         self._busy("Loading the models …")
-        models = self._models or on_offer(self.job, weights=self._weights)
-        self.predictors, self.truth = CachedPredictors(models), Truth(self.job)
-        kind = "drawn scenes and simulated gaze" if self.job.dataset.synthetic else "photographs"
-        about = f"Shown are {kind}: {self.job.dataset.name}."
+        models = self._models or on_offer(job, weights=self._weights)
+        self.session = Session(job, models)
+        kind = "drawn scenes and simulated gaze" if job.dataset.synthetic else "photographs"
+        about = f"Shown are {kind}: {job.dataset.name}."
         self.intro.value = INTRO.format(data=html.escape(about))
-        for control, names in ((self.model, self.predictors.names), (self.colours, MAPS)):
+        for control, names in ((self.model, tuple(models)), (self.colours, MAPS)):
             control.options = names
             control.value = names[0]
-        self._order = {c: number for number, c in enumerate(CONDITIONS)}
-        self._choose(record or self._best_record(self._first_image()))
+        self._choose(record or self.session.best_record(self.session.first_image()))
         self._watch()
         self._quiet = False
         self._finding.ask(self._find("", self.gallery.wanted))
         yield from self._show(self._wanted())
 
-    def _first_image(self) -> str:
-        """The example image where the first model was tested on it, else one that it was."""
-        drawn = self.predictors.models[self.model.value].drawn(self.job.dataset)
-        four = [i for i, rows in self._of_image.items() if len(rows) == 4] or list(self._of_image)
-        tested = [image for image in four if drawn[image] == "test"] or four
-        try:
-            example = self.job.example_image()
-        except CsalganError:  # no image has all four records
-            return tested[0]
-        return example if example in tested else tested[0]
-
-    def _best_record(self, image_id: str) -> str:
-        """The record of an image whose sentence names the most conspicuous thing."""
-        rows = self._of_image[image_id]
-        last = rows["condition"].map(self._order).idxmax()
-        return rows.loc[last, "record"]
-
-    def _record(self) -> str:
-        return "" if self._uploaded else self.condition.value
-
     def _choose(self, record: str) -> None:
         """Show a record: A is the sentence its viewers had read, B another one of the image."""
-        row = self.job.dataset.row(record)
         self._uploaded = None
-        siblings = self._of_image[row["image_id"]]
-        self.condition.options = [
-            (self._labels[one.condition], one.record) for one in siblings.itertuples(index=False)
-        ]
+        self.condition.options = self.session.records(record)
         self.condition.value = record
-        told = siblings[siblings["condition"] != "none"]
-        others = told[told["record"] != record]["text"].tolist()
-        away = told[told["condition"] == "non_salient"]["text"].tolist()
-        second = next((text for text in [*away, *others] if text != row["text"]), "")
-        for own, sentence, text in zip(
-            self.own, self.sentences, (row["text"], second), strict=True
-        ):
-            own.options = [("no sentence", "")] + [
-                (f"{self._labels[one.condition]}: {one.text}", one.text)
-                for one in told.itertuples(index=False)
-            ]
+        texts = self.session.opening(record)
+        for own, sentence, text in zip(self.own, self.sentences, texts, strict=True):
+            own.options = self.session.sentences(record)
             own.value = sentence.value = text
-        self.gallery.chosen = row["image_id"]
+        self.gallery.chosen = self.job.dataset.row(record)["image_id"]
         self.dots.disabled = self.condition.disabled = False
 
     def _find(self, words: str, wanted: int) -> Iterator[None]:
-        """Thumbnails of the images with a sentence that holds all words; test images first."""
+        """Thumbnails of the images with a sentence that holds all words."""
         from csalgan.widgets.pictures import encode, thumbnail
 
-        drawn = self.predictors.models[self.model.value].drawn(self.job.dataset)
-        told = {image: " / ".join(filter(None, r["text"])) for image, r in self._of_image.items()}
-        parts = words.lower().split()
-        found = [i for i in told if all(part in f"{i} {told[i]}".lower() for part in parts)]
-        found.sort(key=lambda image: drawn[image] != "test")
+        found = self.session.find(words)
         size, cells = tuple(self.gallery.size), []
-        for image in found[:wanted]:
-            cells.append(thumbnail(self._of_image[image]["image_path"].iloc[0], size))
+        shown = list(found.items())[:wanted]
+        for image, _ in shown:
+            path = self.session.of_image[image]["image_path"].iloc[0]
+            cells.append(thumbnail(path, size))
             yield
         self.gallery.found = len(found)
-        self.gallery.items = [{"id": i, "label": f"{i}: {told[i]}"} for i in found[:wanted]]
+        self.gallery.items = [{"id": image, "label": f"{image}: {told}"} for image, told in shown]
         self.gallery.sheet = encode(np.hstack(cells) if cells else np.zeros((1, 1, 3), np.uint8))
 
     # Showing.
@@ -299,53 +245,51 @@ class Explorer(Controls):
     def _ask(self) -> None:
         self._drawing.ask(self._show(self._wanted()))
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> "Wanted":
         from csalgan.widgets.pictures import VIEW_SIDE
+        from csalgan.widgets.session import Wanted
 
-        record = self._record()
         return Wanted(
             picture=self._uploaded,
-            record=record,
+            record="" if self._uploaded else self.condition.value,
             model=self.model.value,
             sentences=tuple(" ".join(one.value.split()) for one in self.sentences),
             strength=self.strength.value,
             opacity=self.opacity.value,
             threshold=self.threshold.value,
             cmap=self.colours.value,
-            dots=self.dots.value,
+            dots=self.dots.value and not self._uploaded,
             active=tuple(self.panels.active),
             side=VIEW_SIDE if self.zoom.value == 1 else 2 * VIEW_SIDE,
         )
 
-    def _show(self, wanted: Wanted) -> Iterator[None]:
+    def _show(self, wanted: "Wanted") -> Iterator[None]:
         """Everything on the screen, what is waited for most first."""
         from csalgan.widgets.pictures import encode, gradient
 
         self._busy("Computing …")
         cut = [" ".join(text.split()[:LONGEST_SENTENCE]) for text in wanted.sentences]
         long = [s for s, one, text in zip("AB", cut, wanted.sentences, strict=True) if one != text]
-        wanted = wanted._replace(sentences=tuple(cut))
-        view = yield from self._viewed(wanted)
-        self.view = view
+        wanted = self._worded(wanted._replace(sentences=tuple(cut)))
         panels = []
-        for name, panel in view.panels():
-            self._draw(name, encode(panel.pixels))
-            about = {key: getattr(panel, key) for key in ("title", "alt", "low", "high")}
-            panels.append({"name": name, "colours": gradient(panel.cmap), **about})
+        for view, names in self.session.stages(wanted):
             yield
-        self.panels.panels = panels
-        weights = self.predictors.models[view.model].weights
-        self.keep.line = view.python(weights)
-        self._say(
-            f"Sentence {' and '.join(long)} is too long: only its first {LONGEST_SENTENCE} words "
-            "are read."
-            if long
-            else ""
-        )
-        self._scoring.ask(self._score(view, wanted))
+            for name in names:
+                panel = view.panel(name)
+                self._draw(name, encode(panel.pixels))
+                about = {key: getattr(panel, key) for key in ("title", "alt", "low", "high")}
+                panels.append({"name": name, "colours": gradient(panel.cmap), **about})
+                yield
+        self.view, self.panels.panels = view, panels
+        self.keep.line = view.python(self.session.predictors.models[view.model].weights)
+        said = f"is too long: only its first {LONGEST_SENTENCE} words are read."
+        self._say(f"Sentence {' and '.join(long)} {said}" if long else "")
+        self._scoring.ask(self._score(view, wanted.record))
         self._busy("")
         yield
-        yield from self._weigh_words(view)
+        shares = yield from self.session.shares(view)
+        if self.panels.shares != shares:
+            self.panels.shares = shares
         yield from self._look_ahead(view)
 
     def _draw(self, name: str, content: bytes) -> None:
@@ -353,76 +297,27 @@ class Explorer(Controls):
         if getattr(self.panels, name) != content:
             setattr(self.panels, name, content)
 
-    def _viewed(self, wanted: Wanted) -> "Iterator[None]":
-        """The view that is wanted (returned), computed in steps."""
-        from csalgan.widgets.view import Measured, View
-
-        ask, record = self.predictors, wanted.record
-        picture = wanted.picture or self.truth.picture(record)
-        maps = []
-        for text in wanted.sentences:
-            maps.append(ask.map(wanted.model, picture, text, wanted.strength))
-            yield
-        measured = None
-        if record:
-            condition = self._labels[self.job.dataset.row(record)["condition"]]
-            title = f"measured gaze: {condition}"
-            measured = Measured(title, self.truth.map(record), self.truth.fixations(record))
-        return View(
-            picture=picture,
-            shown=ask.shown(picture, wanted.side),
-            sentences=wanted.sentences,
-            maps=tuple(maps),
-            model=wanted.model,
-            strength=wanted.strength,
-            opacity=wanted.opacity,
-            threshold=wanted.threshold,
-            cmap=wanted.cmap,
-            measured=measured,
-            dots=wanted.dots and measured is not None,
-            word=self._word(wanted, picture),
-        )
-
-    def _word(self, wanted: Wanted, picture) -> "Word | None":
-        from csalgan.guidance.sentences import without_each_word
-        from csalgan.widgets.view import Word
-
-        words = [without_each_word(sentence) for sentence in wanted.sentences]
-        names = [[word for word, _ in one] for one in words]
-        if self.panels.words != names:
-            before, self._quiet = self._quiet, True
-            self.panels.active, self.panels.pinned, self.panels.shares = [], [], [[], []]
-            self.panels.words = names
-            self._quiet = before
-            return None
-        if len(wanted.active) != 2 or wanted.active[1] >= len(words[wanted.active[0]]):
-            return None
-        side, number = wanted.active
-        word, rest = words[side][number]
-        without = self.predictors.map(wanted.model, picture, rest, wanted.strength)
-        return Word(word, side, without)
-
-    def _weigh_words(self, view: "View") -> Iterator[None]:
+    def _worded(self, wanted: "Wanted") -> "Wanted":
+        """Put the sentences' words below the pictures; no word of other ones is looked at."""
         from csalgan.guidance.sentences import without_each_word
 
-        shares: list[list[float]] = [[], []]
-        for found, sentence in zip(shares, view.sentences, strict=True):
-            rests = [rest for _, rest in without_each_word(sentence)]
-            for start in range(0, len(rests), _CHUNK):
-                part = rests[start : start + _CHUNK]
-                found += self.predictors.shares(view.model, view.picture, sentence, part)
-                yield
-        if self.panels.shares != shares:
-            self.panels.shares = shares
+        words = [[word for word, _ in without_each_word(text)] for text in wanted.sentences]
+        if self.panels.words == words:
+            return wanted
+        self._clearing = True  # nothing to draw for that
+        self.panels.active, self.panels.pinned, self.panels.shares = [], [], [[], []]
+        self.panels.words = words
+        self._clearing = False
+        return wanted._replace(active=())
 
     def _look_ahead(self, view: "View") -> Iterator[None]:
         """Look at the next pictures of the gallery while nobody asks for anything."""
         shown = [item["id"] for item in self.gallery.items]
         here = shown.index(self.gallery.chosen) if self.gallery.chosen in shown else -1
         for image in shown[here + 1 : here + 1 + _AHEAD]:
-            picture = self.truth.picture(self._best_record(image))
+            picture = self.session.truth.picture(self.session.best_record(image))
             yield
-            self.predictors.look(view.model, picture)
+            self.session.predictors.look(view.model, picture)
             yield
 
     # What is said about it.
@@ -434,39 +329,17 @@ class Explorer(Controls):
             error = f"something went wrong here ({type(error).__name__}: {error}); try again."
         self._say(str(error))
 
-    def _shown_data(self) -> str:
-        return "an uploaded photograph" if self._uploaded else self.job.dataset.name
-
-    def _score(self, view: "View", wanted: Wanted) -> Iterator[None]:
+    def _score(self, view: "View", record: str) -> Iterator[None]:
         """The table of scores below the pictures, and the receipt."""
-        predictor = self.predictors.predictor(view.model)
-        shown = "an uploaded photograph" if wanted.picture else self.job.dataset.name
-        receipt = f"model: {predictor.name}, {predictor.provenance.line()} · shown: {shown}"
-        foot = f"<p><small>{html.escape(receipt)}</small></p>"
-        self._scores = {}
-        if wanted.picture:
-            self.facts.value = f"<p>Your own photograph: nobody's gaze to compare with.</p>{foot}"
+        receipt, self._scored = self.session.receipt(view, record), (view, record, {})
+        if not record:
+            self.facts.value = (
+                f"<p>Your own photograph: nobody's gaze to compare with.</p>{receipt}"
+            )
             return
         if not self.facts.value:
-            self.facts.value = f"<p>Scores follow: reading the gaze of all images …</p>{foot}"
+            self.facts.value = f"<p>Scores follow: reading the gaze of all images …</p>{receipt}"
             yield
-            self.truth.prepare()
-        from csalgan.widgets.cached import SHOWN_METRICS
-
-        scores = {}
-        for side, saliency in zip("AB", view.maps, strict=True):
-            scores[side] = self.truth.scores(wanted.record, saliency)
-            yield
-        row = self.job.dataset.row(wanted.record)
-        read = f"“{html.escape(row['text'])}”" if row["text"] else "nothing (free viewing)"
-        part = self.predictors.models[view.model].part(self.job.dataset, row["image_id"])
-        heads = [f"<th>{name.upper()} {better}</th>" for name, better in SHOWN_METRICS.items()]
-        table = f"<tr><th>sentence</th>{''.join(heads)}</tr>"
-        for side, values in scores.items():
-            cells = "".join(f"<td>{values[name]:.3f}</td>" for name in SHOWN_METRICS)
-            table += f"<tr><th>{side}</th>{cells}</tr>"
-        self._scores = scores
-        self.facts.value = (
-            f"<p>Compared with the gaze of people who had read {read}; {_PARTS[part]}.</p>"
-            f"<table>{table}</table>{foot}"
-        )
+        scores = yield from self.session.scores(view, record)
+        self._scored = view, record, scores
+        self.facts.value = self.session.table(view, record, scores) + receipt

@@ -45,7 +45,7 @@ def snapshot(
         shown_data: what the photograph and the gaze were taken from.
         scores: side → metric → value, printed below the titles of A and B.
     """
-    panels = list(view.panels())
+    panels = [(name, view.panel(name)) for name in view.names]
     height, width = view.shown.shape[:2]
     columns = 2 if height <= width else len(panels)
     width, height = _SIDE, round(height * _SIDE / width)

@@ -114,19 +114,22 @@ class View:
             both = np.stack([both, even(self.maps[1]) - even(self.maps[0])])
         return robust_limit(both)
 
-    def panels(self):
-        """Yield (name, panel): ``A``, ``B``, ``difference`` and, with gaze, ``measured``.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What :meth:`panel` takes: ``A``, ``B``, ``difference`` and, with gaze, ``measured``."""
+        return (*SIDES, "difference", *(["measured"] if self.measured else []))
 
-        One at a time, so that the first can be shown while the next is drawn.
-        """
-        for side, text, saliency in zip(SIDES, self.sentences, self.maps, strict=True):
-            alt = f"The model's map for sentence {side}, {told(text)}: {peak(saliency)}."
-            yield side, self._laid(f"{side}: {told(text)}", alt, saliency)
-        yield "difference", self._differing()
-        if self.measured is not None:
+    def panel(self, name: str) -> Panel:
+        """One of the pictures; ``A`` needs no map but the first."""
+        if name == "difference":
+            return self._differing()
+        if name == "measured":
             gaze = self.measured
             alt = f"Map of {gaze.title}: {peak(gaze.saliency)}."
-            yield "measured", self._laid(gaze.title, alt, gaze.saliency)
+            return self._laid(gaze.title, alt, gaze.saliency)
+        text, saliency = (each[SIDES.index(name)] for each in (self.sentences, self.maps))
+        alt = f"The model's map for sentence {name}, {told(text)}: {peak(saliency)}."
+        return self._laid(f"{name}: {told(text)}", alt, saliency)
 
     def python(self, weights: str) -> str:
         """The line that gives :attr:`maps` again (``weights`` as ``csalgan.predict`` takes it).
