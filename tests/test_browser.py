@@ -57,6 +57,7 @@ def page(browser, screenshots):
     )
     page = context.new_page()
     page.set_default_timeout(_WAIT)
+    sync_api.expect.set_options(timeout=_WAIT)
     page.foreign, page.errors = [], []
     page.on("request", lambda one: _HERE.match(one.url) or page.foreign.append(one.url))
     page.on("websocket", lambda one: _HERE.match(one.url) or page.foreign.append(one.url))
@@ -121,7 +122,7 @@ def use(page, screenshots: Path, name: str) -> None:
     page.mouse.up()
     end = float(slider.input_value())
     line = page.locator(".csalgan-keep code")
-    sync_api.expect(line).to_contain_text(f"strength={end:g})", timeout=_WAIT)
+    sync_api.expect(line).to_contain_text(f"strength={end:g})")
     driving.at_rest(page)
 
     # A word is pointed at: the difference shows what it does.
@@ -143,7 +144,7 @@ def use(page, screenshots: Path, name: str) -> None:
         "(one) => one.scrollLeft === 60 && one.scrollTop === 40)"
     )
     frames.nth(0).hover()
-    sync_api.expect(page.locator(".csalgan-reading")).to_contain_text("B minus A", timeout=_WAIT)
+    sync_api.expect(page.locator(".csalgan-reading")).to_contain_text("B minus A")
     page.screenshot(path=screenshots / f"{name}-3-zoom.png")
     zoom.press("Home")
     sync_api.expect(frames).to_have_count(0)
@@ -169,10 +170,10 @@ def use(page, screenshots: Path, name: str) -> None:
     photograph = page.locator(".csalgan-photograph input")
     photograph.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"})
     alert = page.locator('.csalgan-message [role="alert"]')
-    sync_api.expect(alert).to_contain_text("notes.txt: is not a picture", timeout=_WAIT)
+    sync_api.expect(alert).to_contain_text("notes.txt: is not a picture")
     noise = os.urandom(9_000_000)
     photograph.set_input_files({"name": "raw.jpg", "mimeType": "image/jpeg", "buffer": noise})
-    sync_api.expect(alert).to_contain_text("raw.jpg", timeout=_WAIT)
+    sync_api.expect(alert).to_contain_text("raw.jpg")
     assert np.array_equal(pixels(page, "A"), before)
 
     # A photograph of many megabytes gets through; an upright one leaves everything in sight.

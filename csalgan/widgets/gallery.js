@@ -1,5 +1,6 @@
 // Thumbnails to choose a picture by, cut from one sheet.
 function render({ model, el }) {
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const list = document.createElement("div");
   const more = document.createElement("button");
   list.className = "csalgan-thumbs";

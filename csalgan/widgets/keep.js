@@ -1,5 +1,6 @@
 // Download what is on the screen; copy the Python line.
 function render({ model, el }) {
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const row = document.createElement("div");
   row.className = "csalgan-keep-row";
   const button = (text) => {

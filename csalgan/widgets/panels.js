@@ -10,6 +10,7 @@ function make(parent, tag, className = "", text = "") {
 }
 
 function render({ model, el }) {
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const root = make(el, "div", "csalgan-grid");
   const reading = make(el, "p", "csalgan-reading");
   const panels = {};

@@ -21,6 +21,7 @@ async function smaller(file, side) {
 }
 
 function render({ model, el }) {
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const label = document.createElement("label");
   label.className = "csalgan-choose";
   const input = document.createElement("input");

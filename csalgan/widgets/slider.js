@@ -2,6 +2,7 @@
 let made = 0;
 
 function render({ model, el }) {
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const id = `csalgan-slider-${(made += 1)}`;
   const label = document.createElement("label");
   const input = document.createElement("input");
