@@ -17,12 +17,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from csalgan import comparison, figures
+from csalgan import comparison
 from csalgan.config import Profile, Section, Subset, first_fault, load_profile, read_yaml
 from csalgan.data import Dataset, make_split, open_dataset
 from csalgan.errors import CsalganError
 from csalgan.evaluation import TEXTS, Evaluator, summarise
-from csalgan.figures.scores import sweep_points
 from csalgan.files import write_text
 from csalgan.prediction import Predictor
 from csalgan.provenance import Provenance, commit
@@ -191,13 +190,14 @@ def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
 def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     """Put the finished points together; those of which a fold is missing wait.
 
-    Writes ``tables/scores.csv`` (every record's), ``tables/sweep.csv``, ``manifest.json`` and a
-    figure; with variants, folds or yardsticks also ``tables/comparison.md``, models side by side.
+    Writes ``tables/scores.csv`` (every record's), ``tables/sweep.csv``, ``manifest.json``, and
+    models side by side: ``tables/comparison.md`` and a figure.
 
     Returns:
-        The path of the table to read. ``tables/sweep.csv`` has a row for each point, condition
-        (``all`` among them) and metric: the grid's values, ``seed``, ``subset``, ``mean``,
-        ``low`` and ``high`` (95 % over images), ``n_records``, ``n_images``, and the provenance.
+        The path of ``tables/comparison.md``. ``tables/sweep.csv`` has a row for each point,
+        condition (``all`` among them) and metric: the grid's values, ``seed``, ``subset``,
+        ``mean``, ``low`` and ``high`` (95 % over images), ``n_records``, ``n_images``, and the
+        provenance.
         None when no point is finished.
     """
     wanted = points(spec)
@@ -232,13 +232,12 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     tables = out / "tables"
     write_csv(tables / "scores.csv", scores, float_format="%.6g")
     table = summary.assign(**{f"from_{k}": v for k, v in receipt.as_dict().items()})
-    path = write_csv(tables / "sweep.csv", table, float_format="%.6g")
-    where = f"all images in {spec.folds} folds" if spec.folds else f"the {spec.part} records"
-    if spec.variants or spec.folds or spec.yardsticks:
-        path = comparison.write(out, scores, receipt, where)
-    else:
-        fig = sweep_points(summary, list(spec.grid), title=f"{len(scored)} points on {where}")
-        figures.save(fig, out / "figures", "00_sweep", receipt, photographs=False)
+    write_csv(tables / "sweep.csv", table, float_format="%.6g")
+    where = f"the {spec.part} records"
+    if spec.folds:
+        whole = "all images in" if spec.part == "test" else "the validation parts of"
+        where = f"{whole} {spec.folds} folds"
+    path = comparison.write(out, scores, receipt, where)
     manifest = {
         "complete": not missing,
         "missing": sorted(missing),

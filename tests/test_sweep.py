@@ -100,7 +100,7 @@ def test_a_sweep_trains_scores_and_compares_and_does_nothing_twice(spec, embedde
     mean = scores[scores.metric == "cc"].groupby("point")["value"].mean()
     whole = table[(table.metric == "cc") & (table.condition == "all")].set_index("point")["mean"]
     assert mean.to_dict() == pytest.approx(whole.to_dict(), rel=1e-4)
-    assert figure_info(out / "figures" / "00_sweep.png")["profile"] == "smoke"
+    assert figure_info(out / "figures" / "00_comparison.png")["profile"] == "smoke"
     # The same again trains and scores nothing; one more value trains its two points only.
     written = [p for p in (out / "runs").rglob("*.*") if p.is_file()]
     made = [p for p in written if p.suffix in (".safetensors", ".pt") or p.name[:6] == "scores"]

@@ -91,8 +91,7 @@ def _run(spec, out: Path, data: str, jobs: int, executor: str) -> None:
             ended = run_tasks(tasks, jobs=jobs, on_event=state.add_event)
         table = sweeps.collect(spec, job.dataset, job.out)
     if table is not None:
-        if table.suffix == ".md":
-            print(table.read_text(encoding="utf-8"))
+        print(table.read_text(encoding="utf-8"))
         print(f"table: {table}")
     failed = [one for one in ended.values() if not one.ok]
     if failed:

@@ -138,44 +138,6 @@ def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: s
 
 
 @themed
-def sweep_points(summary: pd.DataFrame, keys: Sequence[str], *, title: str) -> Figure:
-    """Every point of a sweep, a row a combination of values: seeds as marks, their mean as a line.
-
-    Args:
-        summary: of :func:`csalgan.sweep.collect`.
-        keys: the grid's; their values name the rows.
-    """
-    rows = summary[[*keys, "subset"]].drop_duplicates().reset_index(drop=True)
-    panels = [("cc", "all"), ("nss", "all"), ("cc", "salient"), ("cc", "non_salient")]
-    have = set(zip(summary.metric, summary.condition, strict=True))
-    panels = [panel for panel in panels if panel in have]
-    fig = figure(2.7 * len(panels) + 2.6, 0.34 * len(rows) + 1.5, title=title)
-    axes = fig.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for ax, (metric, condition) in zip(axes, panels, strict=True):
-        here = summary[(summary.metric == metric) & (summary.condition == condition)]
-        for y, row in rows.iterrows():
-            mine = here[(here[[*keys, "subset"]] == row).all(axis=1)]
-            spread = np.linspace(-0.22, 0.22, len(mine)) if len(mine) > 1 else [0.0]
-            _interval(ax, mine, [y + shift for shift in spread], _BLUE, "o")
-            if len(mine) > 1:
-                ax.vlines(mine["mean"].mean(), y - 0.36, y + 0.36, color=_RED, lw=1.6)
-        name = {"cc": "CC", "nss": "NSS"}[metric]
-        ax.set(title=f"{name}, {condition.replace('_', '-')}", yticks=range(len(rows)))
-        ax.grid(axis="y", visible=False)
-    several = rows["subset"].nunique() > 1
-    labels = [
-        ", ".join(
-            [f"{key.rsplit('.', 1)[-1]} {row[key]}" for key in keys]
-            + ([row["subset"]] if several or not keys else [])
-        )
-        for _, row in rows.iterrows()
-    ]
-    axes[0].set_yticklabels(labels)
-    axes[0].invert_yaxis()
-    return fig
-
-
-@themed
 def distributions(scores: pd.DataFrame, labels: Mapping[str, str], title: str) -> Figure:
     """Every record's score: one panel a metric, one strip a condition.
 

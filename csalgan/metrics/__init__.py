@@ -5,7 +5,7 @@ size. :func:`score` resizes, picks the functions of a profile and returns a dict
 gives the formulae, the edge cases and the sources. Tensors: :mod:`csalgan.metrics.batched`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,7 +22,6 @@ __all__ = [
     "ProfileInfo",
     "profile_info",
     "score",
-    "score_batch",
 ]
 
 
@@ -113,20 +112,6 @@ def score(
         )
         for name in names
     }
-
-
-def score_batch(
-    predictions: Iterable, truths: Iterable[Mapping], *, profile: str = "tuebingen", **options
-) -> list[dict[str, float]]:
-    """:func:`score` over pairs of a prediction and its truth, one at a time (constant memory).
-
-    ``truths`` yields mappings with the keyword arguments of :func:`score` that belong to the
-    record (``fixations``, ``saliency_map``, ``negatives``, ``center_bias``).
-    """
-    return [
-        score(prediction, profile=profile, **truth, **options)
-        for prediction, truth in zip(predictions, truths, strict=True)
-    ]
 
 
 def _chosen(info: ProfileInfo, metrics, given: Mapping) -> list[str]:
