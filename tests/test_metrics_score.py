@@ -92,12 +92,6 @@ def test_integer_lists_and_booleans_are_maps(truth):
     assert metrics.score(values.tolist(), **truth) == metrics.score(values, **truth)
 
 
-def test_score_batch_scores_one_at_a_time(prediction, truth):
-    expected = metrics.score(prediction, **truth)
-    many = metrics.score_batch(iter([prediction, prediction]), iter([truth, truth]))
-    assert many == [expected, expected]
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
