@@ -25,6 +25,11 @@ class Provenance:
     pretraining: str = ""
     precision: str = ""
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether the gaze is simulated."""
+        return "synthetic" in self.data
+
     def line(self) -> str:
         """One line for the foot of a figure or the caption of a table."""
         before = f" · pretrained on {self.pretraining}" if self.pretraining else ""

@@ -57,3 +57,30 @@ def embedded(tmp_path_factory) -> Path:
     from csalgan.data import synthesise
 
     return synthesise(tmp_path_factory.mktemp("embedded") / "set", n_images=12, seed=0)
+
+
+@pytest.fixture(autouse=True)
+def readable(request, monkeypatch):
+    """Every figure that a test of figures draws can be read (see :mod:`readable`)."""
+    name = request.path.stem
+    if not name.startswith(("test_figures", "test_guidance", "test_evaluation_report")) and (
+        name not in ("test_teaching", "test_sweep", "test_comparison")
+    ):
+        yield
+        return
+    from readable import faults
+
+    from csalgan.figures import base
+
+    made = []
+    begin = base.Figure.__init__
+
+    def noted(self, *args, **kwargs):
+        begin(self, *args, **kwargs)
+        made.append(self)
+
+    monkeypatch.setattr(base.Figure, "__init__", noted)
+    yield
+    with base.theme():
+        wrong = {fig.get_suptitle(): found for fig in made if fig.axes and (found := faults(fig))}
+    assert not wrong

@@ -458,6 +458,9 @@ def test_table_one_sets_ours_beside_the_papers_and_the_baselines(table_scores):
     )
     assert cc.at["noisy", "Sal"] == pytest.approx(mine["value"].mean())
     assert cc.at["noisy", "Sal_low"] <= cc.at["noisy", "Sal"] <= cc.at["noisy", "Sal_high"]
+    drawn = table_scores.assign(data="embedded (synthetic, seed 0, 12 images)")
+    rows = evaluation.table_one(drawn, "tuebingen", bootstrap=20)["row"]
+    assert not rows.str.contains("paper").any()  # of photographs, and these are drawn
     paper = evaluation.table_one(table_scores, "paper", bootstrap=20)
     assert paper["metric"].drop_duplicates().tolist() == ["AUC", "sAUC", "CC", "NSS"]
 

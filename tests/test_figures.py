@@ -7,6 +7,7 @@ import pytest
 from matplotlib import colors, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
+from readable import DEUTERANOPIA, faults
 
 from csalgan import exploration
 from csalgan.data import make_split, open_dataset, prepare
@@ -51,7 +52,8 @@ def test_a_saved_figure_carries_its_receipt(tmp_path):
         "04_some-thing_2.png",
     ]
     info = base.figure_info(path)
-    assert info == PROVENANCE.as_dict() | {"photographs": True, "title": "A title"}
+    title = "A title · simulated gaze"
+    assert info == PROVENANCE.as_dict() | {"photographs": True, "title": title}
     pdf = path.with_suffix(".pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert b"photographs: yes" in pdf
@@ -88,6 +90,28 @@ def test_the_provenance_line_stands_below_everything(width):
         assert fig.texts[-1].get_text().replace("\n", "").count("w") == 150
     assert len(fig.texts) == before
     assert fig.get_layout_engine() is not None
+
+
+def test_simulated_gaze_is_called_so_in_the_picture(tmp_path):
+    @base.themed
+    def drawing(title, width):
+        fig = base.figure(width, 2.5, title=title)
+        fig.subplots().plot([0, 1], label="people's gaze after it")
+        base.legend_below(fig, fig.axes)
+        return fig
+
+    real = PROVENANCE.with_(data="SJTU-TIS (510 images)")
+    for receipt, title, width, said, label in [
+        (PROVENANCE, "Training", 5, "Training · simulated gaze", "simulated gaze after it"),
+        (PROVENANCE, "Training of a", 2, "Training of a simulated gaze", "simulated gaze after it"),
+        (PROVENANCE, "People's gaze", 5, "Simulated gaze", "simulated gaze after it"),
+        (real, "People's gaze", 5, "People's gaze", "people's gaze after it"),
+    ]:
+        fig = drawing(title, width)
+        for _ in range(2):
+            path = base.save(fig, tmp_path, "01_a", receipt, photographs=False)
+            assert base.figure_info(path)["title"] == said
+            assert fig.legends[0].get_texts()[0].get_text() == label
 
 
 def test_figures_without_a_layout_are_saved_whole(tmp_path):
@@ -136,15 +160,11 @@ def test_drawing_changes_nothing_global(tmp_path):
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 DEFICIENCIES = {
     "none": np.eye(3),
+    "deuteranopia": DEUTERANOPIA,
     "protanopia": [
         [0.152286, 1.052583, -0.204868],
         [0.114503, 0.786281, 0.099216],
         [-0.003882, -0.048116, 1.051998],
-    ],
-    "deuteranopia": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
     ],
     "tritanopia": [
         [1.255528, -0.076749, -0.178779],
@@ -220,6 +240,25 @@ def test_blend_runs_from_the_image_to_the_map():
     assert np.isfinite(base.blend(image, np.zeros((3, 4)))).all()
     with pytest.raises(CsalganError, match="opacity"):
         base.blend(image, saliency, opacity=1.5)
+
+
+# --- what can be told without eyes ------------------------------------------------------------
+
+
+def test_text_on_text_and_entries_that_look_alike_are_found(request):
+    fig = matplotlib.figure.Figure(figsize=(4, 3))
+    ax = fig.subplots()
+    for label, colour in (("a", "#D55E00"), ("b", "#D55E00"), ("c", "#0072B2")):
+        ax.plot([0, 1], color=colour, label=label)
+    ax.legend(loc="lower right")
+    ax.text(0.1, 0.8, "one long text")
+    ax.text(0.3, 0.82, "another")
+    ax.set_title("a title that is much longer than the figure is wide, whatever the font may be")
+    found = faults(fig)
+    assert "'b' and 'a' look alike" in found
+    assert not any("'c'" in sentence for sentence in found)
+    assert "'one long text' lies on 'another'" in found
+    assert any("leaves the figure" in sentence for sentence in found)
 
 
 # --- families ---------------------------------------------------------------------------------

@@ -423,8 +423,6 @@ def test_figures_of_words_and_of_the_known_effect(dataset, told):
     effect = guidance.summarise_effect(guidance.text_effect(oracle, dataset, told, 32), draws=50)
     fig = draw.known_effect({"model": effect, "observers": effect}, title="t")
     drawn(fig)
-    assert [text.get_text() for text in fig.axes[0].get_legend().get_texts()] == [
-        "model",
-        "observers",
-        "true effect",
-    ]
+    assert {text.get_text() for text in fig.legends[0].get_texts()} == {
+        *("model", "observers", "true effect"),
+    }

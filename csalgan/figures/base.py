@@ -7,7 +7,7 @@ open, and a notebook shows what its last line returns. Functions that draw are d
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -17,6 +17,8 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 from PIL import Image
 
@@ -263,6 +265,61 @@ def overlay(
     return ax
 
 
+def intervals(ax: Axes, rows, places: Sequence[float], colour: str, marker: str, label: str = ""):
+    """Means (column ``mean``) with their intervals (``low`` to ``high``), a row at each place."""
+    error = np.abs(np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]))
+    return ax.errorbar(
+        rows["mean"], places, xerr=error, fmt=marker, ms=5.5, color=colour, capsize=2, lw=1.3,
+        markeredgecolor="white", markeredgewidth=0.5, label=label or None,
+    )  # fmt: skip
+
+
+def named_rows(ax: Axes, names: Sequence[str], title: str = "", ticks: int = 4) -> None:
+    """Make the y axis a list of names from top to bottom, with few enough ticks below it."""
+    ax.set(title=title, ylim=(len(names) - 0.5, -0.5))
+    ax.set_yticks(range(len(names)), names)
+    ax.xaxis.set_major_locator(MaxNLocator(ticks))
+    ax.grid(False, axis="y")
+
+
+def legend_below(fig: matplotlib.figure.Figure, axes, columns: int = 4, **options) -> None:
+    """One legend under the figure for what is drawn in some axes, each name once."""
+    found = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if found:
+        at = {"loc": "outside lower center", "ncols": min(columns, len(found))}
+        fig.legend(found.values(), found.keys(), **at, **options)
+
+
+def heat_map(ax: Axes, table, rows: Sequence[str], columns: Sequence[str], **scale) -> None:
+    """A mean with its interval in every cell.
+
+    Args:
+        table: columns ``mean``, ``low`` and ``high``, indexed by row and column.
+        rows, columns: the order of both; conditions get their labels.
+        scale: ``vmin`` and ``vmax``, of the colours.
+    """
+    import seaborn
+
+    mean = table["mean"].unstack().loc[rows, columns]
+    texts = [[_cell(table.loc[(row, column)]) for column in columns] for row in rows]
+    seaborn.heatmap(
+        mean, ax=ax, annot=np.array(texts), fmt="", annot_kws={"fontsize": 8}, cbar=False,
+        cmap=colour_map("viridis"), linewidths=1, **scale,
+    )  # fmt: skip
+    ax.set_xticklabels([condition_label(c) for c in columns], rotation=0)
+    ax.set_yticklabels([condition_label(r) for r in rows], rotation=0)
+    ax.tick_params(length=0)
+    ax.set(xlabel="", ylabel="")
+
+
+def _cell(found) -> str:
+    interval = f"\n{found.low:.2f} – {found.high:.2f}" if found.high - found.low > 1e-6 else ""
+    return f"{found['mean']:.2f}{interval}"
+
+
 def show_image(ax: Axes, image: np.ndarray, *, title: str = "") -> Axes:
     """Show a uint8 (H, W, 3) image as it is."""
     bare(ax, title).imshow(image)
@@ -313,7 +370,7 @@ def save(
     layout. Both files are written whole or not at all, and the same figure gives the same bytes.
 
     Args:
-        fig: any matplotlib figure; left as it was.
+        fig: any matplotlib figure; left as it was, but for what :func:`say_simulated` writes.
         folder: made when missing.
         name: ``NN_topic``, NN the number of the notebook that drew it.
         provenance: the receipt printed at the foot.
@@ -331,6 +388,8 @@ def save(
             f"figure name {name!r} is not of the form NN_topic; use two digits and lower-case "
             "words such as 01_samples."
         )
+    if provenance.synthetic:
+        say_simulated(fig)
     png = _metadata(fig, provenance, photographs, default=name)
     pdf = {
         "CreationDate": None,  # a date would make equal figures differ
@@ -343,6 +402,25 @@ def save(
             with atomic_file(Path(folder) / (name + suffix)) as temporary:
                 fig.savefig(temporary, dpi=_DPI, bbox_inches=box, metadata=metadata)
     return Path(folder) / f"{name}.png"
+
+
+def say_simulated(fig: matplotlib.figure.Figure) -> None:
+    """Write *simulated gaze* where a figure says people's gaze, and in its title in any case.
+
+    Figures without a title of their own (drawings of networks) show no gaze.
+    """
+    title = fig._suptitle
+    for text in fig.findobj(Text):
+        said = text.get_text()
+        if "eople's gaze" in said:
+            said = said.replace("people's gaze", "simulated gaze")
+            text.set_text(said.replace("People's gaze", "Simulated gaze"))
+    if title is not None and "imulated gaze" not in title.get_text():
+        whole = f"{title.get_text()} · simulated gaze"
+        title.set_text(whole)
+        with theme():
+            if title.get_window_extent().x1 > fig.bbox.x1:
+                title.set_text(whole.replace(" · simulated", "\nsimulated"))
 
 
 def figure_info(path: str | Path) -> dict[str, str | bool | int]:

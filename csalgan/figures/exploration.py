@@ -13,7 +13,6 @@ from csalgan.figures.base import (
     ACCENTS,
     CONDITION_LABELS,
     CONDITION_MARKERS,
-    INK,
     MUTED,
     Figure,
     bare,
@@ -22,6 +21,8 @@ from csalgan.figures.base import (
     condition_ink,
     condition_label,
     figure,
+    heat_map,
+    legend_below,
     nothing,
     overlay,
     show_change,
@@ -36,8 +37,8 @@ _SILENT = "Nobody read a sentence in these data: they are free viewing alone."
 _MEASURES = {
     "n_fixations": "fixated pixels",
     "entropy": "entropy of the map (bits)",
-    "half_area": "area that holds half of the attention",
-    "peak_distance": "peak to centre (share of half diagonal)",
+    "half_area": "area that holds half\nof the attention",
+    "peak_distance": "peak to centre\n(share of half diagonal)",
 }
 
 
@@ -70,7 +71,7 @@ def contact_sheet(dataset, image_ids: Sequence[str]) -> Figure:
     present = [c for c in CONDITIONS if (records.condition == c).any()]
     heights = [_grid_height(records[records.image_id == i].iloc[0], 2.1, 1) for i in image_ids]
     columns = 1 + len(present)
-    title = "Where people looked, sample by sample"
+    title = "Where people's gaze went, sample by sample"
     fig = figure(2.1 * columns + 0.3, sum(heights) + 0.9, title=title)
     axes = fig.subplots(len(image_ids), columns, squeeze=False, height_ratios=heights)
     for line, image_id in zip(axes, image_ids, strict=True):
@@ -124,7 +125,9 @@ def count_bars(counts: pd.DataFrame, split: pd.DataFrame) -> Figure:
 def mean_map_panels(mean_maps: Mapping[str, np.ndarray]) -> Figure:
     """The average map per condition on one common scale, with contours at 1, 2, 4, … × even."""
     names = [c for c in (*CONDITIONS, "all") if c in mean_maps]
-    fig = figure(2.15 * len(names) + 0.9, 3.1, title="The average map: people look at the middle")
+    fig = figure(
+        2.15 * len(names) + 0.9, 3.1, title="The average map: people's gaze keeps to the middle"
+    )
     axes = fig.subplots(1, len(names), squeeze=False)[0]
     top = max(float(m.max()) for m in mean_maps.values())
     for ax, name in zip(axes, names, strict=True):
@@ -168,7 +171,6 @@ def center_bias_figure(profiles: pd.DataFrame, bias: pd.DataFrame) -> Figure:
         )
     across.set(title="from left to right", ylabel="density of fixations (1 = spread evenly)")
     down.set(title="from top to bottom")
-    across.legend(loc="upper left", handlelength=1.2)
     wide, high = (bias[bias.measure == m].set_index("condition") for m in ("spread_x", "spread_y"))
     for condition in wide.index:
         x, y = wide.loc[condition], high.loc[condition]
@@ -190,6 +192,7 @@ def center_bias_figure(profiles: pd.DataFrame, bias: pd.DataFrame) -> Figure:
         title="spread within one record", xlabel="horizontal (share of width)",
         ylabel="vertical (share of height)", xlim=ends, ylim=ends, aspect="equal",
     )  # fmt: skip
+    legend_below(fig, (across,))
     return fig
 
 
@@ -228,20 +231,16 @@ def human_ceiling(summary: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
 @themed
 def statistic_curves(statistics: pd.DataFrame) -> Figure:
     """Distribution functions of four numbers per record, a curve per condition."""
-    fig = figure(11, 3.2, title="Maps in numbers: share of records at or below each value")
+    fig = figure(11, 3.6, title="Maps in numbers: share of records at or below each value")
     axes = fig.subplots(1, len(_MEASURES), sharey=True)
     for ax, (measure, label) in zip(axes, _MEASURES.items(), strict=True):
         for condition in CONDITIONS:
-            values = np.sort(statistics.loc[statistics.condition == condition, measure])
-            if len(values):
-                ax.step(
-                    values, np.arange(1, len(values) + 1) / len(values), where="post",
-                    color=condition_colour(condition), label=condition_label(condition),
-                )  # fmt: skip
+            values = statistics.loc[statistics.condition == condition, measure]
+            ax.ecdf(values, color=condition_colour(condition), label=condition_label(condition))
         ax.axhline(0.5, color=MUTED, lw=0.8, ls=":")
         ax.set(xlabel=label, ylim=(0, 1))
     axes[0].set_ylabel("share of records")
-    axes[0].legend(loc="upper left", handlelength=1.2)
+    legend_below(fig, axes)
     return fig
 
 
@@ -263,9 +262,11 @@ def sentence_figure(lengths: pd.DataFrame, common: pd.DataFrame) -> Figure:
             label=f"{condition_label(condition)} (median {values.median():g})",
         )  # fmt: skip
     left.set(title="length", xlabel="words in the sentence", ylabel="share of sentences")
-    left.set(xlim=(0, None), ylim=(0, None))
+    left.set_xlim(left=0)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.legend()
+    left.margins(y=0.3)  # room for the legend
+    left.set_ylim(bottom=0)
+    left.legend(loc="upper right")
     table = common.pivot(index="word", columns="condition", values="share")
     table = table.loc[list(dict.fromkeys(common.word)), present]
     y = np.arange(len(table))
@@ -309,28 +310,10 @@ def cross_condition_matrices(effect: pd.DataFrame, *, title: str = "") -> Figure
 
 def _matrix(ax: Axes, table: pd.DataFrame, title: str) -> None:
     order = [c for c in CONDITIONS if (table.gaze == c).any()]
-    cells = table.set_index(["predictor", "gaze"])
-    mean = cells["mean"].unstack().loc[order, order].to_numpy()
-    low = min(0.0, float(np.nanmin(mean)))
-    cmap = colour_map("viridis")
-    ax.imshow(mean, cmap=cmap, vmin=low, vmax=np.nanmax(mean))
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
-    labels = [condition_label(c) for c in order]
-    ax.set_xticks(range(len(order)), labels, rotation=20, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(order)), labels)
-    ax.tick_params(length=0)
-    ax.set(title=title, xlabel="gaze it is scored against")
-    for i, predictor in enumerate(order):
-        for j, gaze in enumerate(order):
-            cell = cells.loc[(predictor, gaze)]
-            bright = (mean[i, j] - low) / (np.nanmax(mean) - low or 1.0) > 0.6
-            colour = INK if bright else "white"
-            ax.text(j, i - 0.1, f"{cell['mean']:.2f}", ha="center", va="center", color=colour,
-                    weight="bold", fontsize=10)  # fmt: skip
-            if cell.high - cell.low > 1e-6:
-                ax.text(j, i + 0.24, f"{cell.low:.2f} – {cell.high:.2f}", ha="center",
-                        va="center", color=colour, fontsize=6.8)  # fmt: skip
+    heat_map(
+        ax, table.set_index(["predictor", "gaze"]), order, order, vmin=min(0, table["mean"].min())
+    )
+    ax.set(title=title, xlabel="gaze it is scored against", aspect="equal")
 
 
 @themed

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 
 from csalgan.data.records import CONDITIONS
-from csalgan.evaluation import METRIC_LABELS
-from csalgan.evaluation.statistics import LESS_IS_BETTER
 from csalgan.evaluation.tables import SUBSET_LABELS
 from csalgan.exploration import correlation
 from csalgan.figures.base import (
@@ -18,11 +16,14 @@ from csalgan.figures.base import (
     MUTED,
     Figure,
     bare,
-    colour_map,
     condition_colour,
     condition_ink,
     condition_label,
     figure,
+    heat_map,
+    intervals,
+    legend_below,
+    named_rows,
     show_change,
     show_fixations,
     show_image,
@@ -30,9 +31,11 @@ from csalgan.figures.base import (
     themed,
     wrapped,
 )
+from csalgan.figures.scores import metric_title
 from csalgan.guidance import VARIANTS, Pull, density, share_moved
 
 _MODEL, _PEOPLE, _CONTROL = ACCENTS[0], INK, "#A6ABB2"
+_DIFFERENCE = "score with that sentence minus score with the true sentence (95 % intervals)"
 #: Metrics on the forest plot, in this order; the table has all of them.
 _METRICS = ("auc", "sauc", "cc", "nss", "sim", "kl", "ig")
 
@@ -135,26 +138,20 @@ def forest(differences: pd.DataFrame, human: pd.DataFrame, *, title: str) -> Fig
     fig = figure(2.7 * columns + 1.9, (0.42 * len(variants) + 0.95) * lines + 0.8, title=title)
     axes = fig.subplots(lines, columns, sharey=True, squeeze=False)
     differences, human = (t[t.condition == "all"] for t in (differences, human))
-    handles = {}
     for ax, metric in zip(axes.ravel(), metrics, strict=False):
         ax.axvline(0, color=INK, lw=0.9)
         for table, dy, colour, marker, label in (
             (differences, -0.13, _MODEL, "o", "model"),
-            (human, 0.16, _PEOPLE, "D", "people (gaze after that sentence)"),
+            (human, 0.16, _PEOPLE, "D", "people's gaze after that sentence"),
         ):
             chosen = table[(table.metric == metric) & table.variant.isin(variants)]
             if len(chosen):
-                handles[label] = _whiskers(
-                    ax, chosen, [variants.index(v) + dy for v in chosen.variant], colour, marker
-                )
-        ax.set(title=_metric_title(metric), ylim=(len(variants) - 0.5, -0.5))
-        ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
-        ax.grid(False, axis="y")
+                places = [variants.index(v) + dy for v in chosen.variant]
+                intervals(ax, chosen, places, colour, marker, label)
+        named_rows(ax, [VARIANTS[v].label for v in variants], metric_title(metric))
     for ax in axes.ravel()[len(metrics) :]:
         ax.set_axis_off()
-    fig.supxlabel("score with that sentence minus score with the true sentence (95 % intervals)",
-                  fontsize=9.5)  # fmt: skip
-    fig.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=2)
+    legend_below(fig, axes.ravel(), title=_DIFFERENCE)
     return fig
 
 
@@ -179,16 +176,13 @@ def condition_forest(
                 (differences.metric == metric) & (differences.condition == condition)
             ]
             dy = 0.22 * (k - (len(present) - 1) / 2)
-            handle = _whiskers(
+            intervals(
                 ax, chosen, [variants.index(v) + dy for v in chosen.variant],
                 condition_colour(condition), CONDITION_MARKERS[condition],
+                condition_label(condition),
             )  # fmt: skip
-            handle.set_label(condition_label(condition))
-        ax.set(title=_metric_title(metric), ylim=(len(variants) - 0.5, -0.5))
-        ax.set_yticks(range(len(variants)), [VARIANTS[v].label for v in variants])
-        ax.grid(False, axis="y")
-        ax.set_xlabel("minus true sentence (95 % intervals)")
-    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        named_rows(ax, [VARIANTS[v].label for v in variants], metric_title(metric))
+    legend_below(fig, axes, title=_DIFFERENCE)
     return fig
 
 
@@ -208,25 +202,15 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
             if rows.empty:
                 continue
             rows = rows.sort_values("strength")
-            ax.fill_between(
-                rows.strength,
-                rows.low,
-                rows.high,
-                color=condition_colour(condition),
-                alpha=0.14,
-                lw=0,
-            )
+            colour = condition_colour(condition)
+            ax.fill_between(rows.strength, rows.low, rows.high, color=colour, alpha=0.14, lw=0)
             ax.plot(
-                rows.strength,
-                rows["mean"],
-                color=condition_colour(condition),
-                label=condition_label(condition),
-                marker=CONDITION_MARKERS[condition],
-                ms=4,
-            )
+                rows.strength, rows["mean"], color=colour, label=condition_label(condition),
+                marker=CONDITION_MARKERS[condition], ms=4,
+            )  # fmt: skip
         ax.axvline(1, color=MUTED, lw=0.8, ls=":")
-        ax.set(xlabel="sentence strength (0 none, 1 as read)", title=_metric_title(metric))
-    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.3)
+        ax.set(xlabel="sentence strength (0 none, 1 as read)", title=metric_title(metric))
+    legend_below(fig, axes)
     return fig
 
 
@@ -259,7 +243,8 @@ def change_examples(
             picture = show_change(ax, change, limit=limit)
             picture.set_extent((0, row.width, row.height, 0))
         line[2].set_xlabel(f"correlation {_number(correlation(predicted, measured))}", fontsize=8)
-        fig.colorbar(picture, ax=line, shrink=0.9, pad=0.01, extend="both")
+        fig.colorbar(picture, ax=line, shrink=0.9, pad=0.01, extend="both",
+                     label="change of attention\n(1 = even attention)")  # fmt: skip
     for ax, title in zip(axes[0], ("image", "measured change", "predicted change"), strict=True):
         ax.set_title(title)
     return fig
@@ -270,7 +255,7 @@ def change_agreement(
     table: pd.DataFrame,
     summary: pd.DataFrame,
     *,
-    title: str = "Does the model move attention where people do?",
+    title: str = "Does the model move attention as people's gaze does?",
 ) -> Figure:
     """How well predicted and measured changes agree, beside strangers' changes; and how much moved.
 
@@ -286,29 +271,25 @@ def change_agreement(
         dots = table if condition == "all" else table[table.condition == condition]
         agree.scatter(dots.correlation, k + rng.uniform(-0.3, 0.3, len(dots)), s=8, alpha=0.35,
                       color=condition_colour(condition), linewidths=0)  # fmt: skip
-    handles = {}
     for ax, measure, dy, colour, marker, label in (
         (agree, "control", 0.14, _CONTROL, "s", "control: another image's change"),
-        (agree, "correlation", -0.14, _MODEL, "o", "the same image's change"),
-        (share, "measured_share", 0.14, _PEOPLE, "D", "people"),
+        (agree, "correlation", -0.14, _MODEL, "o", "model"),
+        (share, "measured_share", 0.14, _PEOPLE, "D", "people's gaze"),
         (share, "predicted_share", -0.14, _MODEL, "o", "model"),
     ):
         rows = summary[summary.measure == measure]
-        places = [order.index(c) + dy for c in rows.condition]
-        handles.setdefault(ax, {})[label] = _whiskers(ax, rows, places, colour, marker)
+        intervals(ax, rows, [order.index(c) + dy for c in rows.condition], colour, marker, label)
     agree.axvline(0, color=INK, lw=0.9)
-    agree.set_yticks(range(len(order)), [CONDITION_LABELS.get(c, "all") for c in order])
-    agree.set(title="correlation with the measured change", ylim=(len(order) - 0.5, -0.5))
+    labels = [CONDITION_LABELS.get(c, "all") for c in order]
+    named_rows(agree, labels, "correlation with the measured change", ticks=6)
+    named_rows(share, labels, "share of attention that moved", ticks=6)
     agree.set_xlabel("correlation (dots: records)")
-    share.set(title="share of attention that moved", xlabel="share")
+    share.set_xlabel("share")
     share.set_xlim(left=-0.03 * share.get_xlim()[1])  # whole markers at 0
     if table.correlation.isna().all():
         agree.text(0.5, 0.5, "the model moved nothing", transform=agree.transAxes, ha="center",
                    backgroundcolor="white", color=MUTED)  # fmt: skip
-    for ax, found in handles.items():
-        ax.grid(False, axis="y")
-        ax.legend(found.values(), found.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.22),
-                  ncols=2)  # fmt: skip
+    legend_below(fig, (agree, share))
     return fig
 
 
@@ -357,25 +338,20 @@ def word_kinds(summary: pd.DataFrame, *, title: str) -> Figure:
     order = [c for c in ("all", *CONDITIONS) if (summary.condition == c).any()]
     fig = figure(8.6, 0.5 * len(order) + 1.7, title=title)
     each, gap = fig.subplots(1, 2, sharey=True)
-    handles = {}
-    for measure, dy, colour, marker in (
-        ("content", -0.12, _MODEL, "o"),
-        ("function", 0.12, _CONTROL, "s"),
+    for ax, measure, dy, colour, marker, label in (
+        (each, "content", -0.12, _MODEL, "o", "content words"),
+        (each, "function", 0.12, _CONTROL, "s", "function words"),
+        (gap, "content - function", 0, _MODEL, "o", ""),
     ):
         rows = summary[summary.measure == measure]
-        places = [order.index(c) + dy for c in rows.condition]
-        handles[f"{measure} words"] = _whiskers(each, rows, places, colour, marker)
-    rows = summary[summary.measure == "content - function"]
-    _whiskers(gap, rows, [order.index(c) for c in rows.condition], _MODEL, "o")
+        intervals(ax, rows, [order.index(c) + dy for c in rows.condition], colour, marker, label)
+    labels = [CONDITION_LABELS.get(c, c) for c in order]
+    named_rows(each, labels, "moves when one word is left out")
+    named_rows(gap, labels, "content minus function, same sentence")
     for ax in (each, gap):
         ax.axvline(0, color=INK, lw=0.9)
-        ax.grid(False, axis="y")
         ax.set_xlabel("share of all attention (95 % intervals)")
-    each.set_yticks(range(len(order)), [CONDITION_LABELS.get(c, c) for c in order])
-    each.set(title="moves when one word is left out", ylim=(len(order) - 0.5, -0.5))
-    gap.set_title("content minus function, same sentence")
-    each.legend(handles.values(), handles.keys(), loc="upper center", ncols=2,
-                bbox_to_anchor=(0.5, -0.25))  # fmt: skip
+    legend_below(fig, (each,))
     return fig
 
 
@@ -389,24 +365,21 @@ def known_effect(effects: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
     """
     first = next(iter(effects.values()))
     order = [c for c in ("all", *CONDITIONS) if (first.condition == c).any()]
-    fig = figure(7.6, (0.22 * len(effects) + 0.3) * len(order) + 1.7, title=title)
+    fig = figure(7.6, (0.16 * len(effects) + 0.25) * len(order) + 1.9, title=title)
     ax = fig.subplots()
     step = 0.7 / (len(effects) + 1)
     styles = [*zip(ACCENTS, "osv^", strict=False)][: len(effects) - 1] + [(_PEOPLE, "D")]
-    handles = {}
     for k, (who, table) in enumerate(effects.items()):
         places = [order.index(c) + step * (k - (len(effects) - 1) / 2) for c in table.condition]
-        handles[who] = _whiskers(ax, table, places, *styles[k])
+        intervals(ax, table, places, *styles[k], who)
     for row in first.itertuples():
         place = order.index(row.condition)
-        handles["true effect"] = ax.vlines(
-            row.true, place - 0.42, place + 0.42, color=ACCENTS[3], lw=2.2, zorder=0
-        )
+        ax.vlines(row.true, place - 0.42, place + 0.42, color=ACCENTS[3], lw=2.2,
+                  label="true effect")  # fmt: skip
     ax.axvline(0, color=INK, lw=0.9)
-    ax.set_yticks(range(len(order)), [CONDITION_LABELS.get(c, c) for c in order])
-    ax.set(xlabel="κ, the pull of the sentence (95 % intervals)", ylim=(len(order) - 0.5, -0.5))
-    ax.grid(False, axis="y")
-    ax.legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    named_rows(ax, [CONDITION_LABELS.get(c, c) for c in order], ticks=8)
+    ax.set_xlabel("κ, the pull of the sentence (95 % intervals)")
+    legend_below(fig, (ax,), columns=2)
     return fig
 
 
@@ -422,28 +395,13 @@ def trained_on_matrix(
     metrics = [m for m in metrics if (summary.metric == m).any()]
     rows = list(summary.trained_on.drop_duplicates())
     columns = [c for c in (*CONDITIONS, "all") if (summary.condition == c).any()]
-    fig = figure(1.0 * len(columns) * len(metrics) + 1.9, 0.62 * len(rows) + 1.9, title=title)
+    fig = figure(1.05 * len(columns) * len(metrics) + 1.9, 0.62 * len(rows) + 1.9, title=title)
     axes = fig.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
     for ax, metric in zip(axes, metrics, strict=True):
         cells = summary[summary.metric == metric].set_index(["trained_on", "condition"])
-        mean = cells["mean"].unstack().loc[rows, columns].to_numpy()
-        low, high = np.nanmin(mean), np.nanmax(mean)
-        ax.imshow(mean, cmap=colour_map("viridis"), vmin=low, vmax=high, aspect="auto")
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
-        ax.tick_params(length=0)
-        ax.set_xticks(range(len(columns)), [CONDITION_LABELS.get(c, c) for c in columns])
-        ax.set_yticks(range(len(rows)), [SUBSET_LABELS.get(name, name) for name in rows])
-        ax.set(title=_metric_title(metric), xlabel="tested on")
-        for i, name in enumerate(rows):
-            for j, condition in enumerate(columns):
-                cell = cells.loc[(name, condition)]
-                bright = (mean[i, j] - low) / ((high - low) or 1.0) > 0.6
-                ink = INK if bright else "white"
-                ax.text(j, i - 0.12, f"{cell['mean']:.2f}", ha="center", va="center", color=ink,
-                        weight="bold", fontsize=10)  # fmt: skip
-                ax.text(j, i + 0.25, f"{cell.low:.2f} – {cell.high:.2f}", ha="center",
-                        va="center", color=ink, fontsize=6.8)  # fmt: skip
+        heat_map(ax, cells, rows, columns)
+        ax.set_yticklabels([SUBSET_LABELS.get(name, name) for name in rows])
+        ax.set(title=metric_title(metric), xlabel="tested on")
     axes[0].set_ylabel("trained on")
     return fig
 
@@ -462,32 +420,17 @@ def encoder_forest(table: pd.DataFrame, measures: Mapping[str, str], *, title: s
     axes = fig.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for ax, measure in zip(axes, shown, strict=True):
         rows = table[table.measure == measure]
-        _whiskers(ax, rows, [names.index(n) for n in rows.encoder], _MODEL, "o")
+        intervals(ax, rows, [names.index(n) for n in rows.encoder], _MODEL, "o")
         if rows["mean"].isna().all() or (rows.low.min() < 0 < rows.high.max()) or measure != "cc":
             ax.axvline(0, color=INK, lw=0.9)
         for k, name in enumerate(names):
             if rows.loc[rows.encoder == name, "mean"].isna().all():
                 ax.text(0.5, k, "moved nothing", transform=ax.get_yaxis_transform(), ha="center",
                         va="center", color=MUTED, fontsize=8)  # fmt: skip
-        ax.set(title=measures[measure], ylim=(len(names) - 0.5, -0.5))
+        named_rows(ax, names, measures[measure])
         ax.title.set_fontsize(9)
-        ax.set_yticks(range(len(names)), names)
-        ax.grid(False, axis="y")
     fig.supxlabel("mean with 95 % interval over images", fontsize=9)
     return fig
-
-
-def _whiskers(ax, table: pd.DataFrame, places: Sequence[float], colour: str, marker: str):
-    mean = table["mean"].to_numpy()
-    error = np.abs(np.stack([mean - table.low, table.high - mean]))
-    return ax.errorbar(
-        mean, places, xerr=error, fmt=marker, ms=5, color=colour, capsize=2, lw=1.3,
-        markeredgecolor="white", markeredgewidth=0.5,
-    )  # fmt: skip
-
-
-def _metric_title(metric: str) -> str:
-    return METRIC_LABELS[metric] + (" (less is better)" if metric in LESS_IS_BETTER else "")
 
 
 def _members(dataset, image_id: str) -> pd.DataFrame:
@@ -504,4 +447,4 @@ def _note(ax, text: str) -> None:
 
 
 def _number(value: float) -> str:
-    return "undefined (nothing moved)" if np.isnan(value) else f"{value:.2f}"
+    return "undefined (nothing moved)" if np.isnan(value) else f"{value:.2f}".replace("-", "−")

@@ -64,8 +64,10 @@ def auc_anatomy(
             ax.contour(prediction, [level], colors="white", linewidths=1.2)
         show_fixations(ax, fixations[values > level], colour=colour)
         show_fixations(ax, fixations[values <= level], colour="#00000000", size=5)
-        ax.set_title(f"{inside:.0%} of the pixels, {hits:.0%} of the fixations")
+        ax.set_title(f"{inside:.0%} of the pixels,\n{hits:.0%} of the fixations")
         curve.plot(inside, hits, "o", color=colour, ms=7, zorder=3)
+        if inside:  # nothing lies above the one value of a constant map
+            curve.annotate(f"{inside:.0%}", (inside, hits), (7, -3), textcoords="offset points")
     curve.set(
         title=f"AUC {tuebingen.auc(prediction, fixations):.3f}",
         xlabel="share of all pixels inside",
@@ -205,7 +207,7 @@ def kl_anatomy(prediction: np.ndarray, truth: np.ndarray) -> Figure:
     where, cost = fig.subplots(1, 2, width_ratios=[1.25, 1.6])
     limit = float(np.quantile(np.abs(part), 0.995))
     artist = show_change(where, part, limit=limit, title="p · log(p/q); the mean is KL")
-    fig.colorbar(artist, ax=where, shrink=0.8, label="nats × pixels", extend="both")
+    fig.colorbar(artist, ax=where, shrink=0.8, label="nat × pixels", extend="both")
     order = np.argsort(q.ravel())
     share = np.linspace(0, 1, order.size)
     total = np.cumsum(part.ravel()[order]) / part.size
@@ -213,9 +215,9 @@ def kl_anatomy(prediction: np.ndarray, truth: np.ndarray) -> Figure:
     cost.plot(share[::step], total[::step], color=_BLUE)
     cost.axhline(0, color=MUTED, lw=0.8)
     cost.set(
-        title=f"KL {tuebingen.kl(prediction, truth):.3f} nats, added up from low to high",
+        title=f"KL {tuebingen.kl(prediction, truth):.3f} nat, added up from low to high",
         xlabel="share of pixels, by predicted value",
-        ylabel="nats so far",
+        ylabel="nat so far",
     )
     return fig
 
@@ -229,17 +231,19 @@ def ig_anatomy(prediction: np.ndarray, fixations: np.ndarray, center_bias: np.nd
     fig = figure(11.5, 3.4, title="IG: what does the map know that the center bias does not?")
     prior, where, spread = fig.subplots(1, 3, width_ratios=[1.15, 1.35, 1])
     show_map(prior, center_bias, title="center bias (training fixations)")
-    show_map(where, np.log2(q + 1e-12), cmap="cividis", title="bits at each fixation")
+    show_map(where, np.log2(q + 1e-12), cmap="cividis", title="gain at each fixation")
     limit = float(np.quantile(np.abs(gain), 0.98)) or 1.0
     dots = where.scatter(
         *fixations.T[::-1], s=12, c=gain, cmap=diverging(), vmin=-limit, vmax=limit,
         edgecolors="black", linewidths=0.4,
     )  # fmt: skip
-    fig.colorbar(dots, ax=where, shrink=0.8, label="bits over the center bias", extend="both")
+    fig.colorbar(dots, ax=where, shrink=0.8, label="bit over the center bias", extend="both")
     spread.hist(gain, 30, color=_BLUE, alpha=0.6)
     spread.axvline(0, color=MUTED, lw=0.8)
-    spread.axvline(gain.mean(), color=_RED, label=f"mean: IG {gain.mean():.2f} bits")
-    spread.set(title="one value a fixation", xlabel="bits", ylabel="fixations")
+    spread.axvline(
+        gain.mean(), color=_RED, label=f"mean: IG {gain.mean():.2f} bit".replace("-", "−")
+    )
+    spread.set(title="one value a fixation", xlabel="bit", ylabel="fixations")
     spread.legend()
     return fig
 

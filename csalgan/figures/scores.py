@@ -1,12 +1,14 @@
 """Figures of notebook 04: what the scores look like, beside the paper's and the baselines'."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from csalgan.data.records import CONDITIONS
+from csalgan.evaluation.statistics import LESS_IS_BETTER
+from csalgan.evaluation.tables import METRIC_LABELS, SPLIT_HALF_NOTE, TABLE_METRICS, row_label
 from csalgan.figures.base import (
     ACCENTS,
     CONDITION_COLOURS,
@@ -15,8 +17,10 @@ from csalgan.figures.base import (
     INK,
     MUTED,
     Figure,
-    bare,
     figure,
+    intervals,
+    legend_below,
+    named_rows,
     overlay,
     show_fixations,
     show_image,
@@ -25,6 +29,7 @@ from csalgan.figures.base import (
 )
 
 _BLUE, _RED = ACCENTS[:2]
+#: Rows that are no networks.
 _SHORT = {
     "uniform": "uniform",
     "center": "center",
@@ -33,37 +38,43 @@ _SHORT = {
     "split_half": "split half",
     "split_half_corrected": "split half, corrected",
     "observers": "observers",
-    "people": "people",
+    "people": "people's gaze",
 }
+_UNITS = {"kl": "nat", "ig": "bit", "ig_uniform": "bit"}
+_MARKS = "osD^vP"  # never colour alone
+
+
+def metric_title(metric: str) -> str:
+    """A metric's name with its unit, and with a word where less is better."""
+    notes = [_UNITS.get(metric), "less is better" if metric in LESS_IS_BETTER else None]
+    noted = ", ".join(filter(None, notes))
+    return METRIC_LABELS[metric] + (f" ({noted})" if noted else "")
 
 
 @themed
-def profile_values(summary: pd.DataFrame, labels: Mapping[str, str], title: str) -> Figure:
+def profile_values(summary: pd.DataFrame, metrics: Collection[str], title: str) -> Figure:
     """The same predictions under every profile, one panel a metric.
 
     Args:
         summary: from :func:`csalgan.evaluation.summarise` by ``subset``.
-        labels: metric → what the panel is called.
+        metrics: which ones may be shown; those of Table I are.
     """
-    names = [m for m in ("auc", "sauc", "cc", "nss", "sim", "kl", "ig") if m in set(summary.metric)]
+    names = [m for m in TABLE_METRICS if m in metrics and (summary.metric == m).any()]
     profiles = summary["metric_profile"].drop_duplicates().tolist()
     subsets = summary["subset"].drop_duplicates().tolist()
-    fig = figure(12.5, 0.18 * len(subsets) * len(profiles) + 1.3, title=title)
-    *panels, key = fig.subplots(1, len(names) + 1, width_ratios=[1] * len(names) + [0.75])
-    for ax, metric in zip(panels, names, strict=True):
+    columns = min(4, len(names))
+    lines = -(-len(names) // columns)
+    each = 0.18 * len(subsets) * len(profiles) + 0.7
+    fig = figure(2.6 * columns + 1, each * lines + 1, title=title)
+    axes = fig.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for ax, metric in zip(axes, names, strict=False):
         for k, profile in enumerate(profiles):
             mine = summary[(summary.metric == metric) & (summary.metric_profile == profile)]
             y = [subsets.index(s) + (k - (len(profiles) - 1) / 2) * 0.22 for s in mine.subset]
-            _interval(ax, mine, y, ACCENTS[k], "osD"[k % 3])
-        ax.set(title=labels[metric], yticks=range(len(subsets)))
-        ax.set_yticklabels(subsets if ax is panels[0] else [])
-        ax.set_ylim(len(subsets) - 0.5, -0.5)
-        ax.grid(axis="y", visible=False)
-    marks = [
-        key.plot([], [], "osD"[k % 3], color=ACCENTS[k], label=name)[0]
-        for k, name in enumerate(profiles)
-    ]
-    _key(key, marks, "profile")
+            intervals(ax, mine, y, ACCENTS[k], _MARKS[k], profile)
+        named_rows(ax, subsets, metric_title(metric))
+    _hide(axes[len(names) :])
+    legend_below(fig, axes)
     return fig
 
 
@@ -71,30 +82,33 @@ def profile_values(summary: pd.DataFrame, labels: Mapping[str, str], title: str)
 def beside_the_paper(
     table: pd.DataFrame, paper: pd.Series | None, labels: Mapping[str, str], *, metric: str
 ) -> Figure:
-    """One metric of Table I drawn: models, baselines and the ceiling, the paper's value as a line.
+    """One metric of Table I drawn: models, baselines and how well gaze predicts gaze.
 
     Args:
         table: from :func:`csalgan.evaluation.summarise` by ``model`` and ``subset``, one profile.
-        paper: the paper's number for each subset; None for scores on drawn scenes, which must not
-            stand beside it.
+        paper: the paper's number for each subset, drawn as a line; None on drawn scenes, which
+            it says nothing about.
         labels: model → what it is called.
         metric: heads the figure.
     """
     subsets = table["subset"].drop_duplicates().tolist()
     models = [name for name in labels if name in set(table["model"])]
-    title = metric if paper is None else f"{metric}: the line is what the paper prints"
-    fig = figure(12, 0.32 * len(models) + 1.5, title=title)
+    title = f"{metric} of every model, baseline and split half"
+    if paper is not None:
+        title = f"{metric}: the line is what the paper prints"
+    fig = figure(12, 0.36 * len(models) + 1.6, title=title)
     panels = np.atleast_1d(fig.subplots(1, len(subsets), sharey=True, sharex=True))
     for ax, subset in zip(panels, subsets, strict=True):
         for k, model in enumerate(models):
             mine = table[(table.subset == subset) & (table.model == model)]
-            colour = _BLUE if model not in _SHORT else _RED if model == "mean_map" else MUTED
-            _interval(ax, mine, [k] * len(mine), colour, "o")
+            learned = model not in _SHORT
+            colour = _BLUE if learned else _RED if model == "mean_map" else MUTED
+            intervals(ax, mine, [k] * len(mine), colour, "o" if learned else "s")
         if paper is not None:
             ax.axvline(paper[subset], color=INK, lw=1, ls="--")
-        ax.set(title=subset, yticks=range(len(models)), yticklabels=[labels[m] for m in models])
-        ax.grid(axis="y", visible=False)
-    panels[0].invert_yaxis()
+        named_rows(ax, [wrapped(labels[m], 40) for m in models], subset)
+    if any(name.startswith("split_half") for name in models):
+        fig.supxlabel(SPLIT_HALF_NOTE, fontsize=8, color=MUTED)
     return fig
 
 
@@ -126,64 +140,56 @@ def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: s
             if run in here.index:
                 network = run[0] not in _SHORT
                 colour = _BLUE if network else _RED if run[0] == "mean_map" else MUTED
-                _interval(ax, here.loc[[run]], [y], colour, "o")
+                intervals(ax, here.loc[[run]], [y], colour, "o" if network else "s")
         if (value := wanted.get(f"{metric}, {condition}")) is not None:
             ax.axvline(value, color=INK, lw=1, ls="--")
         name = {"cc": "CC", "nss": "NSS", "lost_content": "CC lost to other\ncontent"}[metric]
-        ax.set(title=f"{name}\n{condition.replace('_', '-')}", yticks=range(len(runs)))
-        ax.set_yticklabels(labels)
-        ax.grid(axis="y", visible=False)
-    axes[0].invert_yaxis()
+        named_rows(ax, labels, f"{name}\n{condition.replace('_', '-')}")
     return fig
 
 
 @themed
-def distributions(scores: pd.DataFrame, labels: Mapping[str, str], title: str) -> Figure:
+def distributions(scores: pd.DataFrame, metrics: Collection[str], title: str) -> Figure:
     """Every record's score: one panel a metric, one strip a condition.
 
     Args:
         scores: tidy scores of one profile with the models to show; the first one is drawn as
             dots with its quartiles, the others as a mark at their mean.
-        labels: metric → what the panel is called.
+        metrics: which ones, in this order.
     """
-    names = [m for m in labels if m in set(scores.metric)]
+    names = [m for m in metrics if m in set(scores.metric)]
     models = scores["model"].drop_duplicates().tolist()
     conditions = [c for c in CONDITIONS if c in set(scores.condition)]
-    columns = 4
-    rows = -(-(len(names) + 1) // columns)  # one panel more, for the key
-    fig = figure(12, 2.7 * rows + 0.4, title=title)
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    fig = figure(3 * columns, 2.7 * rows + 0.9, title=title)
     panels = fig.subplots(rows, columns, squeeze=False).ravel()
     rng = np.random.default_rng(0)
     for ax, metric in zip(panels, names, strict=False):
         for x, condition in enumerate(conditions):
             here = scores[(scores.metric == metric) & (scores.condition == condition)]
             values = here.loc[here.model == models[0], "value"].dropna().to_numpy()
-            colour = CONDITION_COLOURS[condition]
             if len(values):
                 spread = rng.uniform(-0.22, 0.22, len(values))
                 ax.scatter(
-                    x + spread, values, s=7, c=colour, alpha=0.55, linewidths=0,
-                    marker=CONDITION_MARKERS[condition],
+                    x + spread, values, s=9, alpha=0.55, linewidths=0,
+                    c=CONDITION_COLOURS[condition], marker=CONDITION_MARKERS[condition],
                 )  # fmt: skip
-                low, middle, high = np.percentile(values, [25, 50, 75])
-                ax.plot([x - 0.3, x + 0.3], [middle, middle], color=INK, lw=1.8)
-                for edge in (low, high):
-                    ax.plot([x - 0.2, x + 0.2], [edge, edge], color=INK, lw=0.8)
+                for value, half, width in zip(
+                    np.percentile(values, [25, 50, 75]), (0.2, 0.3, 0.2), (0.8, 1.8, 0.8),
+                    strict=True,
+                ):  # fmt: skip
+                    label = f"{row_label(models[0])}: median and quartiles"
+                    ax.hlines(value, x - half, x + half, color=INK, lw=width, label=label)
             for k, model in enumerate(models[1:]):
                 mean = here.loc[here.model == model, "value"].mean()
-                ax.plot(x + 0.38, mean, "<x"[k % 2], color=_RED, ms=6)
-        ax.set(title=labels[metric], xticks=range(len(conditions)))
+                label = f"mean of {row_label(model)}"
+                ax.plot(x + 0.38, mean, "<xP*"[k], color=ACCENTS[1 + k], ms=6, ls="", label=label)
+        ax.set(title=metric_title(metric), xticks=range(len(conditions)))
         ax.set_xticklabels([CONDITION_LABELS[c].replace(" ", "\n") for c in conditions])
         ax.grid(axis="x", visible=False)
-    key, *unused = panels[len(names) :]
-    for ax in unused:
-        ax.set_visible(False)
-    marks = [key.plot([], [], color=INK, lw=1.8, label="median and quartiles")[0]]
-    marks += [
-        key.plot([], [], "<x"[k % 2], color=_RED, ls="", label=f"mean of {_SHORT.get(m, m)}")[0]
-        for k, m in enumerate(models[1:])
-    ]
-    _key(key, marks)
+    _hide(panels[len(names) :])
+    legend_below(fig, panels, columns=2)
     return fig
 
 
@@ -206,13 +212,6 @@ def cases(rows: Sequence[Mapping], title: str) -> Figure:
     return fig
 
 
-def _interval(ax: Axes, rows: pd.DataFrame, y: Sequence[float], colour: str, marker: str) -> None:
-    """Means with their intervals as horizontal bars."""
-    ax.hlines(y, rows["low"], rows["high"], color=colour, lw=1.6)
-    ax.plot(rows["mean"], y, marker, color=colour, ls="")
-
-
-def _key(ax: Axes, marks: Sequence, title: str | None = None) -> None:
-    """A panel that holds nothing but the legend."""
-    bare(ax)
-    ax.legend(handles=marks, loc="center left", title=title, alignment="left")
+def _hide(axes: Sequence[Axes]) -> None:
+    for ax in axes:
+        ax.set_visible(False)

@@ -9,6 +9,8 @@ from csalgan.figures.base import (
     ACCENTS,
     Figure,
     figure,
+    legend_below,
+    named_rows,
     show_fixations,
     show_map,
     themed,
@@ -52,7 +54,7 @@ def leakage(table: pd.DataFrame) -> Figure:
     Args:
         table: from :func:`csalgan.teaching.leakage`; dots are its seeds.
     """
-    fig = figure(9, 2.9, title="What remembering images is worth")
+    fig = figure(9, 3.3, title="What remembering images is worth")
     ax = fig.subplots()
     styles = (
         ("mean_map", "mean training map", ACCENTS[6], "s", 0.12),
@@ -75,8 +77,7 @@ def leakage(table: pd.DataFrame) -> Figure:
         f"{wrapped(_RULES.get(rule, rule), 28)}\nimage known: {group.remembered.mean():.0%}"
         for rule, group in groups
     ]
-    ax.set_yticks(range(len(groups)), labels)
-    ax.set_ylim(len(groups) - 0.5, -0.5)
-    ax.set(xlabel="mean CC over the test records (small marks: single splits)")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    named_rows(ax, labels, ticks=8)
+    ax.set_xlabel("mean CC over the test records (small marks: single splits)")
+    legend_below(fig, (ax,))
     return fig
