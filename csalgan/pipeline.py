@@ -202,7 +202,12 @@ def look(job: Job, asked: dict[str, Any]) -> list[Planned]:
 
 
 def describe_steps(out: Path) -> list[dict[str, Any]]:
-    """What is known of each step of a report, in order.
+    """What is known of each step of a report, in order: see :func:`open_report`."""
+    return open_report(out)[1]
+
+
+def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
+    """A report as it was asked for, and what is known of each of its steps, in order.
 
     Returns:
         ``step``; ``status`` (``done``, ``stale``, ``running``, ``interrupted``, ``failed`` or
@@ -225,7 +230,7 @@ def describe_steps(out: Path) -> list[dict[str, Any]]:
             status = "interrupted"
         about = {"started": done.started, "seconds": done.seconds, "message": done.message}
         rows.append({"step": one.step.name, "status": status, **about})
-    return rows
+    return job, rows
 
 
 def _reproduce(

@@ -1,23 +1,25 @@
-"""The report a run leaves behind: one page that needs nothing but itself, and a manifest."""
+"""The report a run leaves behind: a page beside its pictures, tables and notebooks; a manifest."""
 
-import base64
 import json
 import platform
-from datetime import UTC, datetime
+import zipfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import jinja2
 import nbformat
 import pandas as pd
+from PIL import Image
 
-from csalgan import figures
-from csalgan.files import write_text
+from csalgan import figures, pages
+from csalgan.errors import CsalganError
+from csalgan.evaluation.tables import SPLIT_HALF_NOTE
+from csalgan.files import atomic_file, write_text
+from csalgan.job import PAPER_EXAMPLE, Job
 from csalgan.metrics import profile_info
-
-if TYPE_CHECKING:
-    from csalgan.job import Job
+from csalgan.runner import State
 
 _PACKAGES = (
     "csalgan",
@@ -29,10 +31,53 @@ _PACKAGES = (
     "pandas",
 )
 _LONGEST_TABLE = 60  # rows shown on the page (Table I has 46); longer tables are linked only
+_SHOWN = 96 / 160  # a figure's pixels on paper (160 an inch) → on a page (96 an inch)
+_RECEIPT = "manifest.json"
+#: What is handed around; runs, logs and what the runner keeps are not.
+_HANDED = ("index.html", _RECEIPT, "figures/*", "tables/*", "notebooks/*")
 
 
-def write(job: "Job", steps: list[str], seconds: dict[str, float]) -> Path:
-    """Write ``manifest.json`` and ``index.html`` into the report's folder.
+class Counterpart(NamedTuple):
+    """What of the paper corresponds to which files of a report; none: ``why`` says why."""
+
+    of: str
+    shows: str
+    files: tuple[str, ...] = ()
+    why: str = ""
+
+
+_LOSSES = ("total", "general", "sal", "non_sal")
+_PAIRS = ("general", "salient", "non_salient")
+PAPER = (
+    Counterpart("Figure 1", "CLIP", why="another paper's figure (CLIP)"),
+    Counterpart("Figures 2, 3", "SalGAN", why="another paper's figures (SalGAN)"),
+    Counterpart("Figure 4", "generator", ("figures/02_generator.png",)),
+    Counterpart("Figure 5", "discriminator", ("figures/02_discriminator.png",)),
+    *(
+        Counterpart(f"Figure {6 + k}", f"losses, {subset}", (f"figures/03_losses-{subset}.png",))
+        for k, subset in enumerate(_LOSSES)
+    ),
+    *(
+        Counterpart(
+            f"Figure {10 + k}",
+            f"prediction without and with the {kind.replace('_', '-')} sentence",
+            (f"figures/05_pair-{kind}.png",),
+        )
+        for k, kind in enumerate(_PAIRS)
+    ),
+    Counterpart(
+        "Table I",
+        "scores of the four models",
+        ("tables/04_table_one_paper.csv", "tables/04_table_one_tuebingen.csv"),
+    ),
+)
+
+
+def write(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> Path:
+    """Write ``manifest.json``, ``index.html`` and the notebooks' pages into the report's folder.
+
+    The same figures, tables and notebooks give the same pages, byte for byte: times stand in the
+    manifest only.
 
     Args:
         job: the report's profile, data and folder.
@@ -40,35 +85,87 @@ def write(job: "Job", steps: list[str], seconds: dict[str, float]) -> Path:
         seconds: how long each took.
 
     Returns:
-        The path of ``index.html``, which holds every figure and every short table inside itself
-        and links to the notebooks, the long tables and the PDFs.
+        The path of ``index.html``, below 1 MB: it shows every figure and every short table and
+        links to the notebooks, the long tables and the PDFs.
     """
     manifest = _manifest(job, steps, seconds)
+    synthetic = job.dataset.synthetic
+    for step in steps:
+        pages.write_page(job.out / "notebooks" / f"{step}.ipynb", synthetic=synthetic)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("csalgan", "templates"), autoescape=True
+        loader=jinja2.PackageLoader("csalgan", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     page = environment.get_template("report.html.j2").render(
         manifest=manifest,
         provenance=job.provenance.line(),
-        synthetic=job.dataset.synthetic,
+        synthetic=synthetic,
+        paper=_counterparts(job),
         table_one=[
             _table_one(job.tables / f"04_table_one_{name}.csv", name)
             for name in job.profile.evaluation.metric_profiles
             if (job.tables / f"04_table_one_{name}.csv").is_file()
         ],
+        split_half=SPLIT_HALF_NOTE,
         sections=_sections(job, steps, manifest),
     )
     index = job.out / "index.html"
     write_text(index, page)
     # Last: a report whose manifest says complete has everything.
-    write_text(job.out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    write_text(job.out / _RECEIPT, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return index
 
 
-def _manifest(job: "Job", steps: list[str], seconds: dict[str, float]) -> dict[str, Any]:
+def pack(report: Path, file: Path) -> Path:
+    """One file to hand around: page, pictures, tables and notebooks of a report, without its runs.
+
+    The same report gives the same bytes.
+
+    Raises:
+        CsalganError: the folder is no finished report, or the file cannot be written.
+    """
+    if not (report / "index.html").is_file():
+        raise CsalganError(f"{report}: holds no index.html; finish it with csalgan reproduce.")
+    found = sorted({path for kind in _HANDED for path in report.glob(kind) if path.is_file()})
+    with (
+        atomic_file(file) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for path in found:
+            entry = zipfile.ZipInfo(f"{report.name}/{path.relative_to(report).as_posix()}")
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            packed.writestr(entry, path.read_bytes())
+    return file
+
+
+def photographs(report: Path) -> list[str]:
+    """Names of a report's figures that show photographs of real data: not to be published."""
+    known = json.loads((report / _RECEIPT).read_text(encoding="utf-8"))
+    if known["data"]["synthetic"]:
+        return []
+    return [name for name, about in known["figures"].items() if about["photographs"]]
+
+
+def _counterparts(job: Job) -> list[dict[str, Any]]:
+    """The paper's figures and table, and what of this report answers each."""
+    rows = []
+    for one in PAPER:
+        files = [name for name in one.files if (job.out / name).is_file()]
+        why = one.why or ("" if files else "not in this report")
+        if any("05_pair" in name for name in files) and job.example_image() != PAPER_EXAMPLE:
+            why = f"another image, {job.example_image()}: this dataset lacks the paper's"
+        names = [(f"#{Path(n).stem}" if n.startswith("fig") else n, Path(n).stem) for n in files]
+        rows.append({"of": one.of, "shows": one.shows, "files": names, "why": why})
+    return rows
+
+
+def _manifest(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> dict[str, Any]:
+    done = [State(job.out).read(step) for step in steps]
     return {
         "complete": True,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made": max((one.started for one in done if one), default=""),
         "provenance": job.provenance.as_dict(),
         "profile": job.profile.as_dict(),
         "data": {
@@ -99,7 +196,7 @@ def _manifest(job: "Job", steps: list[str], seconds: dict[str, float]) -> dict[s
     }
 
 
-def _runs(job: "Job") -> dict[str, Any]:
+def _runs(job: Job) -> dict[str, Any]:
     runs = {}
     for subset in job.profile.training.subsets:
         run = job.run(subset, progress=False)
@@ -111,7 +208,7 @@ def _runs(job: "Job") -> dict[str, Any]:
     return runs
 
 
-def _sections(job: "Job", steps: list[str], manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def _sections(job: Job, steps: Sequence[str], manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """One section a notebook number: its title, executed copies, figures and tables."""
     sections: dict[str, dict[str, Any]] = {}
     for step in steps:
@@ -121,19 +218,13 @@ def _sections(job: "Job", steps: list[str], manifest: dict[str, Any]) -> list[di
             number,
             {"number": number, "title": _title(path), "notebooks": [], "figures": [], "tables": []},
         )
-        section["notebooks"].append(
-            {"name": step, "link": f"notebooks/{step}.ipynb", "seconds": manifest["seconds"][step]}
-        )
+        section["notebooks"].append({"name": step, "link": f"notebooks/{step}"})
     for name, about in manifest["figures"].items():
         if name[:2] in sections:
-            sections[name[:2]]["figures"].append(
-                {
-                    "name": name,
-                    "title": about["title"],
-                    "source": _inline(job.figures / name),
-                    "pdf": f"figures/{Path(name).stem}.pdf",
-                }
-            )
+            with Image.open(job.figures / name) as picture:
+                width, height = (round(side * _SHOWN) for side in picture.size)
+            about = {"title": about["title"], "width": width, "height": height}
+            sections[name[:2]]["figures"].append({"name": Path(name).stem} | about)
     for name in manifest["tables"]:
         if name[:2] in sections and not name.startswith("04_table_one"):
             sections[name[:2]]["tables"].append(_table(job.tables / name))
@@ -141,36 +232,27 @@ def _sections(job: "Job", steps: list[str], manifest: dict[str, Any]) -> list[di
 
 
 def _title(notebook: Path) -> str:
-    """The notebook's one H1."""
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        if cell.cell_type == "markdown" and cell.source.startswith("# "):
-            return cell.source.splitlines()[0].removeprefix("# ")
-    return notebook.stem
-
-
-def _inline(picture: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+    return pages.title(nbformat.read(notebook, as_version=4), notebook.stem)
 
 
 def _table_one(path: Path, profile: str) -> dict[str, Any]:
     """Table I as it is read: means with their intervals, one block a metric."""
     table = pd.read_csv(path)
     columns = [c for c in table if f"{c}_low" in table]
-    rows = []
-    for number, row in table.iterrows():
+    blocks: dict[str, list] = {}
+    for _, row in table.iterrows():
         cells = []
         for column in columns:
             low, high = row[f"{column}_low"], row[f"{column}_high"]
             mean = "–" if pd.isna(row[column]) else f"{row[column]:.3f}"
             cells.append((mean, "" if pd.isna(low) else f"[{low:.2f}, {high:.2f}]"))
-        first = number == 0 or row["metric"] != table["metric"].iloc[number - 1]
-        rows.append({"metric": row["metric"] if first else "", "row": row["row"], "cells": cells})
+        blocks.setdefault(row["metric"], []).append((row["row"], cells))
     return {
         "profile": profile,
         "about": profile_info(profile).title,
         "link": f"tables/{path.name}",
         "columns": columns,
-        "rows": rows,
+        "blocks": blocks,
     }
 
 

@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from PIL import Image
 
 from csalgan import pipeline
 from csalgan.config import load_profile
@@ -74,24 +76,87 @@ def test_the_report_is_complete_and_says_where_it_came_from(report):
 
 
 @pytest.mark.notebook
-def test_the_page_needs_nothing_but_itself(report):
-    page = (report / "index.html").read_text()
-    assert page.count("data:image/png;base64,") == len(list((report / "figures").glob("*.png")))
+def test_the_page_is_small_and_needs_only_what_lies_beside_it(report):
+    index = report / "index.html"
+    assert index.stat().st_size < 1e6
+    page = index.read_text()
+    pictures = re.findall(r'<img src="([^"]+)" width="(\d+)" height="(\d+)"', page)
+    assert {Path(name).name for name, *_ in pictures} == {
+        path.name for path in (report / "figures").glob("*.png")
+    }
+    for name, width, height in pictures:  # so that nothing jumps when they load
+        w, h = Image.open(report / name).size
+        assert int(width) / int(height) == pytest.approx(w / h, abs=0.01)
     assert not re.search(r'(src|href)="https?:', page)
-    for link in re.findall(r'href="([^"#]+)"', page):
+    for link in re.findall(r'(?:href|src)="([^"#]+)"', page):
         assert (report / link).exists(), link
-    assert "Table I" in page
-    assert "simulated" in page
+    for anchor in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{anchor}"' in page
+    for path in (report / "notebooks").glob("*.ipynb"):
+        copy = path.with_suffix(".html").read_text()
+        assert not re.search(r'<(script|link|img|iframe)[^>]*(src|href)=["\']?https?:', copy)
+        assert "<script" not in copy
+        assert "imulated" in copy
+        assert not re.search(r"\$\$|\\(frac|hat|mathrm)", copy), path.name  # formulas are drawn
 
 
 @pytest.mark.notebook
-def test_table_one_holds_our_numbers_the_papers_and_the_mean_map(report):
+def test_the_page_says_what_answers_the_papers_figures(report):
+    table = (report / "index.html").read_text().split("<tbody>")[1].split("</tbody>")[0]
+    rows = [re.sub(r"<[^>]+>", "|", row) for row in table.split("</tr>")]
+    named = {row.split("|")[2]: row for row in rows if row.strip()}
+    assert [*named] == [
+        "Figure 1",
+        "Figures 2, 3",
+        *(f"Figure {k}" for k in range(4, 13)),
+        "Table I",
+    ]
+    assert "SalGAN" in named["Figures 2, 3"]
+    assert "03_losses-non_sal" in named["Figure 9"]
+    assert "another image" in named["Figure 11"]  # the embedded data lacks the paper's
+    assert "04_table_one_paper" in named["Table I"]
+
+
+@pytest.mark.notebook
+def test_pictures_of_simulated_gaze_say_so(report):
+    titles = {p.name: figure_info(p)["title"] for p in (report / "figures").glob("*.png")}
+    silent = {name for name, title in titles.items() if "imulated gaze" not in title}
+    assert silent == {"02_generator.png", "02_discriminator.png"}
+    assert not [title for title in titles.values() if "people" in title.lower()]
+
+
+@pytest.mark.notebook
+def test_a_report_is_written_again_to_the_same_bytes_and_packed_without_its_runs(report, home):
+    before = {p: p.read_bytes() for p in report.rglob("*") if p.suffix in (".html", ".json")}
+    done = run("report", str(report), "--zip", str(home / "a.zip"), home=home)
+    assert done.returncode == 0, done.stderr
+    assert "photographs" not in done.stderr  # the scenes are drawn
+    assert {p: p.read_bytes() for p in before} == before
+    run("report", str(report), "--zip", str(home / "b.zip"), home=home)
+    assert (home / "a.zip").read_bytes() == (home / "b.zip").read_bytes()
+    with zipfile.ZipFile(home / "a.zip") as packed:
+        names = set(packed.namelist())
+    top = report.name
+    assert f"{top}/index.html" in names
+    assert f"{top}/notebooks/04_metric_evaluation.html" in names
+    assert {name.split("/")[1] for name in names} == {
+        *("index.html", "manifest.json", "figures", "tables", "notebooks"),
+    }
+    for link in re.findall(r'(?:href|src)="([^"#]+)"', (report / "index.html").read_text()):
+        assert f"{top}/{link}" in names
+    done = run("report", str(home / "nowhere"), home=home)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.notebook
+def test_table_one_holds_our_numbers_and_the_mean_map(report):
     for profile in ("tuebingen", "paper"):
         table = pd.read_csv(report / "tables" / f"04_table_one_{profile}.csv")
         text = table.to_csv()
         for metric in ("AUC", "sAUC", "CC", "NSS"):
             assert metric in text
-        assert "0.408" in text  # the paper's CC of its total model
+        assert "as printed" not in text  # the paper's numbers are of photographs
         assert "mean" in text
         for suffix in (".md", ".tex"):
             assert (report / "tables" / f"04_table_one_{profile}{suffix}").is_file()
@@ -173,6 +238,10 @@ def test_the_same_command_runs_on_real_gaze(some_real, home, tmp_path):
     shown = [name for name, about in manifest["figures"].items() if about["photographs"]]
     assert shown
     assert "02_generator.png" not in shown
+    table = (out / "tables" / "04_table_one_paper.csv").read_text()
+    assert "0.408" in table  # the paper's CC of its total model
+    done = run("report", str(out), "--zip", str(tmp_path / "r.zip"), home=home)
+    assert f"{len(shown)} of its figures show photographs" in done.stderr
 
 
 def test_a_notebook_without_a_parameter_is_refused_before_anything_runs(tmp_path, monkeypatch):

@@ -1,25 +1,44 @@
 """The command line: one file a group of commands, errors in one sentence."""
 
 import sys
-from functools import cache
-from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from csalgan.errors import CsalganError
-from csalgan.inputs import require_utf8
+from csalgan.progress import log_too
 from csalgan.runner.processes import tie_to_parent
 
 app = typer.Typer(
     name="csalgan",
     help="Text-guided image saliency: data, training, evaluation, reports.",
+    context_settings={"max_content_width": 110},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # half of what `csalgan --help` took was the import of rich
 )
 
 
-@cache
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from csalgan import __version__, provenance
+
+        print(f"csalgan {__version__} (commit {provenance.commit()})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """What every command shares."""
+
+
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
     from csalgan.cli import (
@@ -28,6 +47,7 @@ def _register() -> None:
         evaluate,
         explore,
         predict,
+        report,
         reproduce,
         status,
         sweep,
@@ -41,6 +61,7 @@ def _register() -> None:
     predict.register(app)
     explore.register(app)
     reproduce.register(app)
+    report.register(app)
     status.register(app)
     sweep.register(app)
 
@@ -48,10 +69,9 @@ def _register() -> None:
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit status 1."""
     tie_to_parent()
+    log_too()
     _register()
     try:
-        for argument in sys.argv[1:]:
-            require_utf8(Path(argument))
         app()
     except CsalganError as error:
         print(f"error: {error}", file=sys.stderr)
