@@ -8,9 +8,6 @@ The names a notebook needs are imported on first use, so that ``import csalgan``
 """
 
 from importlib import import_module
-from importlib.metadata import version
-
-__version__ = version("csalgan")
 
 _LAZY = {
     "open_dataset": "csalgan.data",
@@ -25,6 +22,10 @@ __all__ = ["__version__", *_LAZY]
 
 
 def __getattr__(name: str):
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("csalgan")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'csalgan' has no attribute {name!r}")

@@ -6,7 +6,7 @@ can be replaced from the command line (``--set training.epochs=3``) or from pape
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError
+from csalgan.errors import CsalganError, nearest
 from csalgan.inputs import first_fault, read_text
 
 Subset = Literal["total", "general", "sal", "non_sal"]
@@ -288,7 +288,7 @@ def profile_from(values: dict[str, Any], source: str) -> Profile:
     try:
         return Profile.model_validate(values)
     except ValidationError as error:
-        raise CsalganError(f"{source}: {first_fault(error)}") from error
+        raise CsalganError(f"{source}: {first_fault(error, known=_keys(Profile))}") from error
 
 
 #: A profile has a few kilobytes.
@@ -317,14 +317,23 @@ def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
     return values
 
 
+def _keys(section: type[BaseModel], before: str = "") -> Iterator[str]:
+    """Every key of a profile, ``training.epochs`` and the like."""
+    for name, field in section.model_fields.items():
+        yield before + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, f"{before}{name}.")
+
+
 def _read_profile(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]:
     text = _RENAMED.get(str(name_or_path), str(name_or_path))
     is_path = text.endswith((".yaml", ".yml")) or os.sep in text
     path = Path(text).expanduser() if is_path else _profiles_dir() / f"{text}.yaml"
     if not path.is_file():
-        known = ", ".join(profile_names())
+        known = profile_names()
         raise CsalganError(
-            f"{text}: no such profile; use one of {known}, or the path of a .yaml file."
+            f"{text}: no such profile{nearest(text, known)}; use one of {', '.join(known)}, or the "
+            "path of a .yaml file."
         )
     source = str(path) if is_path else f"profile {text}"
     return read_yaml(path, source), source

@@ -6,10 +6,11 @@ The size is asked before anything is read, and a pipe or a device is refused ins
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from csalgan.errors import CsalganError
+from csalgan.errors import CsalganError, nearest
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -84,26 +85,29 @@ def shown(path: str | os.PathLike) -> str:
 
 
 def require_utf8(path: Path) -> None:
-    """Refuse a name or an argument that cannot be written into a table or a report.
+    """Refuse a name that cannot be written into a table or a report.
 
     Raises:
         CsalganError: the name is not UTF-8.
     """
     if shown(path) != os.fspath(path):
-        raise CsalganError(f"{shown(path)}: not UTF-8; rename it.")
+        raise CsalganError(f"{shown(path)}: its name is not UTF-8; rename it.")
 
 
-def first_fault(error: "ValidationError", where: str = "csalgan/config.py") -> str:
+def first_fault(
+    error: "ValidationError", where: str = "csalgan/config.py", known: Iterable[str] = ()
+) -> str:
     """The first fault that a pydantic schema found, by name, and how many more there are.
 
     Args:
         where: the file that says what is right.
+        known: every key there is; the one most like an unknown key is named.
     """
     faults = error.errors()
     first = faults[0]
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "extra_forbidden":
-        what = f"unknown key {key}"
+        what = f"unknown key {key}{nearest(key, known)}"
     elif first["type"] == "missing":
         what = f"{key} is missing"
     else:

@@ -1,11 +1,15 @@
 """Bad input at the command line: one sentence, a non-zero exit, no traceback, nothing written."""
 
+import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
 from csalgan.cli import main
+from csalgan.progress import counted
 
 
 def command(*arguments: str, monkeypatch, capsys) -> tuple[int, str, str]:
@@ -22,9 +26,10 @@ def command(*arguments: str, monkeypatch, capsys) -> tuple[int, str, str]:
     [
         (["train", "--profile", "smoke", "--subset", "foo"], "--subset foo"),
         (["train", "--profile", "nope"], "nope: no such profile"),
+        (["train", "--profile", "dmo"], "dmo: no such profile (did you mean demo?)"),
         (
             ["train", "--profile", "smoke", "--set", "training.epoch=1"],
-            "unknown key training.epoch",
+            "unknown key training.epoch (did you mean training.epochs?)",
         ),
         (["train", "--profile", "smoke", "--data", "absent-folder"], "absent-folder"),
         (
@@ -103,10 +108,46 @@ def test_a_dataset_with_a_fault_is_not_trained_on(embedded, tmp_path, monkeypatc
     assert not (tmp_path / "run").exists()
 
 
-def test_the_help_does_not_wait_for_torch():
-    code = "import sys, csalgan.cli as c; c._register(); print('torch' in sys.modules)"
+def test_the_help_waits_for_nothing_heavy():
+    code = (
+        "import sys, csalgan.cli as c; c._register();"
+        "print([n for n in ('torch', 'pandas', 'scipy', 'matplotlib', 'rich') if n in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_shown(monkeypatch, capsys):
+    code, out, _ = command("--version", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0
+    assert out.startswith(f"csalgan {version('csalgan')} (commit ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["predict", "a.jpg", "--out", "maps", "--tetx", "A dog"], "--text"),
+        (["predct"], "predict"),
+        (["data", "chek"], "check"),
+    ],
+)
+def test_a_slip_of_the_fingers_is_told_what_was_meant(arguments, meant, monkeypatch, capsys):
+    code, _, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2
+    assert meant in err.splitlines()[-1]
+
+
+def test_the_shell_completes_names_of_profiles():
+    asked = {"_CSALGAN_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
+    asked |= {"COMP_WORDS": "csalgan train --profile dem"}
+    code = "from csalgan.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv = ['csalgan']; {code}"],
+        capture_output=True,
+        text=True,
+        env=os.environ | asked,
+    )
+    assert done.stdout.split() == ["demo", "demo-compact"]
 
 
 def test_a_prediction_imports_neither_timm_nor_transformers():
@@ -124,3 +165,53 @@ def test_profiles_are_listed(monkeypatch, capsys):
     code, out, _ = command("profiles", monkeypatch=monkeypatch, capsys=capsys)
     assert code == 0
     assert "author-cpu" in out
+
+
+# --- while it works ---------------------------------------------------------------------------
+
+_LOOP = """
+import sys, time
+from csalgan import progress
+if "log" in sys.argv:
+    progress.log_too()
+with progress.doing("loading"):
+    pass
+for _ in progress.Progress(range(3), desc="score", unit=" records"):
+    time.sleep(0.1)
+"""
+
+
+def test_a_log_gets_plain_lines_where_a_command_asks_for_them():
+    for argument, lines in (("log", ["loading …", "score: 0/3, ? records/s, ? left"]), ("-", [])):
+        done = subprocess.run(
+            [sys.executable, "-c", _LOOP, argument], capture_output=True, text=True, check=True
+        )
+        assert done.stderr.splitlines()[:2] == lines
+        assert "\r" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
+def test_a_terminal_shows_rate_and_time_left():
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    child = subprocess.Popen([sys.executable, "-c", _LOOP], stderr=theirs, stdout=theirs)
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            said += os.read(ours, 4096)
+        except OSError:  # Linux ends a pseudo-terminal so
+            break
+    assert child.wait() == 0
+    text = said.decode()
+    assert "loading … 00:00" in text
+    assert re.search(r"score:  33%.* 1/3, +\d+\.\d+ records/s, 00:00 left", text)
+
+
+def test_one_is_not_two():
+    assert [counted(n, "record") for n in (0, 1, 2)] == ["0 records", "1 record", "2 records"]

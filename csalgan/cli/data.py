@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from csalgan.progress import counted, doing
+
 app = typer.Typer(help="Check, make and pack datasets.", no_args_is_help=True)
 
 PathArgument = Annotated[Path, typer.Argument(help="A dataset's folder or archive.")]
@@ -22,9 +24,10 @@ def check(
     ] = False,
 ) -> None:
     """Name every fault, file by file, then count records; exit 0 only when clean."""
-    from csalgan.data.check import check_dataset
+    with doing(f"reading {path}"):
+        from csalgan.data.check import check_dataset
 
-    report = check_dataset(path)
+        report = check_dataset(path)
     by_file = defaultdict(list)
     for fault in report.faults:
         by_file[fault.file].append(fault)
@@ -35,14 +38,16 @@ def check(
                 print(f"{fault.severity:<8}{file}: {fault.kind}: {fault.message}")
         keys = [fault.message.removeprefix("sentence of ").split(",")[0] for fault in alike]
         if keys:
-            print(f"warning {file}: {len(keys)} sentences whose record is not here:")
+            print(f"warning {file}: {counted(len(keys), 'sentence')} whose record is not here:")
         for start in range(0, len(keys), _PER_LINE):
             print("          " + " ".join(keys[start : start + _PER_LINE]))
     errors = len(report.errors)
-    print(f"{report.root}: {report.n_images} images, {report.n_records} records")
+    images, records = counted(report.n_images, "image"), counted(report.n_records, "record")
+    print(f"{report.root}: {images}, {records}")
     print("  by condition: " + ", ".join(f"{k} {v}" for k, v in report.conditions.items()))
     print("  by subset:    " + ", ".join(f"{k} {v}" for k, v in report.subsets.items()))
-    print(f"  {errors} errors, {len(report.faults) - errors} warnings")
+    warnings = counted(len(report.faults) - errors, "warning")
+    print(f"  {counted(errors, 'error')}, {warnings}")
     if not report.ok(allow_warnings=allow_warnings):
         raise typer.Exit(1)
 
@@ -60,7 +65,7 @@ def synth(
     began = time.perf_counter()
     folder = synthesise(path, n_images=images, seed=seed, observers=observers)
     dataset = open_dataset(folder)
-    print(f"{folder}: {dataset.name}, {len(dataset.records)} records, simulated gaze")
+    print(f"{folder}: {dataset.name}, {counted(len(dataset.records), 'record')}, simulated gaze")
     print(f"  {time.perf_counter() - began:.1f} s, fingerprint {dataset.fingerprint[:12]}")
 
 
@@ -70,13 +75,15 @@ def prepare(
     size: Annotated[int, typer.Option(min=2, help="Side of the square, pixels.")] = 256,
 ) -> None:
     """Pack a dataset for training; what was packed from the same content is kept."""
-    from csalgan.data import open_dataset, require_clean
-    from csalgan.data import prepare as pack
-
     began = time.perf_counter()
-    dataset = open_dataset(path)
-    require_clean(dataset)
-    prepared = pack(dataset, size)
+    with doing(f"reading {path}"):
+        from csalgan.data import open_dataset, require_clean
+        from csalgan.data import prepare as pack
+
+        dataset = open_dataset(path)
+        require_clean(dataset)
+        prepared = pack(dataset, size)
     used = sum(file.stat().st_size for file in prepared.folder.iterdir())
-    print(f"{prepared.folder}: {len(prepared.records)} records at {size} px, {used / 1e6:.1f} MB")
+    records = counted(len(prepared.records), "record")
+    print(f"{prepared.folder}: {records} at {size} px, {used / 1e6:.1f} MB")
     print(f"  {time.perf_counter() - began:.1f} s, fingerprint {prepared.fingerprint[:12]}")

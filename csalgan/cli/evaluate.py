@@ -9,6 +9,7 @@ import typer
 
 from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.errors import CsalganError
+from csalgan.progress import Progress, counted, doing
 
 PARTS = ("all", "train", "val", "test")
 _WIDTH = 20  # characters of a cell: "0.684 [0.671, 0.701]"
@@ -77,14 +78,15 @@ def evaluate(
         raise CsalganError(
             f"{predictions}: no such folder; give a folder of saliency maps or of a training run."
         )
-    from csalgan import evaluation
-    from csalgan.baselines import YARDSTICKS
-    from csalgan.data import make_split
-    from csalgan.prediction import Predictor
-    from csalgan.spreadsheets import write_csv
+    with doing("opening the data"):
+        from csalgan import evaluation
+        from csalgan.baselines import YARDSTICKS
+        from csalgan.data import make_split
+        from csalgan.prediction import Predictor
+        from csalgan.spreadsheets import write_csv
 
-    dataset = _dataset(data)
-    run = _run(predictions)
+        dataset = _dataset(data)
+        run = _run(predictions)
     rule = run.profile.data.rule if run else "image"
     seed = (run.profile.split_seed if run else 0) if seed is None else seed
     parts = make_split(dataset.records, rule=rule, seed=seed)
@@ -121,6 +123,7 @@ def evaluate(
         model += " (maps)"
     import pandas as pd
 
+    maps = Progress(maps, total=len(records), desc="score", unit=" records")
     tables = [evaluator(maps, records, model=model, share=uniform_share)]
     if folder is not None:
         _report_faults(folder, len(records))
@@ -128,7 +131,8 @@ def evaluate(
             raise CsalganError(f"{predictions}: none of its files could be read; see above.")
     if baselines:
         train = parts.of("train", dataset.subset(subset))
-        tables += [evaluator.baseline(b, records, train=train) for b in evaluator.yardsticks]
+        names = Progress(evaluator.yardsticks, desc="baselines", unit=" baselines")
+        tables += [evaluator.baseline(name, records, train=train) for name in names]
     scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
     _print_scores(scores, dataset, subset, bootstrap, seed)
     print(
@@ -146,14 +150,15 @@ def evaluate(
             "these maps densities by; add some, or give --uniform-share."
         )
     if run and (seen := len(set(parts.train) & set(records["record"]))):
-        print(f"note: {seen} of these records are in the part the model was trained on.")
+        seen = counted(seen, "record")
+        print(f"note: {seen} of these in the part the model was trained on.")
     if run and dataset.fingerprint[:12] in run.provenance.pretraining:
         print("note: the model was pretrained on all of these images.")
     if out is None:
         print("Add --out scores.csv to keep the score of every record.")
     else:
         write_csv(out, scores)
-        print(f"{out}: {len(scores)} scores")
+        print(f"{out}: {counted(len(scores), 'score')}")
 
 
 def compare(
@@ -202,7 +207,7 @@ def compare(
     print(f"\n{clear} of {len(table)} differences exclude zero.")
     if out is not None:
         write_csv(out, table)
-        print(f"{out}: {len(table)} differences")
+        print(f"{out}: {counted(len(table), 'difference')}")
 
 
 def _profiles(given: list[str] | None) -> list[str]:
@@ -264,7 +269,8 @@ def _report_faults(folder, n_records: int) -> None:
         print(line, file=sys.stderr)
     if faults:
         scored = len(folder.files) - len(folder.unreadable)
-        print(f"{len(faults)} faults; {scored} of {n_records} records scored.", file=sys.stderr)
+        found, records = counted(len(faults), "fault"), counted(n_records, "record")
+        print(f"{found}; {scored} of {records} scored.", file=sys.stderr)
 
 
 def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
+from csalgan.progress import doing
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +41,8 @@ def reproduce(
 
     Steps whose result stands already are skipped. Stop it at any time: the same command goes on.
     """
-    from csalgan.pipeline import reproduce as run_notebooks
+    with doing("loading"):
+        from csalgan.pipeline import reproduce as run_notebooks
 
     index = run_notebooks(
         profile,

@@ -5,8 +5,21 @@ from typing import Annotated
 
 import typer
 
+
+def _profiles() -> list[str]:
+    from csalgan.config import profile_names
+
+    return profile_names()
+
+
 ProfileOption = Annotated[
-    str, typer.Option("--profile", "-p", help="A profile's name or the path of a YAML file.")
+    str,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="A profile's name or the path of a YAML file.",
+        autocompletion=_profiles,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

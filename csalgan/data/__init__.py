@@ -3,29 +3,34 @@
 ``layouts`` opens a folder with the reader of its layout: ``sjtu_tis``, ``osie``. ``check`` names
 its faults, ``archive`` unpacks it, ``synthetic`` makes the embedded dataset in the layout of
 SJTU-TIS, ``splits`` parts the images and ``prepared`` packs everything for training.
+
+Names are imported on first use: a room that needs the conditions' names only, such as the command
+line's help, does not wait for pandas and scipy.
 """
 
-from csalgan.data.check import CheckReport, check_dataset, require_clean
-from csalgan.data.dataset import Dataset
-from csalgan.data.layouts import open_dataset
-from csalgan.data.prepared import Prepared, prepare
-from csalgan.data.records import CONDITIONS, SUBSETS
-from csalgan.data.splits import Split, make_split
-from csalgan.data.synthetic import ensure_embedded, synthesise, true_density
+from importlib import import_module
 
-__all__ = [
-    "CONDITIONS",
-    "SUBSETS",
-    "CheckReport",
-    "Dataset",
-    "Prepared",
-    "Split",
-    "check_dataset",
-    "ensure_embedded",
-    "make_split",
-    "open_dataset",
-    "prepare",
-    "require_clean",
-    "synthesise",
-    "true_density",
-]
+_LAZY = {
+    "CheckReport": "csalgan.data.check",
+    "check_dataset": "csalgan.data.check",
+    "require_clean": "csalgan.data.check",
+    "Dataset": "csalgan.data.dataset",
+    "open_dataset": "csalgan.data.layouts",
+    "Prepared": "csalgan.data.prepared",
+    "prepare": "csalgan.data.prepared",
+    "CONDITIONS": "csalgan.data.records",
+    "SUBSETS": "csalgan.data.records",
+    "Split": "csalgan.data.splits",
+    "make_split": "csalgan.data.splits",
+    "ensure_embedded": "csalgan.data.synthetic",
+    "synthesise": "csalgan.data.synthetic",
+    "true_density": "csalgan.data.synthetic",
+}
+
+__all__ = [*_LAZY]
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'csalgan.data' has no attribute {name!r}")

@@ -1,15 +1,12 @@
 """Naming every fault of a dataset at once, file by file: names, sentences, and every pixel."""
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from tqdm import tqdm
 
 from csalgan import paths
 from csalgan.data import pictures, sjtu_tis
@@ -20,6 +17,7 @@ from csalgan.data.pictures import BadFile
 from csalgan.data.records import CONDITIONS, SUBSETS, parse_stem
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
+from csalgan.progress import Progress
 
 #: Raise it when the check finds more than before: datasets are then checked again.
 VERSION = 4
@@ -78,13 +76,8 @@ def check_dataset(path: str | os.PathLike) -> CheckReport:
     _count(report, found.files["map"])
     images = found.images()
     with ThreadPoolExecutor(2) as pool:  # decoding releases the lock
-        bar = tqdm(
-            pool.map(lambda stems: list(_check_image(found, stems)), images.values()),
-            total=len(images),
-            desc="check",
-            disable=not sys.stderr.isatty(),
-            leave=False,
-        )
+        checked = pool.map(lambda stems: list(_check_image(found, stems)), images.values())
+        bar = Progress(checked, total=len(images), desc="check", unit=" images")
         for faults in bar:
             report.faults += faults
     report.faults = sorted(set(report.faults))

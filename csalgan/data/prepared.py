@@ -28,6 +28,7 @@ from PIL import Image
 from csalgan import paths
 from csalgan.data.dataset import Dataset
 from csalgan.files import atomic_dir
+from csalgan.progress import Progress
 
 #: Raise it when the files' meaning changes: older folders are then made again.
 VERSION = 2
@@ -123,8 +124,12 @@ def _pack(dataset: Dataset, size: int, folder: Path) -> None:
         return zlib.compress(square(dataset.map(record), size).tobytes(), 6)
 
     with ThreadPoolExecutor(2) as pool:  # decoding, resizing and packing release the lock
-        image_offsets = _write(folder / "images.bin", pool.map(packed_image, first))
-        map_offsets = _write(folder / "maps.bin", pool.map(packed_map, records["record"]))
+        about = {"desc": "pack images", "total": len(first), "unit": " images"}
+        images = Progress(pool.map(packed_image, first), **about)
+        image_offsets = _write(folder / "images.bin", images)
+        about = {"desc": "pack maps", "total": len(records), "unit": " records"}
+        maps = Progress(pool.map(packed_map, records["record"]), **about)
+        map_offsets = _write(folder / "maps.bin", maps)
         fixations = list(pool.map(dataset.fixations, records["record"]))
     np.save(folder / "fixations.npy", np.concatenate(fixations).astype(np.int16))
     np.savez(

@@ -13,6 +13,7 @@ from csalgan.figures.base import (
     ACCENTS,
     CONDITION_LABELS,
     CONDITION_MARKERS,
+    INK,
     MUTED,
     Figure,
     bare,

@@ -97,6 +97,7 @@ def run_tasks(
                     elif len(running) < jobs and all(a in ended for a in waiting[name].after):
                         slot = min(set(range(jobs)) - {child.slot for child in running.values()})
                         running[name] = _Child(waiting.pop(name), slot, jobs)
+                        bar.started(name)
                         tell(event("started", name, 0.0, ""))
                 for name in list(running):
                     if (outcome := running[name].outcome()) is not None:
@@ -174,13 +175,22 @@ class _Child:
 
 
 class _Bar:
-    """Progress: one live line in a terminal, a plain line for each task in a log."""
+    """Progress: what runs now and the time left, live on a terminal; in a log a plain line for
+    each task that begins or ends."""
 
     def __init__(self, total: int):
-        self.total, self.count = total, 0
+        self.total, self.count, self.began = total, 0, time.monotonic()
         live = sys.stderr.isatty()
-        self._bar = tqdm(total=total, leave=False, bar_format="{desc}") if live else None
+        self._bar = (
+            tqdm(total=total, leave=False, dynamic_ncols=True, bar_format="{desc}")
+            if live
+            else None
+        )
         self._shown = 0.0
+
+    def started(self, name: str) -> None:
+        if self._bar is None:
+            print(f"{name} …", file=sys.stderr, flush=True)
 
     def ended(self, outcome: Outcome) -> None:
         self.count += 1
@@ -193,11 +203,18 @@ class _Bar:
         if self._bar is None or time.monotonic() - self._shown < 0.5:
             return
         self._shown = time.monotonic()
-        parts = []
+        parts = [f"{self.count}/{self.total}{self._left()}"]
         for name, child in running.items():
             seconds = time.monotonic() - child.began
             parts.append(f"{name} {seconds:.0f} s: {child.last_line()[:60]}")
         self._bar.set_description_str(" | ".join(parts)[:200])
+
+    def _left(self) -> str:
+        """What the tasks that ended took, times those that did not: a guess, and called about."""
+        if not self.count:
+            return ""
+        each = (time.monotonic() - self.began) / self.count
+        return f", about {tqdm.format_interval(each * (self.total - self.count))} left"
 
     def close(self) -> None:
         if self._bar is not None:
