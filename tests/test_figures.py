@@ -92,6 +92,24 @@ def test_the_provenance_line_stands_below_everything(width):
     assert fig.get_layout_engine() is not None
 
 
+def test_a_legend_below_stands_above_the_provenance_line(tmp_path):
+    @base.themed
+    def drawing():
+        fig = base.figure(5, 2.5, title="T")
+        fig.subplots().bar([0], [1], color="#FF0000", label="red")
+        base.legend_below(fig, fig.axes)
+        fig.axes[0].patches[0].set_visible(False)  # its colour is in the legend only
+        return fig
+
+    path = base.save(drawing(), tmp_path, "01_a", PROVENANCE, photographs=False)
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    red = np.flatnonzero((np.abs(pixels - [255, 0, 0]).sum(axis=2) < 30).any(axis=1))
+    assert len(red)
+    left = (pixels[:, :200].sum(axis=2) < 600).any(axis=1)  # where the line begins
+    foot = np.flatnonzero(left)[-1]
+    assert red[-1] < foot - 12
+
+
 def test_simulated_gaze_is_called_so_in_the_picture(tmp_path):
     @base.themed
     def drawing(title, width):

@@ -278,7 +278,7 @@ def named_rows(ax: Axes, names: Sequence[str], title: str = "", ticks: int = 4) 
     """Make the y axis a list of names from top to bottom, with few enough ticks below it."""
     ax.set(title=title, ylim=(len(names) - 0.5, -0.5))
     ax.set_yticks(range(len(names)), names)
-    ax.xaxis.set_major_locator(MaxNLocator(ticks))
+    ax.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
     ax.grid(False, axis="y")
 
 
@@ -289,8 +289,8 @@ def legend_below(fig: matplotlib.figure.Figure, axes, columns: int = 4, **option
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
-        at = {"loc": "outside lower center", "ncols": min(columns, len(found))}
-        fig.legend(found.values(), found.keys(), **at, **options)
+        place = {"loc": "outside lower center", "ncols": min(columns, len(found))}
+        fig.legend(found.values(), found.keys(), **place, **options)
 
 
 def heat_map(ax: Axes, table, rows: Sequence[str], columns: Sequence[str], **scale) -> None:
@@ -469,6 +469,8 @@ def _footed(fig: matplotlib.figure.Figure, line: str) -> Iterator[Bbox]:
     for _ in range(1 if engine is None else 2):  # constrained layout needs a second look
         fig.draw_without_rendering()
     fig.set_layout_engine("none")  # what was measured is what is written, at any resolution
+    for legend in fig.legends:  # and not at the foot of the box that is saved
+        legend.set_bbox_to_anchor((0, 0, 1, 1), fig.transFigure)
     width, height = fig.get_size_inches()
     # Artists may stick out of a figure that has no layout engine: take them in. Rows left empty
     # above and below (pictures keep their shape) go.
@@ -492,6 +494,8 @@ def _footed(fig: matplotlib.figure.Figure, line: str) -> Iterator[Bbox]:
     finally:
         foot.remove()
         fig.set_layout_engine(engine)
+        for legend in fig.legends:
+            legend.set_bbox_to_anchor(None)
         for ax, original, active in before:  # a second save starts where the first one did
             # The public method would also take the axes out of the layout.
             ax._set_position(original, which="original")

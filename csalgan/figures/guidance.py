@@ -210,6 +210,7 @@ def strength_curves(summary: pd.DataFrame, *, title: str) -> Figure:
             )  # fmt: skip
         ax.axvline(1, color=MUTED, lw=0.8, ls=":")
         ax.set(xlabel="sentence strength (0 none, 1 as read)", title=metric_title(metric))
+        ax.set_xticks(sorted(summary.strength.unique()))
     legend_below(fig, axes)
     return fig
 
