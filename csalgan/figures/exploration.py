@@ -23,7 +23,9 @@ from csalgan.figures.base import (
     condition_label,
     figure,
     heat_map,
+    intervals,
     legend_below,
+    named_rows,
     nothing,
     overlay,
     show_change,
@@ -205,7 +207,7 @@ def human_ceiling(summary: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
         summary: of :func:`csalgan.evaluation.summarise` by ``model``, one metric profile.
         labels: metric → what its panel is called.
     """
-    title = "How well people predict each other (95 % intervals over images)"
+    title = "People's gaze predicted by other people's gaze (95 % intervals over images)"
     if OBSERVERS not in set(summary.model):
         return nothing(title, "These data do not say who fixated.")
     rows = summary[summary.metric.isin(labels)]
@@ -213,19 +215,11 @@ def human_ceiling(summary: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     fig = figure(3.0 * len(labels) + 1.5, 0.3 * len(models) + 1.4, title=title)
     axes = fig.subplots(1, len(labels), sharey=True, squeeze=False)[0]
     for ax, (metric, label) in zip(axes, labels.items(), strict=True):
-        here = rows[rows.metric == metric].set_index("model")
-        for y, model in enumerate(models):
-            if model in here.index:
-                row = here.loc[model]
-                ax.errorbar(
-                    row["mean"], y, xerr=[[row["mean"] - row.low], [row.high - row["mean"]]],
-                    fmt="o", capsize=2, color=INK if model == OBSERVERS else MUTED,
-                )  # fmt: skip
-        ax.xaxis.set_major_locator(MaxNLocator(4))
-        ax.set(title=label, yticks=range(len(models)))
-        ax.set_yticklabels([YARDSTICKS[model].partition(":")[0] for model in models])
-        ax.grid(False, axis="y")
-    axes[0].set_ylim(len(models) - 0.5, -0.5)
+        here = rows[rows.metric == metric]
+        for observed, colour in ((True, INK), (False, MUTED)):
+            some = here[(here.model == OBSERVERS) == observed]
+            intervals(ax, some, [models.index(m) for m in some.model], colour, "Ds"[not observed])
+        named_rows(ax, [YARDSTICKS[model].partition(":")[0] for model in models], label)
     return fig
 
 
