@@ -1,13 +1,7 @@
 """Everything a person looks at: one look (:mod:`.base`) and one module per family of figures."""
 
 from csalgan.figures.base import (
-    ACCENTS,
-    CONDITION_COLOURS,
-    CONDITION_INKS,
-    CONDITION_LABELS,
-    CONDITION_MARKERS,
     MAPS,
-    bare,
     blend,
     diverging,
     figure,
@@ -18,18 +12,11 @@ from csalgan.figures.base import (
     show_fixations,
     show_image,
     show_map,
-    theme,
     themed,
 )
 
 __all__ = [
-    "ACCENTS",
-    "CONDITION_COLOURS",
-    "CONDITION_INKS",
-    "CONDITION_LABELS",
-    "CONDITION_MARKERS",
     "MAPS",
-    "bare",
     "blend",
     "diverging",
     "figure",
@@ -40,6 +27,5 @@ __all__ = [
     "show_fixations",
     "show_image",
     "show_map",
-    "theme",
     "themed",
 ]

@@ -332,14 +332,24 @@ def show_map(ax: Axes, saliency: np.ndarray, *, cmap: str = "inferno", title: st
     return ax
 
 
-def show_change(ax: Axes, change: np.ndarray, *, limit: float | None = None, title: str = ""):
+def show_change(
+    ax: Axes,
+    change: np.ndarray,
+    *,
+    limit: float | None = None,
+    title: str = "",
+    shape: tuple[int, int] | None = None,
+):
     """Show a signed map, zero in the middle; give back the image artist (for a colour bar).
 
-    ``limit`` is the value at the ends of the scale; the largest magnitude when None.
+    ``limit`` is the value at the ends of the scale; the largest magnitude when None. ``shape`` is
+    that of the image (H, W), where the map is square.
     """
     limit = float(np.abs(change).max()) if limit is None else limit
     limit = limit or 1.0
-    return bare(ax, title).imshow(change, cmap=diverging(), vmin=-limit, vmax=limit)
+    extent = (0, shape[1], shape[0], 0) if shape else None
+    cmap = diverging()
+    return bare(ax, title).imshow(change, cmap=cmap, vmin=-limit, vmax=limit, extent=extent)
 
 
 def show_fixations(ax: Axes, fixations: np.ndarray, *, colour: str = "white", size: float = 7):

@@ -96,32 +96,29 @@ def count_bars(counts: pd.DataFrame, split: pd.DataFrame) -> Figure:
     fig = figure(9.2, 3.4, title="What there is, and how it is divided")
     left, right = fig.subplots(1, 2)
     known = {"condition", "records", "images", "two_record_images", "four_record_images"}
-    table = counts[counts.condition != "all"]
-    base = np.zeros(len(table))
-    labels = [CONDITION_LABELS[c] for c in table.condition]
-    for source, colour in zip([c for c in counts if c not in known], ACCENTS[4::2], strict=False):
-        left.barh(labels, table[source], left=base, label=source, color=colour, height=0.66)
-        base += table[source].to_numpy()
-    for y, total in enumerate(base):
-        left.text(total, y, f" {int(total)}", va="center", fontsize=8.5)
-    left.set(title="records per condition", xlabel="records", xlim=(0, base.max() * 1.12))
-    left.legend(loc="lower right")
-    base = np.zeros(len(split))
-    for condition in CONDITIONS:
-        colour = condition_colour(condition)
-        right.barh(
-            split.part, split[condition], left=base, color=colour, height=0.66,
-            label=CONDITION_LABELS[condition],
-        )  # fmt: skip
-        base += split[condition].to_numpy()
-    for y, row in enumerate(split.itertuples()):
-        right.text(base[y], y, f" {row.images} images", va="center", fontsize=8.5)
-    right.set(title="records per part of the split", xlabel="records", xlim=(0, base.max() * 1.25))
-    right.legend(loc="lower right")
-    for ax in (left, right):
-        ax.invert_yaxis()
-        ax.grid(False, axis="y")
+    table = counts[counts.condition != "all"].set_index("condition").rename(CONDITION_LABELS)
+    sources = table[[c for c in table if c not in known]]
+    _stacked(left, sources, ACCENTS[4::2], [f" {n}" for n in sources.sum(axis=1)])
+    parts = split.set_index("part")[list(CONDITIONS)].rename(columns=CONDITION_LABELS)
+    colours = [condition_colour(c) for c in CONDITIONS]
+    _stacked(right, parts, colours, [f" {n} images" for n in split.images])
+    left.set(title="records per condition", xlabel="records")
+    right.set(title="records per part of the split", xlabel="records")
     return fig
+
+
+def _stacked(ax: Axes, table: pd.DataFrame, colours: Sequence[str], ends: Sequence[str]) -> None:
+    """A bar a row, a piece of it a column, and what stands at the end of each bar."""
+    base = np.zeros(len(table))
+    for column, colour in zip(table, colours, strict=False):
+        ax.barh(table.index, table[column], left=base, label=column, color=colour, height=0.66)
+        base += table[column].to_numpy()
+    for y, (total, end) in enumerate(zip(base, ends, strict=True)):
+        ax.text(total, y, end, va="center", fontsize=8.5)
+    ax.set_xlim(0, base.max() * 1.25)
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    ax.legend(loc="lower right")
 
 
 @themed
@@ -328,10 +325,9 @@ def change_panels(dataset, image_id: str, changes: Mapping[str, np.ndarray]) -> 
     axes = fig.subplots(1, len(changes) + 1)
     show_image(axes[0], dataset.image(rows.record["none"]), title="image")
     limit = float(np.percentile(np.abs(np.stack(list(changes.values()))), 99.5))
-    height, width = int(rows.height.iloc[0]), int(rows.width.iloc[0])
+    shape = rows.height.iloc[0], rows.width.iloc[0]
     for ax, (condition, signed) in zip(axes[1:], changes.items(), strict=True):
-        picture = show_change(ax, signed, limit=limit)
-        picture.set_extent((0, width, height, 0))
+        picture = show_change(ax, signed, limit=limit, shape=shape)
         ax.set_title(
             f"{condition_label(condition)}\n{wrapped(rows.text[condition], 34)}",
             color=condition_ink(condition),

@@ -109,8 +109,8 @@ def pair_figure(
     for ax, change in zip(axes[2, 1:], moved, strict=True):
         # Both on the scale of people: a model that hardly moves should look like it.
         limit = float(np.percentile(np.abs(moved[0]), 99.5)) or 1.0
-        picture = show_change(ax, change, limit=limit)
-        picture.set_extent((0, int(rows.width.iloc[0]), int(rows.height.iloc[0]), 0))
+        shape = rows.height.iloc[0], rows.width.iloc[0]
+        picture = show_change(ax, change, limit=limit, shape=shape)
         ax.set_xlabel(f"{share_moved(change):.1%} of attention moved", fontsize=8.5)
     for ax, title in zip(axes[0], ("image and fixations", "measured", "predicted"), strict=True):
         ax.set_title(title)
@@ -131,28 +131,10 @@ def forest(differences: pd.DataFrame, human: pd.DataFrame, *, title: str) -> Fig
     Args:
         differences, human: what :func:`csalgan.guidance.paired_differences` gave.
     """
-    metrics = [m for m in _METRICS if (differences.metric == m).any()]
-    variants = [v for v in VARIANTS if (differences.variant == v).any()]
-    columns = min(4, len(metrics))
-    lines = -(-len(metrics) // columns)
-    fig = figure(2.7 * columns + 1.9, (0.42 * len(variants) + 0.95) * lines + 0.8, title=title)
-    axes = fig.subplots(lines, columns, sharey=True, squeeze=False)
     differences, human = (t[t.condition == "all"] for t in (differences, human))
-    for ax, metric in zip(axes.ravel(), metrics, strict=False):
-        ax.axvline(0, color=INK, lw=0.9)
-        for table, dy, colour, marker, label in (
-            (differences, -0.13, _MODEL, "o", "model"),
-            (human, 0.16, _PEOPLE, "D", "people's gaze after that sentence"),
-        ):
-            chosen = table[(table.metric == metric) & table.variant.isin(variants)]
-            if len(chosen):
-                places = [variants.index(v) + dy for v in chosen.variant]
-                intervals(ax, chosen, places, colour, marker, label)
-        named_rows(ax, [VARIANTS[v].label for v in variants], metric_title(metric))
-    for ax in axes.ravel()[len(metrics) :]:
-        ax.set_axis_off()
-    legend_below(fig, axes.ravel(), title=_DIFFERENCE)
-    return fig
+    label = "people's gaze after that sentence"
+    series = [(differences, -0.13, _MODEL, "o", "model"), (human, 0.16, _PEOPLE, "D", label)]
+    return _forest(differences, _METRICS, series, 0.42, title)
 
 
 @themed
@@ -164,24 +146,41 @@ def condition_forest(
     Args:
         differences: as for :func:`forest`.
     """
-    metrics = [m for m in metrics if (differences.metric == m).any()]
-    variants = [v for v in VARIANTS if (differences.variant == v).any()]
     present = [c for c in CONDITIONS if (differences.condition == c).any()]
-    fig = figure(4.2 * len(metrics) + 1.9, 0.62 * len(variants) + 1.8, title=title)
-    axes = fig.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-    for ax, metric in zip(axes, metrics, strict=True):
+    series = [
+        (
+            differences[differences.condition == c], 0.22 * (k - (len(present) - 1) / 2),
+            condition_colour(c), CONDITION_MARKERS[c], condition_label(c),
+        )
+        for k, c in enumerate(present)
+    ]  # fmt: skip
+    return _forest(differences, metrics, series, 0.62, title)
+
+
+def _forest(
+    table: pd.DataFrame, metrics: Sequence[str], series: Sequence[tuple], row: float, title: str
+) -> Figure:
+    """Rows of variants, ``row`` inches each, a panel a metric.
+
+    ``series`` are differences, how far below the row's middle they stand, and how they look.
+    """
+    metrics = [m for m in metrics if (table.metric == m).any()]
+    variants = [v for v in VARIANTS if (table.variant == v).any()]
+    columns = min(4, len(metrics))
+    lines = -(-len(metrics) // columns)
+    width = max(2.7, 8.4 / columns)
+    fig = figure(width * columns + 1.9, (row * len(variants) + 0.95) * lines + 0.8, title=title)
+    axes = fig.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for ax, metric in zip(axes, metrics, strict=False):
         ax.axvline(0, color=INK, lw=0.9)
-        for k, condition in enumerate(present):
-            chosen = differences[
-                (differences.metric == metric) & (differences.condition == condition)
-            ]
-            dy = 0.22 * (k - (len(present) - 1) / 2)
-            intervals(
-                ax, chosen, [variants.index(v) + dy for v in chosen.variant],
-                condition_colour(condition), CONDITION_MARKERS[condition],
-                condition_label(condition),
-            )  # fmt: skip
+        for differences, dy, *look in series:
+            chosen = differences[differences.metric == metric]
+            chosen = chosen[chosen.variant.isin(variants)]
+            if len(chosen):
+                intervals(ax, chosen, [variants.index(v) + dy for v in chosen.variant], *look)
         named_rows(ax, [VARIANTS[v].label for v in variants], metric_title(metric))
+    for ax in axes[len(metrics) :]:
+        ax.set_axis_off()
     legend_below(fig, axes, title=_DIFFERENCE)
     return fig
 
@@ -241,8 +240,7 @@ def change_examples(
                            color=condition_ink(row.condition))  # fmt: skip
         limit = float(np.percentile(np.abs(measured), 99.5)) or 1.0
         for ax, change in ((line[1], measured), (line[2], predicted)):
-            picture = show_change(ax, change, limit=limit)
-            picture.set_extent((0, row.width, row.height, 0))
+            picture = show_change(ax, change, limit=limit, shape=(row.height, row.width))
         line[2].set_xlabel(f"correlation {_number(correlation(predicted, measured))}", fontsize=8)
         fig.colorbar(picture, ax=line, shrink=0.9, pad=0.01, extend="both",
                      label="change of attention\n(1 = even attention)")  # fmt: skip
@@ -317,8 +315,7 @@ def word_figure(dataset, record: str, pulls: Sequence[Pull], *, model: str) -> F
     )
     limit = float(np.percentile(np.abs([pull.change for pull in pulls]), 99.9)) or 1.0
     for ax, pull in zip(axes[1:], pulls, strict=False):
-        picture = show_change(ax, pull.change, limit=limit)
-        picture.set_extent((0, row["width"], row["height"], 0))
+        picture = show_change(ax, pull.change, limit=limit, shape=(row["height"], row["width"]))
         ink = INK if pull.is_content else MUTED
         share = f"{share_moved(pull.change):.1%}"
         ax.set_title(f"{pull.word}  {share}", color=ink, fontsize=9)
