@@ -25,7 +25,7 @@ _SENTENCES = {
 
 
 @contextmanager
-def _explaining(target: Path) -> Iterator[None]:
+def explaining(target: Path) -> Iterator[None]:
     """One sentence for the write errors a user meets; any other error stays what it is."""
     try:
         yield
@@ -50,10 +50,10 @@ def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
     target = Path(target)
     temporary = None
     try:
-        with _explaining(target):
+        with explaining(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(
-                dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+                dir=target.parent, prefix=".csalgan-", suffix=target.suffix
             )
             os.close(handle)
             temporary = Path(name)
@@ -77,7 +77,7 @@ def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
     target = Path(target)
     temporary = None
     try:
-        with _explaining(target):
+        with explaining(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
             os.chmod(temporary, 0o777 & ~_umask())

@@ -85,13 +85,13 @@ def shown(path: str | os.PathLike) -> str:
 
 
 def require_utf8(path: Path) -> None:
-    """Refuse a name that cannot be written into a table or a report.
+    """Refuse a name or an argument that cannot be written into a table or a report.
 
     Raises:
         CsalganError: the name is not UTF-8.
     """
     if shown(path) != os.fspath(path):
-        raise CsalganError(f"{shown(path)}: its name is not UTF-8; rename it.")
+        raise CsalganError(f"{shown(path)}: not UTF-8; rename it.")
 
 
 def first_fault(

@@ -25,6 +25,7 @@ MAX_PIXELS = 40_000_000
 _MOST_BYTES = 8 * MAX_PIXELS
 #: What maps and datasets are made of; photographs that somebody brings may be WebP too.
 FORMATS = ("PNG", "JPEG")
+PHOTOGRAPHS = (*FORMATS, "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 #: What Pillow's decoders raise on files that are cut short, altered or made to harm.
@@ -117,7 +118,7 @@ def read_photograph(
     Raises:
         CsalganError: see :func:`opened`; or its pixels have more than 8 bits and are grey.
     """
-    with opened(source, name, formats=(*FORMATS, "WEBP")) as picture:
+    with opened(source, name, formats=PHOTOGRAPHS) as picture:
         require_8_bit(picture, name or shown(source))
         if side:
             picture.draft("RGB", (side, side))  # JPEG: decode small at once

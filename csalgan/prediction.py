@@ -34,6 +34,10 @@ from csalgan.training.game import precision_of
 Features = Tensor | ImageFeatures | tuple["Features", ...]
 
 
+#: The explorer's slider ends at 2; what lies far beyond is no sentence any more.
+MOST_STRENGTH = 10
+
+
 @dataclass
 class Predictor:
     """A trained generator with the text encoder it was trained with.
@@ -315,6 +319,7 @@ class Predictor:
 
     def text_features(self, texts: Sequence[str], strength: float = 1.0) -> Tensor | Sentences:
         """What the generator reads of N sentences at a strength (see :meth:`predict`)."""
+        require_strength(strength)
         if isinstance(self.generator, CompactGenerator):
             return read_sentences(self.encoder, texts, strength)
         vectors = embed(self.encoder, [*texts, ""], self.cast_to_int)
@@ -324,6 +329,18 @@ class Predictor:
     def _autocast(self) -> torch.autocast:
         bfloat16 = self.precision == "bfloat16"
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16)
+
+
+def require_strength(strength: float) -> None:
+    """Refuse a strength that is no number, or so large that nothing but rounding is left.
+
+    Raises:
+        CsalganError: not from −:data:`MOST_STRENGTH` to :data:`MOST_STRENGTH`.
+    """
+    if not abs(strength) <= MOST_STRENGTH:  # NaN is refused too
+        raise CsalganError(
+            f"--strength {strength}: use a number from -{MOST_STRENGTH} to {MOST_STRENGTH}."
+        )
 
 
 def predict(

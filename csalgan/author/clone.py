@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
+from csalgan.photographs import opened
 
 #: The run whose logs are the paper's Figures 6 to 9.
 PAPER_RUN = "epoch_50_lr_0.0002"
@@ -114,13 +114,8 @@ def read_picture(clone: str | os.PathLike, condition: str) -> np.ndarray:
         CsalganError: the picture is missing or cannot be read.
     """
     path = Path(clone).expanduser() / "images" / PICTURES[condition]
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("L"))
-    except OSError as error:
-        raise CsalganError(
-            f"{path}: cannot be read as a picture; give a clone of the author's repository."
-        ) from error
+    with opened(path) as picture:
+        return np.asarray(picture.convert("L"))
 
 
 def _place(subset: str) -> tuple[int, str]:

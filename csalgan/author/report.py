@@ -15,6 +15,7 @@ from csalgan.figures.author import draws as draws_figure
 from csalgan.figures.base import save
 from csalgan.files import write_text
 from csalgan.provenance import Provenance
+from csalgan.spreadsheets import write_csv
 
 _TITLES = {
     "author": "Table I by the author's protocol: records drawn with replacement from all of the "
@@ -51,8 +52,7 @@ def write(out: Path, scores: Scores, receipt: Provenance, settings: dict[str, An
         "author_conditions": scores.conditions,
     }
     for name, table in tables.items():
-        text = table.to_csv(index=False, float_format="%.6g")
-        write_text(out / "tables" / f"{name}.csv", text)
+        write_csv(out / "tables" / f"{name}.csv", table, float_format="%.6g")
         write_text(out / "tables" / f"{name}.source.txt", receipt.line() + "\n")
     both = pd.concat([scores.table, scores.mean_map])
     parts = {protocol: _wide(both, protocol) for protocol in _TITLES}

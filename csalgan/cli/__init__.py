@@ -1,11 +1,14 @@
 """The command line: one file a group of commands, errors in one sentence."""
 
 import sys
+from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from csalgan.errors import CsalganError
+from csalgan.inputs import require_utf8
 from csalgan.progress import log_too
 from csalgan.runner.processes import tie_to_parent
 
@@ -39,6 +42,7 @@ def _options(
     """What every command shares."""
 
 
+@cache
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
     from csalgan.cli import (
@@ -72,6 +76,8 @@ def main() -> None:
     log_too()
     _register()
     try:
+        for argument in sys.argv[1:]:
+            require_utf8(Path(argument))
         app()
     except CsalganError as error:
         print(f"error: {error}", file=sys.stderr)

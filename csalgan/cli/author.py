@@ -25,11 +25,12 @@ def author(
 ) -> None:
     """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
     from csalgan.author import report, score_clone
-    from csalgan.data import open_dataset
+    from csalgan.data import open_dataset, require_clean
     from csalgan.provenance import Provenance, commit
 
     began = time.perf_counter()
     dataset = open_dataset(data)
+    require_clean(dataset)
     scores = score_clone(
         clone, dataset, draws=draws, repeats=repeats, clip_weights=clip_weights, seed=seed
     )

@@ -1,8 +1,13 @@
 """``csalgan predict``: anybody's photographs and sentences, or a whole dataset."""
 
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -16,10 +21,12 @@ from csalgan.progress import Progress, counted, doing
 if TYPE_CHECKING:
     import numpy as np
 
+    from csalgan.data import Dataset
     from csalgan.prediction import Predictor
 
 _PARTS = ("all", "train", "val", "test")
 _BATCH = 16
+_LONGEST = 255  # bytes a file's name may have
 
 
 class Photograph(NamedTuple):
@@ -28,6 +35,7 @@ class Photograph(NamedTuple):
     name: str
     path: Path
     sentences: tuple[str, ...]
+    pixels: "Callable[[], np.ndarray]"
 
 
 def register(app: typer.Typer) -> None:
@@ -103,11 +111,18 @@ def predict(
     if out.is_dir() and any(out.iterdir()) and not force:
         raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
 
-    with doing("loading the model"):
-        from csalgan.prediction import Predictor
+    with doing("loading the model" + (" and the data" if data else "")):
+        from csalgan.data import open_dataset, require_clean
+        from csalgan.prediction import Predictor, require_strength
+        from csalgan.spreadsheets import write_csv
         from csalgan.training import Run
 
-        work = [] if data else _photographs(images or [], sentences)
+        require_strength(strength)
+        if data:
+            dataset = open_dataset(data)
+            require_clean(dataset)
+        else:
+            work = _photographs(images or [], sentences)
         predictor = (
             Predictor.of_run(Run.load(run))
             if run
@@ -121,9 +136,7 @@ def predict(
             raise CsalganError(f"--view {wrong[0]}: use a multiple of 32 from 32 to 1024.")
         predictor.sizes = tuple(view)
     if data:
-        with doing("opening the data"):
-            work = _records(data, part, subset, predictor)
-    rows = _predict_all(work, predictor, out, strength, npy=npy, overlays=overlays)
+        work = _records(dataset, part, subset, predictor)
 
     import pandas as pd
 
@@ -136,21 +149,48 @@ def predict(
     print(f"{predictor.name} · {predictor.receipt.line()}")
 
 
+@contextmanager
+def _making(out: Path) -> Iterator[Path]:
+    """A folder within ``out`` whose files go to their places when the block succeeds.
+
+    What fails halfway leaves no prediction behind, and an earlier one as it was.
+    """
+    from csalgan.files import explaining
+
+    new = not out.exists()
+    with explaining(out):
+        out.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(dir=out, prefix=".csalgan-"))
+        try:
+            yield making
+            for path in sorted(making.rglob("*")):
+                target = out / path.relative_to(making)
+                if path.is_dir():
+                    target.mkdir(exist_ok=True)
+                else:
+                    os.replace(path, target)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+            if new and not any(out.iterdir()):
+                out.rmdir()
+
+
 def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photograph]:
     """The photographs named, and those in the folders named, each under a name of its own."""
-    from csalgan.photographs import SUFFIXES
+    from csalgan.photographs import SUFFIXES, read_photograph
 
     found: list[tuple[Path, Path]] = []  # (file, the folder its name is relative to)
     for path in given:
         if path.is_dir():
             files = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
+            files = [p for p in files if not p.is_dir()]
             if not files:
                 raise CsalganError(f"{path}: holds no photograph ({', '.join(SUFFIXES)}).")
             found += [(file, path) for file in files]
-        elif path.is_file():
-            found.append((path, path.parent))
         else:
-            raise CsalganError(f"{path}: no such file or folder; check the path.")
+            found.append((path, path.parent))
+    for file, _ in found:
+        _look_at(file, len(sentences))
     names = [file.relative_to(top).with_suffix("").as_posix() for file, top in found]
     names = [
         file.relative_to(top).as_posix() if names.count(name) > 1 else name  # a.jpg and a.png
@@ -162,14 +202,31 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
             raise CsalganError(
                 f"{file}: has the same name as {other}; give the folder that holds both."
             )
-    return [Photograph(name, file, sentences) for name, (file, _) in zip(names, found, strict=True)]
+    return [
+        Photograph(name, file, sentences, partial(read_photograph, file))
+        for name, (file, _) in zip(names, found, strict=True)
+    ]
 
 
-def _records(data: str, part: str, subset: str, predictor: "Predictor") -> list[Photograph]:
+def _look_at(file: Path, n_sentences: int) -> None:
+    """Refuse a photograph by its name or its header, before anything is predicted."""
+    from csalgan.inputs import require_utf8
+    from csalgan.photographs import PHOTOGRAPHS, opened
+
+    require_utf8(file)
+    last = f"{file.stem}-{n_sentences}.png" if n_sentences > 1 else f"{file.stem}.png"
+    if len(last.encode()) > _LONGEST:
+        raise CsalganError(f"{file}: its name is too long for the names of its maps; shorten it.")
+    with opened(file, formats=PHOTOGRAPHS):
+        pass
+
+
+def _records(
+    dataset: "Dataset", part: str, subset: str, predictor: "Predictor"
+) -> list[Photograph]:
     """The records of a dataset as photographs that are read with one sentence each."""
-    from csalgan.data import make_split, open_dataset
+    from csalgan.data import make_split
 
-    dataset = open_dataset(data)
     records = dataset.subset(subset)
     rule, seed = predictor.split
     split = make_split(dataset.records, rule=rule, seed=seed)
@@ -185,7 +242,9 @@ def _records(data: str, part: str, subset: str, predictor: "Predictor") -> list[
     if dataset.fingerprint[:12] in predictor.provenance.pretraining:
         print("note: this model was pretrained on all of these images.", file=sys.stderr)
     return [
-        Photograph(row.record, Path(row.image_path), (row.text,))
+        Photograph(
+            row.record, Path(row.image_path), (row.text,), partial(dataset.image, row.record)
+        )
         for row in records.itertuples(index=False)
     ]
 
@@ -220,14 +279,12 @@ def _predict_all(
 
 
 def _batches(work: list[Photograph], pool) -> Iterator[tuple[list[Photograph], list["np.ndarray"]]]:
-    from csalgan.photographs import read_photograph
-
     parts = [work[start : start + _BATCH] for start in range(0, len(work), _BATCH)]
-    ahead = [pool.submit(read_photograph, each.path) for each in (parts[0] if parts else [])]
+    ahead = [pool.submit(each.pixels) for each in (parts[0] if parts else [])]
     for k, part in enumerate(parts):
         waiting, ahead = ahead, []
         if k + 1 < len(parts):
-            ahead = [pool.submit(read_photograph, each.path) for each in parts[k + 1]]
+            ahead = [pool.submit(each.pixels) for each in parts[k + 1]]
         yield part, [each.result() for each in waiting]
 
 
