@@ -45,9 +45,9 @@ class Progress(tqdm):
 
 
 def doing(what: str) -> Progress:
-    """Say what is being done, and for how long, while a ``with`` block runs."""
-    line = "{desc}" if not sys.stderr.isatty() else "{desc} {elapsed}"
-    return Progress(total=0, desc=f"{what} …", bar_format=line)
+    """Say on a terminal what is being done, and for how long, while a ``with`` block runs."""
+    silent = {} if sys.stderr.isatty() else {"disable": True}
+    return Progress(total=0, desc=f"{what} …", bar_format="{desc} {elapsed}", **silent)
 
 
 def counted(number: int, noun: str) -> str:
