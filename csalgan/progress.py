@@ -26,9 +26,12 @@ class Progress(tqdm):
         self._live = sys.stderr.isatty()
         if not self._live:
             plain = {"bar_format": _LINE, "mininterval": _PAUSE, "maxinterval": _PAUSE}
+            plain |= {"smoothing": 0, "delay": 1e-9}  # the rate so far; nothing at the start
             options = plain | {"disable": not _commands} | options
         shared = {"leave": False, "dynamic_ncols": True, "bar_format": _BAR}
         super().__init__(*args, **shared | options)
+        if not self._live and not self.disable:  # the first line of a log after a second
+            self.last_print_t -= _PAUSE - 1
 
     def display(self, msg=None, pos=None):
         """Show how far the loop is (tqdm's own hook)."""

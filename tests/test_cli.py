@@ -181,12 +181,15 @@ for _ in progress.Progress(range(3), desc="score", unit=" records"):
 """
 
 
-def test_a_log_gets_plain_lines_where_a_command_asks_for_them():
-    for argument, lines in (("log", ["score: 0/3, ? records/s, ? left"]), ("-", [])):
+def test_a_log_gets_a_plain_line_after_a_second_where_a_command_asks_for_it():
+    for argument, pause, lines in (("log", 0.6, 1), ("log", 0.01, 0), ("-", 0.6, 0)):
+        loop = _LOOP.replace("0.1", str(pause))
         done = subprocess.run(
-            [sys.executable, "-c", _LOOP, argument], capture_output=True, text=True, check=True
+            [sys.executable, "-c", loop, argument], capture_output=True, text=True, check=True
         )
-        assert done.stderr.splitlines()[:1] == lines
+        said = done.stderr.splitlines()
+        assert len(said) == lines
+        assert all(re.fullmatch(r"score: 2/3, +1.\d+ records/s, 00:00 left", line) for line in said)
         assert "\r" not in done.stderr
 
 
