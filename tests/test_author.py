@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from csalgan import author
+from csalgan.author import rows
 from csalgan.author.reading import predict, with_mean_sentence
 from csalgan.cli import _register, app
+from csalgan.config import load_profile
 from csalgan.data import Dataset, open_dataset
 from csalgan.errors import CsalganError
 from csalgan.evaluation.tables import PAPER_TABLE_I
@@ -155,6 +158,23 @@ def test_draws_are_the_authors_protocol(bench):
     assert drawn.loc[1, "CC"] == pytest.approx(expected, abs=1e-12)
 
 
+def test_our_own_models_are_drawn_by_the_same_protocol(bench):
+    class Truth:
+        def predict_records(self, dataset, records):
+            return ((record, dataset.map(record)) for record in records["record"])
+
+    profile = load_profile("smoke", ["evaluation.draws=8", "training.subsets=[sal]"])
+    job = SimpleNamespace(
+        profile=profile, dataset=bench.dataset, split=bench.split, predictor=lambda _: Truth()
+    )
+    drawn = rows.of_models(job).set_index("metric")["value"]
+    assert drawn[["AUC", "CC"]].tolist() == pytest.approx([1, 1], abs=0.01)  # measured maps
+    assert 0.7 < drawn["sAUC"] < 0.8  # half of the positives are random
+    line = rows.of_drawn(rows.of_models(job)).set_index("metric").loc["AUC"]
+    assert line["Sal"] == drawn["AUC"]
+    assert np.isnan(line["Total"])
+
+
 def test_the_command_scores_what_it_can_read_and_names_the_rest(clone, embedded, tmp_path):
     _register()
     broken = clone / "model" / "a" / "generator_general.pt"
@@ -192,6 +212,12 @@ def test_the_command_scores_what_it_can_read_and_names_the_rest(clone, embedded,
     conditions = pd.read_csv(out / "tables" / "author_conditions.csv")
     assert {author.MEAN_MAP, "a", RUN} == set(conditions["run"])
     assert {"all", "none", "salient"} <= set(conditions["condition"])
+    scores = author.Scores(table, table, table, conditions, table)
+    for profile, columns in (("paper", 0), ("tuebingen", 1)):
+        added = rows.of_weights(scores, profile)
+        assert added["Sal"].notna().all()
+        assert added["Sal_low"].notna().all() == columns  # intervals where there are any
+        assert added["row"].nunique() == table["text"].nunique() * 2  # two runs
     assert "mean training map" in (out / "tables" / "author_table_one.md").read_text()
     assert r"\toprule" in (out / "tables" / "author_table_one.tex").read_text()
     figures = sorted(path.name for path in (out / "figures").glob("*.png"))

@@ -1,0 +1,82 @@
+"""README's tables of measured numbers hold what the committed tables hold."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parent.parent
+REPORTS = ROOT / "reports"
+METRICS = ("auc", "sauc", "cc", "nss")
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    """Label → cells of every table between a heading and the next one; a label may come twice."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
+    found: dict[str, list[str]] = {}
+    for line in section.splitlines():
+        if line.startswith("|") and not line.startswith("|---"):
+            label, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            while label in found:
+                label += " (again)"
+            found[label] = cells
+    return found
+
+
+def author(name: str, protocol: str, text: str = "", column: str = "value") -> list[str]:
+    table = pd.read_csv(REPORTS / "sjtu-tis-author-weights" / "tables" / f"{name}.csv")
+    table = table[(table["subset"] == "total") & (table["protocol"] == protocol)]
+    if text:
+        table = table[(table["text"] == text) & (table["run"] == "epoch_50_lr_0.0002")]
+    table = table.set_index(table["metric"].str.lower()).loc[list(METRICS)]
+    spread = table["sd"].map(lambda sd: "" if pd.isna(sd) or column != "value" else f" ± {sd:.3f}")
+    return [f"{value:.3f}{sd}" for value, sd in zip(table[column], spread, strict=True)]
+
+
+def without_sauc(means: pd.Series) -> list[str]:
+    """The earlier reports took shuffled AUC's negatives from all conditions: not comparable."""
+    return ["–" if metric == "sauc" else f"{means[metric]:.3f}" for metric in METRICS]
+
+
+def test_how_far_the_paper_reproduces_is_what_the_tables_say():
+    found = rows("How far the paper reproduces")
+    table = "author_table_one"
+    assert found["Table I, as printed"] == author(table, "author", "mean", "printed")
+    for text in ("mean", "zero"):
+        label = f"author's weights, {text} sentence"
+        assert found[label] == author(table, "author", text)
+    assert found["mean training map"] == author("author_mean_map", "author")
+    here = found["author's weights, mean sentence (again)"]
+    assert here == author(table, "tuebingen", "mean")
+    assert found["mean training map (again)"] == author("author_mean_map", "tuebingen")
+
+    ours = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "04_summary.csv")
+    ours = ours[(ours["metric_profile"] == "tuebingen") & (ours["subset"] == "total")]
+    ours = ours[ours["model"] == "ours"].set_index("metric")["mean"]
+    (label,) = (label for label in found if label.startswith("the paper's model, trained here"))
+    assert found[label] == without_sauc(ours)
+    compact = pd.read_csv(REPORTS / "sjtu-tis-best" / "tables" / "comparison.csv")
+    seeds = compact["run"].isin([f"compact-{seed}" for seed in range(3)])
+    compact = compact[seeds & (compact["condition"] == "all")].groupby("metric")["mean"].mean()
+    (label,) = (label for label in found if "compact model" in label)
+    assert found[label] == without_sauc(compact)
+
+
+def test_the_table_of_baselines_is_table_one():
+    table = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "04_table_one_tuebingen.csv")
+    table = table[table["metric"] == "CC"].set_index("row")
+    labels = {
+        "the paper's model, trained here (128 px, MiniLM, 3 epochs)": "ours: the paper's model, "
+        "trained here",
+        "mean training map": "mean training map",
+        "free-viewing map of the same image (records with a sentence)": "free-viewing map of the "
+        "same image (records with a sentence)",
+    }
+    found = rows("What we measured on real gaze")
+    for label, row in labels.items():
+        for cell, subset in zip(found[label], ("Total", "General", "Sal", "Non_sal"), strict=True):
+            mean, low, high = re.findall(r"[\d.]+", cell)
+            expected = table.loc[row, [subset, f"{subset}_low", f"{subset}_high"]]
+            assert mean == f"{expected.iloc[0]:.3f}", (label, subset)
+            assert (low, high) == (f"{expected.iloc[1]:.2f}", f"{expected.iloc[2]:.2f}")
