@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from csalgan import author
 from csalgan.author import rows
 from csalgan.author.reading import predict, with_mean_sentence
+from csalgan.author.scoring import _table
 from csalgan.cli import _register, app
 from csalgan.config import load_profile
 from csalgan.data import Dataset, open_dataset
@@ -203,9 +204,12 @@ def test_the_command_scores_what_it_can_read_and_names_the_rest(clone, embedded,
     assert set(table["subset"]) == {"sal"}
     theirs = table[table["protocol"] == "author"]
     assert {"zero", "mean"} <= set(theirs["text"])
-    assert theirs[["value", "sd", "printed"]].notna().all(axis=None)
-    row = theirs[(theirs["metric"] == "sAUC")].iloc[0]
-    assert row["printed"] == PAPER_TABLE_I.at["sauc", "sal"]
+    assert theirs[["value", "sd"]].notna().all(axis=None)
+    assert theirs["printed"].isna().all()  # never beside drawn scenes
+    draws = pd.read_csv(out / "tables" / "author_draws.csv")
+    on_photographs = _table([draws], [pd.read_csv(out / "tables" / "author_conditions.csv")])
+    one = on_photographs[on_photographs["metric"] == "sAUC"].iloc[0]
+    assert one["printed"] == PAPER_TABLE_I.at["sauc", "sal"]
     ours = table[table["protocol"] == "tuebingen"]
     assert {"AUC", "sAUC", "CC", "NSS", "SIM", "KL", "IG"} == set(ours["metric"])
     assert ours["printed"].isna().all()  # printed under other definitions

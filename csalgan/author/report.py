@@ -84,7 +84,7 @@ def _wide(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for row in table.itertuples(index=False):
         subset = SUBSET_LABELS[row.subset]
-        if protocol == "author":
+        if protocol == "author" and not pd.isna(row.printed):
             rows.setdefault((row.metric, PAPER_ROW), {})[subset] = f"{row.printed:.3f}"
         spread = "" if pd.isna(row.sd) else f" ± {row.sd:.3f}"
         value = "–" if pd.isna(row.value) else f"{row.value:.3f}{spread}"

@@ -26,14 +26,16 @@ def draws(draws: pd.DataFrame, table: pd.DataFrame, run: str) -> Figure:
 
     Args:
         draws: of :class:`csalgan.author.Scores`, one run's.
-        table: its rows of the same run, for the printed numbers.
+        table: its rows of the same run, for the printed numbers (none on drawn scenes).
         run: name of the run.
     """
     printed = table.dropna(subset="printed").set_index(["metric", "subset"])["printed"]
     metrics, texts = draws["metric"].unique(), draws["text"].unique()
     subsets = [subset for subset in SUBSETS if subset in set(draws["subset"])]
     repeats = draws["repeat"].nunique()
-    title = f"Table I from the author's weights ({run}): printed, and {repeats} repeats"
+    title = f"Table I from the author's weights ({run}): {repeats} repeats"
+    if len(printed):
+        title += " and, dashed, what is printed"
     fig = figure(11, 1.1 + 1.15 * len(metrics), title=title)
     axes = fig.subplots(len(metrics), len(subsets), sharex="row", sharey=True, squeeze=False)
     for row, metric in zip(axes, metrics, strict=True):
@@ -44,14 +46,15 @@ def draws(draws: pd.DataFrame, table: pd.DataFrame, run: str) -> Figure:
                 place = y + np.linspace(-0.2, 0.2, len(values))
                 ax.plot(values, place, ".", color=ACCENTS[y], alpha=0.6, ms=5)
                 ax.plot(values.mean(), y, "|", color=ACCENTS[y], ms=18, mew=2)
-            ax.axvline(printed[metric, subset].iloc[0], color=INK, lw=1.2, ls="--")
+            if (metric, subset) in printed.index:
+                ax.axvline(printed[metric, subset].iloc[0], color=INK, lw=1.2, ls="--")
             ax.set_ylim(len(texts) - 0.5, -0.5)
             ax.set_yticks(range(len(texts)), [f"{text} sentence" for text in texts])
             ax.grid(axis="y", visible=False)
         row[0].set_ylabel(metric)
     for ax, subset in zip(axes[0], subsets, strict=True):
         ax.set_title(SUBSET_LABELS[subset])
-    axes[-1][0].set_xlabel("dots: one repeat each, bar: their mean, dashed: printed")
+    axes[-1][0].set_xlabel("dots: one repeat each, bar: their mean")
     return fig
 
 
