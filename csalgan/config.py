@@ -185,6 +185,12 @@ class TrainingConfig(Section):
     """Arithmetic inside the networks; losses and updates are always float32.
     ``auto``: bfloat16 where the hardware has it, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    """With how many threads a CPU trains, predicts and scores: the last digits depend on it, so it
+    is not taken from the machine."""
+    keep_state: bool = False
+    """Keep what it takes to add epochs to a finished run (``state.pt``, some 10 times its weights)
+    instead of removing it when all are trained."""
     subsets: tuple[Subset, ...] = SUBSETS
     """The models of a report, in the order of Table I."""
 

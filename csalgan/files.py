@@ -1,14 +1,30 @@
-"""Writing files so that nobody ever meets half of one."""
+"""Writing files so that nobody ever meets half of one.
+
+A file is written under a temporary name, brought to the disk (``fsync``), renamed, and its folder
+brought to the disk too: after a kill or a power cut it is the old one or the new one, whole.
+"""
 
 import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from csalgan.errors import CsalganError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows: there, what a killed process left in making stays
+    fcntl = None
+
+#: Environment variable: a file to which the path of every file written is added. The runner sets
+#: it for a step, which so owns what it wrote and nothing else.
+LEDGER = "CSALGAN_WRITTEN"
+_TEMPORARY = ".csalgan-"
+_YOUNG = 60.0  # seconds: a folder that old has been locked by its maker, if he lives
 
 _SENTENCES = {
     (errno.ENOSPC, errno.EDQUOT): (
@@ -21,11 +37,15 @@ _SENTENCES = {
     (errno.ENOTDIR, errno.EEXIST): (
         "a file stands where a folder is needed; move it or choose another folder."
     ),
+    (errno.EIO,): (
+        "the disk reported a fault while writing; choose another disk, nothing half-written was "
+        "kept."
+    ),
 }
 
 
 @contextmanager
-def explaining(target: Path) -> Iterator[None]:
+def explaining(target: str | os.PathLike) -> Iterator[None]:
     """One sentence for the write errors a user meets; any other error stays what it is."""
     try:
         yield
@@ -42,7 +62,8 @@ def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
 
     When the block raises, or the process is killed, ``target`` is what it was before.
     Parent folders are made. The temporary name keeps the suffix of ``target``, because image
-    writers choose their format by it.
+    writers choose their format by it. Writers that do not say why they failed (safetensors,
+    torch, Pillow) write to memory, and :func:`write_bytes` the result.
 
     Raises:
         CsalganError: the disk is full or the place cannot be written to.
@@ -53,13 +74,16 @@ def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
         with explaining(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(
-                dir=target.parent, prefix=".csalgan-", suffix=target.suffix
+                dir=target.parent, prefix=_TEMPORARY, suffix=target.suffix
             )
             os.close(handle)
             temporary = Path(name)
             os.chmod(temporary, 0o666 & ~_umask())
             yield temporary
+            _to_disk(temporary)
+            _note(target)
             os.replace(temporary, target)
+            _to_disk(target.parent)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -69,36 +93,142 @@ def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
 def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary folder beside ``target``; put it in the place of ``target`` at the end.
 
-    An existing ``target`` is replaced only when the block succeeds.
+    An existing ``target`` is replaced only when the block succeeds. What killed processes left
+    half-made beside it is removed.
 
     Raises:
         CsalganError: the disk is full or the place cannot be written to.
     """
     target = Path(target)
-    temporary = None
+    temporary = held = None
     try:
         with explaining(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+            _remove_abandoned(target.parent)
+            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=_TEMPORARY))
+            held = _hold(temporary)
             os.chmod(temporary, 0o777 & ~_umask())
             yield temporary
+            if hasattr(os, "sync"):
+                os.sync()  # thousands of files at once: one by one would take a minute
             if target.exists():
-                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
+                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=_TEMPORARY))
                 os.replace(target, old / "old")
                 os.replace(temporary, target)
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 os.replace(temporary, target)
+            _to_disk(target.parent)
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def write_bytes(target: str | os.PathLike, data: bytes | memoryview) -> Path:
+    """Write a file atomically and give back its path."""
+    with atomic_file(target) as temporary:
+        _write(temporary, data, os.O_WRONLY)
+    return Path(target)
 
 
 def write_text(target: str | os.PathLike, text: str) -> Path:
     """Write UTF-8 text atomically and give back the path."""
-    with atomic_file(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return Path(target)
+    return write_bytes(target, text.encode("utf-8"))
+
+
+def append_text(target: str | os.PathLike, text: str) -> None:
+    """Add UTF-8 text to the end of a file, in one write.
+
+    Raises:
+        CsalganError: the disk is full or the place cannot be written to.
+    """
+    with explaining(target):
+        _write(target, text.encode("utf-8"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def require_writable(folder: str | os.PathLike) -> None:
+    """Try a place before the work: write to the folder, or to the one it will be made in.
+
+    Raises:
+        CsalganError: the disk is full or the place cannot be written to.
+    """
+    place = Path(folder).absolute()
+    with explaining(folder):
+        while not place.exists():
+            place = place.parent
+        handle, name = tempfile.mkstemp(dir=place, prefix=_TEMPORARY)
+        try:
+            os.write(handle, bytes(4096))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+            os.unlink(name)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files in a folder that killed processes left; nobody may write there."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _write(path: str | os.PathLike, data: bytes | memoryview, flags: int) -> None:
+    handle = os.open(path, flags, 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    finally:
+        os.close(handle)
+
+
+def _to_disk(path: Path) -> None:
+    """``fsync`` of a file or folder; filesystems that know none of folders are left alone."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # folders on Windows
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def _note(target: Path) -> None:
+    """Before the file is there: what is noted and missing harms nobody, the reverse would."""
+    if ledger := os.environ.get(LEDGER):
+        append_text(ledger, f"{target.absolute()}\n")
+
+
+def _hold(folder: Path) -> int | None:
+    """Keep a folder that is being made; the system lets it go when this process ends."""
+    if fcntl is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # a filesystem without locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for folder in parent.glob(f"{_TEMPORARY}*") if fcntl else ():
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:  # a file, or gone
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(handle).st_mtime > _YOUNG:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # somebody is making it
+            pass
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from filelock import FileLock
 
 from csalgan import paths, provenance
+from csalgan.compute import use_threads
 from csalgan.config import Profile, load_profile
 from csalgan.data import (
     Dataset,
@@ -30,10 +31,11 @@ from csalgan.data import (
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
 from csalgan.files import write_text
+from csalgan.locks import NAMES, locked
 from csalgan.prediction import Predictor, precision_of_predictions
 from csalgan.spreadsheets import write_csv
 from csalgan.text import TextEncoder, get_encoder
-from csalgan.training import Run, describe, finished, same_settings, train
+from csalgan.training import Run, describe, finished_run, same_settings, train
 from csalgan.training.pretraining import names_of, other_sets
 
 #: The image of the paper's Figures 10 to 12.
@@ -57,6 +59,7 @@ def open_job(
         CsalganError: unknown profile or key, no dataset there, or one with faults.
     """
     chosen = load_profile(profile, overrides)
+    use_threads(chosen.training.threads)
     if data:
         dataset = open_dataset(_place(data))
     else:
@@ -147,6 +150,7 @@ class Job:
             commit=provenance.commit(),
             precision=precision_of_predictions(self.profile.model.kind == "compact"),
             pretraining=names_of(other_sets(self.profile, self.dataset)),
+            threads=self.profile.training.threads,
         )
 
     def example_image(self) -> str:
@@ -176,38 +180,31 @@ class Job:
         return self._run(self.profile, subset, self.out / "runs" / subset, progress)
 
     def companion(self, *, progress: bool = True) -> Predictor | None:
-        """The model of the profile named by ``beside``, on the same split; None without one.
+        """The model of the profile named by ``beside``, on the same split and with as many
+        threads; None without one.
 
         Trained on ``total`` in ``runs/beside`` when there is none yet (see :meth:`run`).
         """
         if self.profile.beside is None:
             return None
         other = load_profile(self.profile.beside).on_split_of(self.profile)
-        other = other.model_copy(update={"seed": self.profile.seed})
+        training = other.training.model_copy(update={"threads": self.profile.training.threads})
+        other = other.model_copy(update={"seed": self.profile.seed, "training": training})
         return Predictor.of_run(self._run(other, "total", self.out / "runs" / "beside", progress))
 
     def _run(self, profile: Profile, subset: str, folder: Path, progress: bool) -> Run:
+        wanted = describe(profile, self.dataset, subset)
+        if run := _finished(folder, profile, wanted):
+            return run
         # Two notebooks at once may want one run: the second waits and finds it trained.
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock"):
-            return self._run_alone(profile, subset, folder, progress)
-
-    def _run_alone(self, profile: Profile, subset: str, folder: Path, progress: bool) -> Run:
-        if folder.exists():
-            wanted = describe(profile, self.dataset, subset)
-            try:
-                run = Run.load(folder)
-                usable = same_settings(wanted, run.info) is None
-                usable = usable and len(run.history) <= profile.training.epochs
-                if usable and finished(profile, run.history["val_cc"].tolist()):
-                    return run
-            except CsalganError:
-                usable = False
-            if not usable:
-                shutil.rmtree(folder)
-        return train(
-            profile, self.dataset, subset, folder, resume=folder.exists(), progress=progress
-        )
+        with locked(folder, wait=True):
+            if run := _finished(folder, profile, wanted):
+                return run
+            if not _can_go_on(folder, profile, wanted):
+                for path in folder.iterdir():
+                    if path.name not in NAMES:
+                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+            return train(profile, self.dataset, subset, folder, resume=True, progress=progress)
 
     def predictor(self, subset: str) -> Predictor:
         """The model trained on a subset, ready to predict (see :meth:`run`)."""
@@ -230,3 +227,23 @@ class Job:
         write_csv(path, table, index=index, float_format="%.6g")
         write_text(self.tables / f"{name}.source.txt", self.provenance.line() + "\n")
         return path
+
+
+def _finished(folder: Path, profile: Profile, wanted: dict[str, Any]) -> Run | None:
+    """The run in a folder, when it has these settings and just as many epochs."""
+    run = finished_run(folder, profile, wanted)
+    if run is None or len(run.history) > profile.training.epochs:
+        return None
+    if not profile.training.keep_state:
+        (folder / "state.pt").unlink(missing_ok=True)  # its training was killed at its last step
+    return run
+
+
+def _can_go_on(folder: Path, profile: Profile, wanted: dict[str, Any]) -> bool:
+    """Whether a training that was begun in a folder is one with these settings."""
+    try:
+        run = Run.load(folder)
+        same = same_settings(wanted, run.info) is None
+    except CsalganError:
+        return False
+    return same and len(run.history) <= profile.training.epochs and (folder / "state.pt").is_file()

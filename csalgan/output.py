@@ -1,5 +1,6 @@
 """What predictions look like on disk: maps, overlays, contact sheets."""
 
+import io
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from csalgan.errors import CsalganError
 from csalgan.figures.base import blend
-from csalgan.files import atomic_file
+from csalgan.files import write_bytes
 
 _CELL, _GAP, _FOOT = 420, 12, 26  # pixels of a contact sheet
 
@@ -18,24 +19,20 @@ _CELL, _GAP, _FOOT = 420, 12, 26  # pixels of a contact sheet
 def save_map(path: Path, saliency: np.ndarray) -> Path:
     """Write a map ``(H, W)`` in [0, 1] as a 16-bit grey PNG, 65535 where it is 1."""
     grey = np.rint(np.clip(saliency, 0, 1) * 65535).astype(np.uint16)
-    with atomic_file(path) as temporary:
-        # Low bits of a smooth map hardly pack: the fastest level is as good as any.
-        Image.fromarray(grey).save(temporary, compress_level=1)
-    return path
+    # Low bits of a smooth map hardly pack: the fastest level is as good as any.
+    return _write_picture(path, Image.fromarray(grey), "PNG", compress_level=1)
 
 
 def save_array(path: Path, saliency: np.ndarray) -> Path:
     """Write a map as it is: float32 ``.npy``."""
-    with atomic_file(path) as temporary, temporary.open("wb") as file:
-        np.save(file, saliency.astype(np.float32))
-    return path
+    data = io.BytesIO()
+    np.save(data, saliency.astype(np.float32))
+    return write_bytes(path, data.getbuffer())
 
 
 def save_overlay(path: Path, image: np.ndarray, saliency: np.ndarray) -> Path:
     """Write the map laid over its photograph, a JPEG of the photograph's size."""
-    with atomic_file(path) as temporary:
-        Image.fromarray(blend(image, saliency)).save(temporary, quality=90)
-    return path
+    return _write_picture(path, Image.fromarray(blend(image, saliency)), "JPEG", quality=90)
 
 
 def contact_sheet(
@@ -70,9 +67,13 @@ def contact_sheet(
 
 def save_sheet(path: Path, sheet: Image.Image) -> Path:
     """Write a contact sheet as PNG."""
-    with atomic_file(path) as temporary:
-        sheet.save(temporary)
-    return path
+    return _write_picture(path, sheet, "PNG")
+
+
+def _write_picture(path: Path, picture: Image.Image, kind: str, **options) -> Path:
+    data = io.BytesIO()
+    picture.save(data, kind, **options)
+    return write_bytes(path, data.getbuffer())
 
 
 @cache

@@ -8,7 +8,7 @@ of its own, and collects what they left.
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,12 @@ import papermill
 from csalgan import paths, report
 from csalgan.author.clone import find_weights
 from csalgan.config import Profile
+from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
-from csalgan.files import write_text
+from csalgan.files import remove_leftovers, require_writable, write_text
 from csalgan.job import Job, open_job
-from csalgan.runner import Done, Outcome, State, Task, locked, run_tasks
+from csalgan.locks import is_locked, locked
+from csalgan.runner import Done, Outcome, State, Task, run_tasks
 from csalgan.runner import state as runner_state
 from csalgan.runner.keys import step_key
 
@@ -60,18 +62,12 @@ class Step:
     parameters: dict[str, Any] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
 
-    def outputs(self, out: Path) -> list[Path]:
-        """The files in a report that this step wrote, checkpoints of its run among them."""
-        subset = self.parameters.get("subset") if _PER_SUBSET in self.name else None
-        mine = f"{self.name[:2]}_*-{subset}.*" if subset else f"{self.name[:2]}_*"
-        found = [out / "notebooks" / f"{self.name}.ipynb"]
-        found += [path for kind in ("figures", "tables") for path in (out / kind).glob(mine)]
-        if subset:
-            found += [
-                out / "runs" / subset / name
-                for name in ("run.json", "history.csv", "pretraining.csv", *_WEIGHTS)
-            ]
-        return [path for path in found if path.is_file()]
+    def run_files(self, out: Path) -> list[Path]:
+        """The files of the run that this step trains; when it stood already, nothing wrote them."""
+        if _PER_SUBSET not in self.name:
+            return []
+        names = ("run.json", "history.csv", "pretraining.csv", *_WEIGHTS)
+        return [out / "runs" / self.parameters["subset"] / name for name in names]
 
 
 @dataclass(frozen=True)
@@ -162,6 +158,8 @@ def reproduce(
             notebook (named with its cell; its partial output is kept, and steps that do not need
             it are finished).
     """
+    if out:
+        require_writable(out)  # before the data are looked at
     job = open_job(profile, data, out, overrides)
     asked = {
         "profile": str(profile),
@@ -219,7 +217,7 @@ def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
     state = State(out)
     asked = state.plan()
     job = open_job(asked["profile"], asked["data"], str(out), asked["overrides"])
-    working = runner_state.is_locked(out)
+    working = is_locked(out)
     rows = []
     for one in look(job, asked):
         done = state.read(one.step.name) or Done("", "waiting", "")
@@ -245,8 +243,9 @@ def _reproduce(
         if one.name not in {p.step.name for p in planned}:
             print(f"{one.name}: unchanged, skipped", file=sys.stderr, flush=True)
             state.add_event(_skipped(one.name))
+            state.ledger(one.name).unlink(missing_ok=True)
     by_name = {one.step.name: one for one in planned}
-    tasks = [_task(job, one.step, by_name) for one in planned]
+    tasks = [_task(job, state, one.step, by_name) for one in planned]
 
     def keep(event: dict[str, Any]) -> None:
         state.add_event(event)
@@ -257,26 +256,39 @@ def _reproduce(
         before = state.read(one.step.name)
         began = before.started if before else event["time"]
         ok = event["event"] == "finished"
-        files = state.digests(one.step.outputs(job.out)) if ok else {}
+        files = state.digests({*state.written(one.step.name), *one.step.run_files(job.out)})
         status = "done" if ok else "failed"
         done = Done(one.key, status, began, event["seconds"], files, event["message"])
         state.write(one.step.name, done)
+        for path in (state.ledger(one.step.name), _spec(job, one.step)):
+            path.unlink(missing_ok=True)
+        state.agree(one.step.name, files)
 
     # The receipt comes first, half empty, so that a report cut short is still known as one.
     write_text(job.out / _RECEIPT, '{"complete": false}\n')
-    _raise_for(run_tasks(tasks, jobs=jobs, on_event=keep))
+    try:
+        ended = run_tasks(tasks, jobs=jobs, on_event=keep)
+    except KeyboardInterrupt as stop:
+        stand = sum(one.current for one in look(job, asked))
+        raise KeyboardInterrupt(
+            f"{stand} of {len(steps)} steps stand in {job.out}, trainings up to their last epoch"
+        ) from stop
+    finally:
+        _remove_leftovers(job)
+    _raise_for(ended)
     seconds = {one.name: getattr(state.read(one.name), "seconds", 0.0) for one in steps}
     return report.write(job, [step.name for step in steps], seconds)
 
 
-def _task(job: Job, step: Step, planned: dict[str, Planned]) -> Task:
-    """The step as a command; what it had written goes first, so that nothing stale is shown."""
-    for path in step.outputs(job.out):
-        if "runs" not in path.relative_to(job.out).parts:  # a training goes on where it was
-            path.unlink()
-    spec = job.out / "steps" / "specs" / f"{step.name}.json"
+def _task(job: Job, state: State, step: Step, planned: dict[str, Planned]) -> Task:
+    """The step as a command; what it alone had written goes first: nothing stale is shown."""
+    _remove(job, state, step.name, set(state.known()) - {step.name})
+    state.ledger(step.name).unlink(missing_ok=True)
+    spec = _spec(job, step)
     output = job.out / "notebooks" / f"{step.name}.ipynb"
+    ledger = state.ledger(step.name)
     values = asdict(step) | {"notebook": str(step.notebook), "output": str(output)}
+    values["ledger"] = str(ledger.absolute())
     write_text(spec, json.dumps(values) + "\n")
     return Task(
         name=step.name,
@@ -284,6 +296,10 @@ def _task(job: Job, step: Step, planned: dict[str, Planned]) -> Task:
         log=job.out / "logs" / f"{step.name}.log",
         after=tuple(name for name in step.reads if name in planned),
     )
+
+
+def _spec(job: Job, step: Step) -> Path:
+    return job.out / "steps" / "specs" / f"{step.name}.json"
 
 
 def _from(steps: Sequence[Step], wanted: str) -> set[str]:
@@ -310,18 +326,25 @@ def _refuse_foreign(out: Path) -> None:
 def _clean(job: Job, state: State, steps: Sequence[Step], fresh: bool) -> None:
     """Remove what no step of this report stands for, and what a killed run left half-written."""
     kept = set() if fresh else {step.name for step in steps} & set(state.known())
-    mine = {path for step in steps if step.name in kept for path in step.outputs(job.out)}
-    for name in ("figures", "tables", "notebooks"):
-        for path in (job.out / name).glob("*"):
-            if path not in mine:
-                path.unlink()
-    for name in (*(["runs", "logs"] if fresh else []), "steps/specs"):
+    for name in set(state.known()) - kept:
+        _remove(job, state, name, kept)
+        state.forget(name)
+    runs = [f"runs/{name}" for name in (*SUBSETS, "beside")]
+    for name in [*runs, "logs", "steps/specs"] if fresh else ["steps/specs"]:
         shutil.rmtree(job.out / name, ignore_errors=True)
-    for name in state.known():
-        if name not in kept:
-            state.forget(name)
-    for path in (job.out / "runs").glob("*/.*"):
-        if path.is_file() and path.suffix != ".lock":
+    _remove_leftovers(job)
+
+
+def _remove_leftovers(job: Job) -> None:
+    for name in (".", "figures", "tables", "notebooks", "steps"):
+        remove_leftovers(job.out / name)
+
+
+def _remove(job: Job, state: State, step: str, others: Iterable[str]) -> None:
+    """Remove what a step wrote and no other one; never a run: a training goes on where it was."""
+    kept = {path for other in others for path in state.written(other)}
+    for path in state.written(step) - kept:
+        if "runs" not in path.relative_to(job.out).parts:
             path.unlink()
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from csalgan import weights
+from csalgan.compute import threads
 from csalgan.config import profile_from
 from csalgan.data import Dataset
 from csalgan.data.prepared import square
@@ -51,6 +53,7 @@ class Predictor:
         provenance: of the run the weights come from.
         cast_to_int: cut text embeddings to integers, as the author's code did.
         split: rule and seed of the split whose training images the generator has seen.
+        threads: how many compute a map; its last digits depend on it.
         fast: see :meth:`quickened`.
     """
 
@@ -61,6 +64,7 @@ class Predictor:
     provenance: Provenance
     cast_to_int: bool = False
     split: tuple[str, int] = ("image", 0)
+    threads: int = 2
     batch_size: int = 16
     fast: bool = False
 
@@ -88,6 +92,7 @@ class Predictor:
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
             split=(run.profile.data.rule, run.profile.split_seed),
+            threads=run.profile.training.threads,
         )
 
     @classmethod
@@ -115,8 +120,9 @@ class Predictor:
             generator=generator.to(memory_format=torch.channels_last),
             encoder=encoder,
             sizes=profile.model.views or (profile.data.size,),
-            provenance=Provenance(**about["provenance"]),
+            provenance=Provenance.of(about["provenance"], str(name)),
             split=(profile.data.rule, profile.split_seed),
+            threads=profile.training.threads,
         )
 
     @classmethod
@@ -254,7 +260,7 @@ class Predictor:
         for size in self.sizes:
             small = torch.from_numpy(np.stack([_square(image, size) for image in images]))
             image = small.permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, 3) → (B, 3, S, S)
-            with self._autocast():
+            with self._computing():
                 parts.append(self.generator.encode_image(image))
         return tuple(parts)
 
@@ -279,7 +285,7 @@ class Predictor:
         elif of != n:
             raise CsalganError(f"{of} images and {n} sentences: give one sentence an image.")
         text, side = self.text_features(texts, strength), max(self.sizes)
-        with self._autocast():
+        with self._computing():
             views = [self.generator.read(part, text, side)[:, 0].float() for part in features]
         maps = _average(views).numpy()
         return [resize_map(one, shape) for one, shape in zip(maps, shapes, strict=True)]
@@ -326,9 +332,11 @@ class Predictor:
         empty = vectors[-1]
         return torch.from_numpy(empty + np.float32(strength) * (vectors[:-1] - empty))
 
-    def _autocast(self) -> torch.autocast:
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
         bfloat16 = self.precision == "bfloat16"
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16)
+        with threads(self.threads), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+            yield
 
 
 def require_strength(strength: float) -> None:

@@ -1,9 +1,12 @@
 """Where a number or a picture came from, carried by every table and figure."""
 
 import subprocess
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from csalgan.errors import CsalganError
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,9 @@ class Provenance:
     ``data`` says whether the gaze is real (``SJTU-TIS (510 images)``) or simulated
     (``embedded (synthetic, seed 0)``); ``fingerprint`` is the first 12 hex digits of the
     dataset's content hash. ``pretraining`` names the datasets seen before, with theirs;
-    ``precision`` is the arithmetic that predicted what was scored or drawn, where something was.
+    ``precision`` is the arithmetic that predicted what was scored or drawn, where something was;
+    ``threads`` is the number that a CPU computed with, on which the last digits depend (None: not
+    known, or a GPU).
     """
 
     data: str
@@ -24,6 +29,28 @@ class Provenance:
     commit: str
     pretraining: str = ""
     precision: str = ""
+    threads: int | None = None
+
+    @classmethod
+    def of(cls, values: Any, source: str) -> "Provenance":
+        """From plain values (:meth:`as_dict`); ``source`` names their file in messages.
+
+        Raises:
+            CsalganError: other keys, or values of another type.
+        """
+        try:
+            made = cls(**values)
+        except TypeError as error:  # no keys, or others
+            raise CsalganError(f"{source}: provenance is not csalgan's; make it again.") from error
+        for field in fields(cls):
+            value = getattr(made, field.name)
+            wanted = {"seed": int, "threads": int | None}.get(field.name, str)
+            if not isinstance(value, wanted):
+                raise CsalganError(
+                    f"{source}: provenance.{field.name}={str(value)[:40]!r} is refused; make it "
+                    "again."
+                )
+        return made
 
     @property
     def synthetic(self) -> bool:
@@ -36,11 +63,13 @@ class Provenance:
         return (
             f"data: {self.data} [{self.fingerprint}]{before} · text: {self.encoder} · "
             f"profile: {self.profile} · seed: {self.seed} · commit: {self.commit}"
-        ) + (f" · predicted in {self.precision}" if self.precision else "")
+            + (f" · predicted in {self.precision}" if self.precision else "")
+            + (f" · threads: {self.threads}" if self.threads else "")
+        )
 
     def as_dict(self) -> dict[str, str | int]:
         """The same as plain values, for CSV columns, PNG metadata and JSON."""
-        later = ("pretraining", "precision")
+        later = ("pretraining", "precision", "threads")
         return {key: value for key, value in asdict(self).items() if value or key not in later}
 
     def with_(self, **changes) -> "Provenance":

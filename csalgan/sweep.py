@@ -228,6 +228,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         commit="/".join(sorted(scores["commit"].unique())),
         pretraining=names_of(other_sets(base, dataset)),
         precision="/".join(sorted(trained["precision"].dropna().unique())),
+        threads=base.training.threads,
     )
     tables = out / "tables"
     write_csv(tables / "scores.csv", scores, float_format="%.6g")

@@ -84,3 +84,24 @@ def readable(request, monkeypatch):
     with base.theme():
         wrong = {fig.get_suptitle(): found for fig in made if fig.axes and (found := faults(fig))}
     assert not wrong
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Epochs that change the weights and take no time."""
+    import torch
+
+    from csalgan.training import HISTORY_COLUMNS, loop
+
+    def epoch(game, batches, number):
+        with torch.no_grad():
+            for weights in game.generator.parameters():
+                weights.mul_(1.01)
+        return dict.fromkeys(HISTORY_COLUMNS[1:6], float(number))
+
+    def validate(game, batches):
+        total = sum(weights.detach().sum() for weights in game.generator.parameters())
+        return dict.fromkeys(HISTORY_COLUMNS[6:], float(total))
+
+    monkeypatch.setattr(loop, "_train_epoch", epoch)
+    monkeypatch.setattr(loop, "_validate", validate)

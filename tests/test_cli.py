@@ -1,9 +1,12 @@
 """Bad input at the command line: one sentence, a non-zero exit, no traceback, nothing written."""
 
+import errno
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 
 import pytest
@@ -79,7 +82,7 @@ def test_an_empty_folder_is_named(tmp_path, monkeypatch, capsys):
 
 def test_train_and_resume_at_the_command_line(embedded, tmp_path, monkeypatch, capsys):
     common = ["train", "--profile", "smoke", "--subset", "sal", "--data", str(embedded)]
-    common += ["--out", str(tmp_path / "run")]
+    common += ["--out", str(tmp_path / "run"), "--set", "training.keep_state=true"]
     for extra in ([], ["--resume", "--set", "training.epochs=2"]):
         code, out, err = command(*common, *extra, monkeypatch=monkeypatch, capsys=capsys)
         assert code == 0, err
@@ -218,3 +221,77 @@ def test_a_terminal_shows_rate_and_time_left():
 
 def test_one_is_not_two():
     assert [counted(n, "record") for n in (0, 1, 2)] == ["0 records", "1 record", "2 records"]
+
+
+# --- where nothing can be written, and Ctrl-C -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--profile", "smoke", "--data", "DATA", "--out", "PLACE/run"],
+        ["reproduce", "--profile", "smoke", "--data", "DATA", "--out", "PLACE/report"],
+        ["crossval", "--profile", "smoke", "--data", "DATA", "--out", "PLACE/sweep"],
+        ["predict", "DATA/image", "--out", "PLACE/maps"],
+        ["evaluate", "DATA/map", "--data", "DATA", "--out", "PLACE/scores.csv"],
+    ],
+)
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
+    arguments, embedded, tmp_path, monkeypatch, capsys
+):
+    def read_only(*_, **named):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def begun(*_, **__):
+        pytest.fail("the work was begun")
+
+    monkeypatch.setattr("tempfile.mkstemp", read_only)
+    for work in (
+        "csalgan.training.loop._train",
+        "csalgan.data.open_dataset",
+        "csalgan.job.open_dataset",
+        "csalgan.prediction.Predictor.open",
+        "csalgan.prediction.Predictor.shipped",
+        "csalgan.evaluation.Evaluator.__call__",
+    ):
+        monkeypatch.setattr(work, begun)
+    named = {"DATA": str(embedded), "PLACE": str(tmp_path)}
+    for word, path in named.items():
+        arguments = [one.replace(word, path) for one in arguments]
+    code, _, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 1
+    assert re.search(rf"error: {tmp_path}\S*: this place cannot be written to", err), err
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_says_what_stands_and_how_to_go_on(embedded, tmp_path):
+    """On a training, and on a report, whose half-written files go."""
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from csalgan.cli import main; main()"
+    asked = ["--profile", "smoke", "--data", str(embedded), "--set", "training.epochs=900"]
+    for name, done in (
+        ("train", rf"[1-9]\d* finished epochs stand in {tmp_path}/train"),
+        ("reproduce", rf"0 of 9 steps stand in {tmp_path}/reproduce"),
+    ):
+        out = tmp_path / name
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, name, *asked, "--out", str(out)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun = out / ("history.csv" if name == "train" else "events.jsonl")
+        until = time.monotonic() + 120
+        while not begun.exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        half = out / "figures" / ".csalgan-12345678.png"
+        half.parent.mkdir(exist_ok=True)
+        half.write_bytes(b"half")
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 130
+        again = " --resume" if name == "train" else ""
+        command = rf"go on with: csalgan {name} --profile smoke .*--out {out}{again}"
+        assert re.search(rf"^interrupted: {done}.*; {command}$", said, re.MULTILINE), said
+        assert "Traceback" not in said
+        assert name == "train" or not half.exists()

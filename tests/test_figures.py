@@ -149,10 +149,9 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
     def no_room(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    fig = lines()
-    monkeypatch.setattr(fig, "savefig", no_room)
+    monkeypatch.setattr("os.write", no_room)
     with pytest.raises(CsalganError, match="no space"):
-        base.save(fig, tmp_path, "01_a", PROVENANCE, photographs=False)
+        base.save(lines(), tmp_path, "01_a", PROVENANCE, photographs=False)
     assert not list(tmp_path.iterdir())
 
 

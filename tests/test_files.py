@@ -1,11 +1,15 @@
 """Nobody ever meets half a file."""
 
 import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from csalgan.errors import CsalganError
-from csalgan.files import atomic_dir, atomic_file, write_text
+from csalgan.files import atomic_dir, atomic_file, require_writable, write_text
 
 
 def test_a_file_appears_only_when_the_block_succeeds(tmp_path):
@@ -50,3 +54,41 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
     with pytest.raises(CsalganError, match="report"):
         write_text(tmp_path / "report" / "a.csv", "x")
     assert (tmp_path / "report").read_text() == "mine"
+
+
+def test_what_a_killed_process_left_half_made_goes_with_the_next_folder(tmp_path):
+    code = (
+        "import sys, os; from csalgan.files import atomic_dir\n"
+        f"with atomic_dir({str(tmp_path / 'set')!r}) as folder: print(folder, flush=True); input()"
+    )
+    command = [sys.executable, "-c", code]
+    making = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    living, killed = (Path(one.stdout.readline().strip()) for one in making)
+    making[1].kill()
+    making[1].communicate()
+    for folder in (living, killed):
+        os.utime(folder, (0, 0))  # as if an hour had passed
+    with atomic_dir(tmp_path / "other"):
+        pass
+    assert living.is_dir()
+    assert not killed.exists()
+    making[0].communicate("\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "set"]
+
+
+def test_a_place_is_tried_before_the_work_and_left_as_it_was(tmp_path, monkeypatch):
+    require_writable(tmp_path / "not" / "yet")
+    assert not list(tmp_path.iterdir())
+    for number, sentence in ((errno.ENOSPC, "no space"), (errno.EROFS, "cannot be written to")):
+
+        def refuse(*_, number=number):
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", refuse)
+            with pytest.raises(CsalganError, match=rf"yet: .*{sentence}"):
+                require_writable(tmp_path / "not" / "yet")
+    assert not list(tmp_path.iterdir())

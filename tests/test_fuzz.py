@@ -503,7 +503,7 @@ def run_attacks(folder: Path, run: Path) -> Iterator[Attack]:
         yield f"history.csv, {what}", damaged("history.csv", content, opened)
 
     def resumed(path: Path):
-        job = open_job("smoke", data=about["_data"])
+        job = open_job("smoke", about["_data"], overrides=["training.epochs=2"])
         return train(job.profile, job.dataset, "total", path, resume=True, progress=False)
 
     about["_data"] = str(run.parent / "data")
@@ -586,7 +586,7 @@ def run(embedded, tmp_path_factory):
     """A trained run, and the data it was trained on beside it."""
     root = tmp_path_factory.mktemp("run")
     shutil.copytree(embedded, root / "data")
-    job = open_job("smoke", data=str(root / "data"))
+    job = open_job("smoke", str(root / "data"), overrides=["training.keep_state=true"])
     train(job.profile, job.dataset, "total", root / "total", progress=False)
     return root / "total"
 

@@ -3,6 +3,9 @@
 import errno
 import json
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from csalgan import losses
+from csalgan.cli.train import train as command_line
 from csalgan.config import load_profile
 from csalgan.data import make_split, open_dataset
 from csalgan.errors import CsalganError
@@ -194,11 +198,11 @@ def test_the_authors_code_cuts_text_to_integers():
 def test_a_run_leaves_everything_needed_to_reload_it(dataset, tmp_path):
     run = train(profile(), dataset, "total", tmp_path / "run", progress=False)
     assert sorted(path.name for path in run.folder.iterdir()) == [
+        ".lock",
         "best.safetensors",
         "history.csv",
         "last.safetensors",
         "run.json",
-        "state.pt",
     ]
     assert tuple(run.history.columns) == HISTORY_COLUMNS
     assert run.history["epoch"].tolist() == [1]
@@ -221,10 +225,31 @@ def test_the_generator_of_a_run_is_the_one_its_profile_keeps(dataset, tmp_path):
         keeping_best.generator()
 
 
+#: So that a finished run can be given more epochs.
+KEEP = "training.keep_state=true"
+
+
+def test_a_finished_run_is_known_without_its_state_and_says_that_it_cannot_go_on(dataset, tmp_path):
+    folder = tmp_path / "run"
+    train(profile(), dataset, "sal", folder, progress=False)
+    assert not (folder / "state.pt").exists()
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.suffix}
+    assert train(profile(), dataset, "sal", folder, resume=True, progress=False).complete
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    more = profile("training.epochs=2")
+    with pytest.raises(CsalganError, match=r"state\.pt is not kept.*training\.keep_state=true"):
+        train(more, dataset, "sal", folder, resume=True, progress=False)
+    kept = train(profile(KEEP), dataset, "sal", tmp_path / "kept", progress=False)
+    assert (kept.folder / "state.pt").is_file()
+    assert len(train(more, dataset, "sal", kept.folder, resume=True, progress=False).history) == 2
+    assert not (kept.folder / "state.pt").exists()  # it was not asked to keep it this time
+
+
 def test_resumed_training_ends_at_the_same_bits(dataset, tmp_path):
     three = profile("training.epochs=3")
     whole = train(three, dataset, "sal", tmp_path / "whole", progress=False)
-    train(profile("training.epochs=1"), dataset, "sal", tmp_path / "cut", progress=False)
+    one = profile("training.epochs=1", KEEP)
+    train(one, dataset, "sal", tmp_path / "cut", progress=False)
     again = train(three, dataset, "sal", tmp_path / "cut", resume=True, progress=False)
     for name in ("best.safetensors", "last.safetensors", "history.csv"):
         assert (whole.folder / name).read_bytes() == (again.folder / name).read_bytes()
@@ -232,42 +257,13 @@ def test_resumed_training_ends_at_the_same_bits(dataset, tmp_path):
 
 def test_a_finished_run_keeps_the_commit_that_trained_it(dataset, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    trained = train(profile(), dataset, "sal", folder, progress=False).provenance.commit
+    trained = train(profile(KEEP), dataset, "sal", folder, progress=False).provenance.commit
     monkeypatch.setattr("csalgan.provenance.commit", lambda: "another")
-    again = train(profile(), dataset, "sal", folder, resume=True, progress=False)
+    again = train(profile(KEEP), dataset, "sal", folder, resume=True, progress=False)
     assert again.provenance.commit == trained != "another"
     more = profile("training.epochs=2")
     longer = train(more, dataset, "sal", folder, resume=True, progress=False)
     assert longer.provenance.commit == "another"
-
-
-@pytest.mark.parametrize("broken", ["state.pt", "history.csv", "best.safetensors"])
-def test_a_run_cut_while_writing_resumes_to_the_same_bits(dataset, tmp_path, monkeypatch, broken):
-    two = profile("training.epochs=2")
-    whole = train(two, dataset, "sal", tmp_path / "whole", progress=False)
-    real = training_loop.atomic_file
-    seen = []
-
-    def cut(target):
-        seen.append(target.name)
-        if target.name == broken and seen.count(broken) == 2:
-            raise KeyboardInterrupt
-        return real(target)
-
-    def cut_text(target, text):
-        with cut(target) as temporary:
-            temporary.write_text(text)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_loop, "atomic_file", cut)
-        patch.setattr(training_loop, "write_text", cut_text)
-        if broken == "best.safetensors" and whole.info["best_epoch"] == 1:
-            pytest.skip("the second epoch is not the best one here, so its weights are not written")
-        with pytest.raises(KeyboardInterrupt):
-            train(two, dataset, "sal", tmp_path / "cut", progress=False)
-    again = train(two, dataset, "sal", tmp_path / "cut", resume=True, progress=False)
-    for name in ("best.safetensors", "last.safetensors", "history.csv"):
-        assert (whole.folder / name).read_bytes() == (again.folder / name).read_bytes()
 
 
 def test_a_run_is_not_overwritten_or_mixed(dataset, tmp_path):
@@ -292,6 +288,36 @@ def test_a_run_is_not_overwritten_or_mixed(dataset, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(CsalganError, match="a file stands"):
         train(profile(), dataset, "sal", tmp_path / "file", progress=False)
+
+
+def test_two_trainings_do_not_share_a_folder(dataset, embedded, tmp_path):
+    """Nor does one work inside a folder that somebody else has, a report say."""
+    folder = tmp_path / "report" / "runs" / "total"
+    command = [sys.executable, "-c", HOLD, str(folder), str(folder.parents[1])]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout.readline() == b"run\n"
+    with pytest.raises(CsalganError, match=rf"total: process {other.pid} on .* works on this"):
+        train(profile(), dataset, "total", folder, resume=True, progress=False)
+    other.stdin.write(b"\n")
+    other.stdin.flush()
+    assert other.stdout.readline() == b"report\n"
+    inside = rf"total: lies in .*report, on which process {other.pid}"
+    with pytest.raises(CsalganError, match=inside):
+        command_line(folder, profile="smoke", data=str(embedded))
+    other.communicate(b"\n")
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert train(profile(), dataset, "total", folder, progress=False).complete
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from csalgan.locks import locked
+for name, folder in zip(("run", "report"), sys.argv[1:]):
+    with locked(Path(folder)):
+        print(name, flush=True)
+        sys.stdin.readline()
+"""
 
 
 def test_unknown_and_empty_subsets_are_named(dataset, tmp_path):
@@ -323,20 +349,20 @@ def test_a_loss_that_is_not_a_number_stops_with_one_sentence(dataset, tmp_path, 
 def test_a_full_disk_stops_with_one_sentence_and_keeps_the_last_epoch(
     dataset, tmp_path, monkeypatch
 ):
-    run = train(profile(), dataset, "sal", tmp_path / "run", progress=False)
+    run = train(profile(KEEP), dataset, "sal", tmp_path / "run", progress=False)
     before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    whole = os.write
 
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(handle, data):
+        if len(data) > 100_000:  # weights
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(handle, data)
 
-    monkeypatch.setattr(training_loop, "save_file", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(CsalganError, match="no space is left on the disk"):
         train(profile("training.epochs=2"), dataset, "sal", run.folder, resume=True, progress=False)
-    # run.json and history.csv are written again on resuming, to the same content but the epochs.
     after = {path.name: path.read_bytes() for path in run.folder.iterdir()}
-    assert after.keys() == before.keys()
-    for name in ("best.safetensors", "last.safetensors", "state.pt", "history.csv"):
-        assert after[name] == before[name]
+    assert after == before
 
 
 def test_a_broken_run_is_one_sentence(dataset, tmp_path):
@@ -357,6 +383,41 @@ def test_a_broken_run_is_one_sentence(dataset, tmp_path):
     (run.folder / "state.pt").write_bytes(b"no state")
     with pytest.raises(CsalganError, match=r"state\.pt: cannot be read"):
         train(profile(), dataset, "sal", run.folder, resume=True, progress=False)
+
+
+def test_a_run_json_of_another_make_is_one_sentence(dataset, tmp_path, quick):
+    run = train(profile(), dataset, "sal", tmp_path / "run", progress=False)
+    path, whole = run.folder / "run.json", json.loads((tmp_path / "run" / "run.json").read_text())
+    receipt = whole["provenance"]
+    for change in (
+        {"provenance": [receipt]},
+        {"provenance": {**receipt, "extra": 1}},
+        {"provenance": {**receipt, "seed": "0"}},
+        {"text_dim": 1e9},
+        {"text_dim": 10**9},
+        {"text_dim": True},
+    ):
+        path.write_text(json.dumps(whole | change))
+        with pytest.raises(CsalganError, match=rf"run\.json: (provenance|{next(iter(change))})"):
+            Run.load(run.folder)
+    for text in ("[" * 100_000, json.dumps([whole]), "3", "null"):
+        path.write_text(text)
+        with pytest.raises(CsalganError, match="broken"):
+            Run.load(run.folder)
+
+
+def test_a_run_from_before_threads_were_written_down_is_still_opened(dataset, tmp_path, quick):
+    run = train(profile("training.threads=1"), dataset, "sal", tmp_path / "run", progress=False)
+    assert "threads: 1" in run.provenance.line()
+    old = json.loads((run.folder / "run.json").read_text())
+    for place in (old["profile"]["training"], old["provenance"]):
+        del place["threads"]
+    (run.folder / "run.json").write_text(json.dumps(old))
+    again = train(
+        profile("training.threads=2"), dataset, "sal", run.folder, resume=True, progress=False
+    )
+    assert again.complete
+    assert "threads" not in again.provenance.line()
 
 
 def test_the_generator_learns_a_map_it_is_shown(dataset, tmp_path):

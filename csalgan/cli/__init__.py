@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from csalgan.cli.interrupt import Interrupted, telling
 from csalgan.errors import CsalganError
 from csalgan.inputs import require_utf8
 from csalgan.progress import log_too
@@ -68,17 +69,22 @@ def _register() -> None:
     report.register(app)
     status.register(app)
     sweep.register(app)
+    for command in (*app.registered_commands, *data.app.registered_commands):
+        command.callback = telling(lambda: "nothing is left half-written")(command.callback)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit status 1."""
     tie_to_parent()
     log_too()
-    _register()
     try:
         for argument in sys.argv[1:]:
             require_utf8(Path(argument))
+        _register()
         app()
+    except (Interrupted, KeyboardInterrupt) as stop:
+        print(f"\n{str(stop) or 'interrupted'}", file=sys.stderr)
+        sys.exit(130)
     except CsalganError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

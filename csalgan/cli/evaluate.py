@@ -78,15 +78,22 @@ def evaluate(
         raise CsalganError(
             f"{predictions}: no such folder; give a folder of saliency maps or of a training run."
         )
+    from csalgan.files import require_writable
+
+    if out is not None:
+        require_writable(out.parent)
     with doing("opening the data"):
         from csalgan import evaluation
         from csalgan.baselines import YARDSTICKS
+        from csalgan.compute import use_threads
+        from csalgan.config import TrainingConfig
         from csalgan.data import make_split
         from csalgan.prediction import Predictor
         from csalgan.spreadsheets import write_csv
 
         dataset = _dataset(data)
         run = _run(predictions)
+    use_threads(run.profile.training.threads if run else TrainingConfig().threads)
     rule = run.profile.data.rule if run else "image"
     seed = (run.profile.split_seed if run else 0) if seed is None else seed
     parts = make_split(dataset.records, rule=rule, seed=seed)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from csalgan.cli.interrupt import telling
 from csalgan.cli.train import ClipOption
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
@@ -111,6 +112,9 @@ def predict(
     if out.is_dir() and any(out.iterdir()) and not force:
         raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
 
+    from csalgan.files import require_writable
+
+    require_writable(out)
     with doing("loading the model" + (" and the data" if data else "")):
         from csalgan.data import open_dataset, require_clean
         from csalgan.prediction import Predictor, require_strength
@@ -137,6 +141,8 @@ def predict(
         predictor.sizes = tuple(view)
     if data:
         work = _records(dataset, part, subset, predictor)
+    with telling(lambda: f"what is in {out} is whole, and is made again", add=["--force"]):
+        rows = _predict_all(work, predictor, out, strength, npy=npy, overlays=overlays)
 
     import pandas as pd
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from csalgan.cli.interrupt import telling
 from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
 from csalgan.progress import doing
 
@@ -44,16 +45,17 @@ def reproduce(
     with doing("loading"):
         from csalgan.pipeline import reproduce as run_notebooks
 
-    index = run_notebooks(
-        profile,
-        data,
-        str(out) if out else "",
-        overrides_of(changes, clip_weights),
-        fresh=fresh,
-        from_step=from_step,
-        jobs=jobs,
-        author=author,
-    )
+    with telling(lambda: "nothing was begun", drop=["--from"]):
+        index = run_notebooks(
+            profile,
+            data,
+            str(out) if out else "",
+            overrides_of(changes, clip_weights),
+            fresh=fresh,
+            from_step=from_step,
+            jobs=jobs,
+            author=author,
+        )
     print(f"report: {index}")
 
 

@@ -21,8 +21,8 @@ def status(
     stale: done, but the notebook, the package, the profile, the data or what it reads has changed
     since, or one of its files; interrupted: begun by a run that is gone.
     """
+    from csalgan.locks import holder, is_locked
     from csalgan.pipeline import describe_steps
-    from csalgan.runner.state import holder, is_locked
 
     steps = describe_steps(report)
     working = is_locked(report)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from csalgan.cli.interrupt import telling
 from csalgan.cli.train import ProfileOption, SetOption
 from csalgan.errors import CsalganError
 
@@ -77,11 +78,14 @@ def crossval(
 
 def _run(spec, out: Path, data: str, jobs: int, executor: str) -> None:
     from csalgan import sweep as sweeps
+    from csalgan.files import require_writable
     from csalgan.job import open_job
-    from csalgan.runner import State, locked, run_tasks, slurm
+    from csalgan.locks import locked
+    from csalgan.runner import State, run_tasks, slurm
 
+    require_writable(out)
     job = open_job(spec.profile, data, str(out), list(spec.set))
-    with locked(job.out):
+    with telling(lambda: f"finished points and epochs stand in {job.out}"), locked(job.out):
         tasks = sweeps.tasks(spec, job.dataset, job.out)
         state = State(job.out)
         if executor == "slurm":

@@ -1,9 +1,12 @@
 """``csalgan train``: one model on one subset."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from csalgan.cli.interrupt import telling
 
 
 def _profiles() -> list[str]:
@@ -61,17 +64,22 @@ def train(
     """Train one model adversarially; history and checkpoints go to --out."""
     import pandas as pd
 
+    from csalgan.files import require_writable
     from csalgan.job import open_job
+    from csalgan.locks import refuse_inside
     from csalgan.training import together
     from csalgan.training import train as train_model
 
+    require_writable(out)
     job = open_job(profile, data, str(out), overrides_of(changes, clip_weights))
+    refuse_inside(job.out)
     jobs = [(job.profile, job.out)]
     if seeds > 1:
         jobs = [(job.profile.of_seed(seed), job.out / f"seed-{seed}") for seed in range(seeds)]
     found = []
     for wanted, folder in jobs:
-        run = train_model(wanted, job.dataset, subset, folder, resume=resume)
+        with telling(partial(_stands, folder), add=["--resume"]):
+            run = train_model(wanted, job.dataset, subset, folder, resume=resume)
         best = run.history.loc[run.history["val_cc"].idxmax()]
         found.append(best[["val_cc", "val_nss"]])
         if not together.is_first():
@@ -91,3 +99,9 @@ def train(
             f"{seeds} seeds: validation CC {mean['val_cc']:.3f} ± {spread['val_cc']:.3f}, "
             f"NSS {mean['val_nss']:.3f} ± {spread['val_nss']:.3f} (mean ± SD)"
         )
+
+
+def _stands(folder: Path) -> str:
+    history = folder / "history.csv"
+    rows = history.read_text(encoding="utf-8").count("\n") - 1 if history.is_file() else 0
+    return f"{rows} finished epochs stand in {folder}" if rows else "no epoch is finished"

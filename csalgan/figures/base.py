@@ -23,7 +23,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from csalgan.errors import CsalganError
-from csalgan.files import atomic_file
+from csalgan.files import write_bytes
 from csalgan.photographs import opened
 from csalgan.provenance import Provenance
 
@@ -409,8 +409,9 @@ def save(
     }
     with theme(), _footed(fig, provenance.line()) as box:
         for suffix, metadata in ((".pdf", pdf), (".png", png)):  # the PNG last: it says "done"
-            with atomic_file(Path(folder) / (name + suffix)) as temporary:
-                fig.savefig(temporary, dpi=_DPI, bbox_inches=box, metadata=metadata)
+            buffer = io.BytesIO()
+            fig.savefig(buffer, format=suffix[1:], dpi=_DPI, bbox_inches=box, metadata=metadata)
+            write_bytes(Path(folder) / (name + suffix), buffer.getbuffer())
     return Path(folder) / f"{name}.png"
 
 

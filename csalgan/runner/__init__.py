@@ -5,6 +5,6 @@
 """
 
 from csalgan.runner.processes import Outcome, Task, run_tasks
-from csalgan.runner.state import Done, State, locked
+from csalgan.runner.state import Done, State
 
-__all__ = ["Done", "Outcome", "State", "Task", "locked", "run_tasks"]
+__all__ = ["Done", "Outcome", "State", "Task", "run_tasks"]

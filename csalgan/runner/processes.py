@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from csalgan.errors import CsalganError
 
-_PARENT = "CSALGAN_PARENT"
+#: Environment variable: the process without which a task is to end.
+PARENT = "CSALGAN_PARENT"
 _PAUSE = 0.05  # seconds between two looks at the children
 _GRACE = 5.0  # seconds a child has between SIGTERM and SIGKILL
 
@@ -60,8 +61,8 @@ def run_tasks(
 ) -> dict[str, Outcome]:
     """Run tasks, at most ``jobs`` at once; one's failure stops only those that wait for it.
 
-    Where there are several GPUs, each task gets one; with several jobs and no GPU, the cores are
-    divided (``OMP_NUM_THREADS``). When this process is interrupted or killed, so are its children.
+    Where there are several GPUs, each task gets one. When this process is interrupted or killed,
+    so are its children.
 
     Args:
         on_event: is told ``{"event": "started" | "finished" | "failed", "step", "time",
@@ -96,7 +97,7 @@ def run_tasks(
                         end(Outcome(name, False, 0.0, f"not run: {lost[0]} failed"))
                     elif len(running) < jobs and all(a in ended for a in waiting[name].after):
                         slot = min(set(range(jobs)) - {child.slot for child in running.values()})
-                        running[name] = _Child(waiting.pop(name), slot, jobs)
+                        running[name] = _Child(waiting.pop(name), slot)
                         bar.started(name)
                         tell(event("started", name, 0.0, ""))
                 for name in list(running):
@@ -120,7 +121,7 @@ def tie_to_parent() -> None:
     Called first by commands that :func:`run_tasks` may start. Linux only: elsewhere a task whose
     runner was killed outright goes on, and the locks of what it writes keep others away.
     """
-    parent = os.environ.pop(_PARENT, "")
+    parent = os.environ.pop(PARENT, "")
     if parent and sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
@@ -131,7 +132,7 @@ def tie_to_parent() -> None:
 class _Child:
     """A running task."""
 
-    def __init__(self, task: Task, slot: int, jobs: int):
+    def __init__(self, task: Task, slot: int):
         self.task, self.slot, self.began = task, slot, time.monotonic()
         task.log.parent.mkdir(parents=True, exist_ok=True)
         self._start = task.log.stat().st_size if task.log.exists() else 0
@@ -141,7 +142,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | _share(slot, jobs) | {_PARENT: str(os.getpid())},
+                env=os.environ | _share(slot) | {PARENT: str(os.getpid())},
                 start_new_session=True,
             )
 
@@ -233,7 +234,7 @@ def _check(tasks: Sequence[Task]) -> None:
         before.add(task.name)
 
 
-def _share(slot: int, jobs: int) -> dict[str, str]:
+def _share(slot: int) -> dict[str, str]:
     """What one of several jobs gets of the machine."""
     import torch
 
@@ -241,8 +242,6 @@ def _share(slot: int, jobs: int) -> dict[str, str]:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         all_ = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
         return {"CUDA_VISIBLE_DEVICES": all_[slot % len(all_)]}
-    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ and not torch.cuda.is_available():
-        return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
     return {}
 
 

@@ -2,30 +2,27 @@
 
 ::
 
-    steps/<name>.json   key, status, times, files with their digests, why it failed
-    steps/plan.json     what the report was asked for, so that its state can be told later
-    events.jsonl        one line an event, for machines
-    .lock               held while somebody works on the report
+    steps/<name>.json      key, status, times, files with their digests, why it failed
+    steps/<name>.written   what the step has written so far, while it runs
+    steps/plan.json        what the report was asked for, so that its state can be told later
+    events.jsonl           one line an event, for machines
 """
 
 import hashlib
 import json
-import os
-import socket
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
+from csalgan import locks
 from csalgan.errors import CsalganError
-from csalgan.files import write_text
+from csalgan.files import append_text, write_text
 
 #: Files and folders of a report that belong to the runner.
-NAMES = ("steps", "logs", "events.jsonl", ".lock", ".holder.json")
+NAMES = ("steps", "logs", "events.jsonl", *locks.NAMES)
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,9 @@ class Done:
     message: str = ""
 
 
+_DONE = TypeAdapter(Done)
+
+
 class State:
     """The state of a report's steps.
 
@@ -63,9 +63,8 @@ class State:
     def read(self, step: str) -> Done | None:
         """What is known of a step; None for nothing, or nothing that can be read."""
         try:
-            values = json.loads((self.folder / f"{step}.json").read_text(encoding="utf-8"))
-            return Done(**values)
-        except (OSError, ValueError, TypeError):
+            return _DONE.validate_json((self.folder / f"{step}.json").read_bytes(), strict=True)
+        except (OSError, ValueError):
             return None
 
     def write(self, step: str, done: Done) -> None:
@@ -74,11 +73,24 @@ class State:
 
     def forget(self, step: str) -> None:
         """Remove a step's record."""
-        (self.folder / f"{step}.json").unlink(missing_ok=True)
+        for path in (self.folder / f"{step}.json", self.ledger(step)):
+            path.unlink(missing_ok=True)
 
     def known(self) -> list[str]:
         """Names of the steps with a record."""
         return sorted(path.stem for path in self.folder.glob("*.json") if path.stem != "plan")
+
+    def ledger(self, step: str) -> Path:
+        """The file that names what a step writes while it runs (:data:`csalgan.files.LEDGER`)."""
+        return self.folder / f"{step}.written"
+
+    def written(self, step: str) -> set[Path]:
+        """The files of the report that a step wrote: by its record, and since, by its ledger."""
+        done, ledger = self.read(step), self.ledger(step)
+        found = {self.out / name for name in done.files} if done else set()
+        if ledger.exists():
+            found |= {Path(line) for line in ledger.read_text(encoding="utf-8").splitlines()}
+        return {path for path in found if path.is_relative_to(self.out) and path.is_file()}
 
     def digests(self, files: Iterable[Path]) -> dict[str, str]:
         """Files relative to the report, with their digests."""
@@ -97,6 +109,16 @@ class State:
             and all(_digest(self.out / name) == was for name, was in done.files.items())
         )
 
+    def agree(self, step: str, files: dict[str, str]) -> None:
+        """Tell the other steps of files that they had written before this one did, as it left them.
+
+        Four trainings draw one figure of what they share: the last one's stands for all.
+        """
+        for other in set(self.known()) - {step}:
+            done = self.read(other)
+            if done and (same := {n: files[n] for n in done.files.keys() & files.keys()}):
+                self.write(other, replace(done, files=done.files | same))
+
     def write_plan(self, asked: dict[str, Any]) -> None:
         """Keep what the report was asked for."""
         write_text(self.folder / "plan.json", json.dumps(asked, indent=1) + "\n")
@@ -109,64 +131,20 @@ class State:
         """
         path = self.folder / "plan.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            asked = json.loads(path.read_text(encoding="utf-8"))
+            texts = [asked["profile"], asked["data"], asked.get("author", ""), *asked["overrides"]]
+            if not all(isinstance(text, str) for text in texts):
+                raise ValueError("not what a report was asked for")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CsalganError(
                 f"{self.out}: no report of `csalgan reproduce` (no readable {path.name}); "
                 "give a report's folder."
             ) from error
+        return asked
 
     def add_event(self, event: dict[str, Any]) -> None:
         """Append a line to ``events.jsonl``."""
-        with (self.out / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep a report for this process while the block runs.
-
-    The operating system gives the lock back when its holder ends, however that happens.
-
-    Raises:
-        CsalganError: somebody works on the report.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise CsalganError(f"{out}: {holder(out)} works on this report; wait for it.") from error
-    try:
-        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        about = {"pid": os.getpid(), "host": socket.gethostname(), "command": command}
-        write_text(out / ".holder.json", json.dumps(about) + "\n")
-        yield
-    finally:
-        (out / ".holder.json").unlink(missing_ok=True)
-        lock.release()
-
-
-def is_locked(out: Path) -> bool:
-    """Whether somebody works on the report now."""
-    lock = FileLock(out / ".lock")
-    if not (out / ".lock").exists():
-        return False
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
-
-
-def holder(out: Path) -> str:
-    """Who holds the lock, in words."""
-    try:
-        about = json.loads((out / ".holder.json").read_text(encoding="utf-8"))
-        return f"process {about['pid']} on {about['host']} ({about['command']})"
-    except (OSError, ValueError, KeyError):
-        return "another process"
+        append_text(self.out / "events.jsonl", json.dumps(event, ensure_ascii=False) + "\n")
 
 
 def _digest(path: Path) -> str:

@@ -1,16 +1,32 @@
 """``python -m csalgan.runner.step SPEC.json``: execute one notebook, in a process of its own."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from papermill.iorw import LocalHandler, papermill_io
 
 from csalgan import paths
 from csalgan.errors import CsalganError
-from csalgan.runner.processes import tie_to_parent
+from csalgan.files import LEDGER, write_text
+from csalgan.runner.processes import PARENT, tie_to_parent
+
+#: The kernel is a process of its own: it ends with the step, however that ends.
+_TIED = "from csalgan.runner.processes import tie_to_parent as _tie; _tie(); del _tie"
+
+
+class _Whole(LocalHandler):
+    """papermill's own writes a notebook in place, and a full disk leaves half of one."""
+
+    def write(self, buf: str, path: str) -> None:
+        write_text(path, buf)
+
+
+papermill_io.register("/", _Whole())  # for absolute paths
 
 
 def execute(name: str, notebook: Path, parameters: dict[str, Any], output: Path) -> None:
@@ -19,17 +35,17 @@ def execute(name: str, notebook: Path, parameters: dict[str, Any], output: Path)
     Raises:
         CsalganError: naming the failing cell and what it said; ``output`` keeps what ran.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
             str(notebook),
-            str(output),
+            str(output.absolute()),
             parameters=parameters,
             kernel_name="python3",
             progress_bar=False,
             cwd=str(paths.root()) if paths.root().is_dir() else None,
             # The kernel listens on this machine only; its notice about that is no news to a user.
-            extra_arguments=["--IPKernelApp.log_level=40"],
+            extra_arguments=["--IPKernelApp.log_level=40", f"--IPKernelApp.exec_lines={_TIED}"],
+            request_save_on_cell_execute=False,
             # All is written when the last cell ends; tidying up would take two seconds more.
             shutdown_kernel="immediate",
             iopub_timeout=120,  # nbclient's 4 s are too few where other work keeps the cores
@@ -49,6 +65,7 @@ def main() -> None:
     """Execute the notebook of a spec; exit status 1 when it fails."""
     tie_to_parent()
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    os.environ |= {LEDGER: spec["ledger"], PARENT: str(os.getpid())}  # for the kernel
     try:
         execute(spec["name"], Path(spec["notebook"]), spec["parameters"], Path(spec["output"]))
     except CsalganError as error:

@@ -7,33 +7,40 @@ A run is a folder::
     pretraining.csv   the same of the epochs before on other datasets, where there were any
     best.safetensors  generator of the epoch with the best validation CC
     last.safetensors  generator of the last epoch
-    state.pt          full state (both networks, both optimisers, history): what --resume reads
+    state.pt          full state (both networks, both optimisers, history): what --resume reads;
+                      gone when all is trained, unless ``training.keep_state``
+    .lock             held while it is trained
 
 Every file is written to a temporary name and renamed. ``state.pt`` is written after the weights
-of its epoch and before history and ``run.json``, so a run killed anywhere resumes from its last
+of its epoch and before ``run.json`` and the history, so a run killed anywhere resumes from its last
 complete epoch; on the CPU it then ends at the same bits as an uninterrupted one, because the order
-of the records in an epoch depends on the seed and the epoch alone.
+of the records in an epoch depends on the seed and the epoch alone. The history is written last: a
+run is finished when it has all its rows.
 """
 
+import io
 import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from csalgan.compute import use_threads
 from csalgan.config import Profile
 from csalgan.data import Dataset, make_split, prepare
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
-from csalgan.files import atomic_file, write_text
+from csalgan.files import remove_leftovers, write_bytes, write_text
+from csalgan.locks import locked
 from csalgan.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.metrics import batched
 from csalgan.text import get_encoder
@@ -48,6 +55,7 @@ from csalgan.training.run import (
     best_epoch,
     describe,
     finished,
+    finished_run,
     part_rows,
     same_settings,
 )
@@ -73,36 +81,48 @@ def train(
         progress: show a progress bar (on a terminal) or one line an epoch (in a log).
 
     Raises:
-        CsalganError: unknown or empty subset, another run in the way, other settings than the
-            run to resume, a loss that is not a number, a full disk.
+        CsalganError: unknown or empty subset, another run in the way, somebody who trains there,
+            other settings than the run to resume, a loss that is not a number, a full disk.
     """
+    out = Path(out)
+    if subset not in SUBSETS:
+        raise CsalganError(f"--subset {subset}: no such subset; use one of {', '.join(SUBSETS)}.")
+    if out.exists() and not out.is_dir():
+        raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
+    use_threads(profile.training.threads)
     with together.joined():
-        return _train(profile, dataset, subset, Path(out), resume, progress)
+        info = describe(profile, dataset, subset)  # first: nothing is made for what is not there
+        first = together.is_first()
+        with locked(out) if first else nullcontext():
+            if first:
+                remove_leftovers(out)
+            return _train(profile, dataset, info, out, resume, progress and first)
 
 
 def _train(
-    profile: Profile, dataset: Dataset, subset: str, out: Path, resume: bool, progress: bool
+    profile: Profile, dataset: Dataset, info: dict[str, Any], out: Path, resume: bool, progress
 ) -> Run:
-    progress = progress and together.is_first()
-    if subset not in SUBSETS:
-        raise CsalganError(f"--subset {subset}: no such subset; use one of {', '.join(SUBSETS)}.")
+    subset = info["subset"]
     encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
     split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
-    info = describe(profile, dataset, subset)
     sets = other_sets(profile, dataset)
     done = _Done([], [], [])
-    state = _state_to_resume(out, info, resume)
-    if state is not None:
-        done = _Done(state["history"], state["seconds"], state.get("pretraining", []))
-        whole = finished(profile, done.val_cc)
-        if whole:  # the run keeps the receipt of the code that trained it
-            info["provenance"] = json.loads(state["info"])["provenance"]
-        if together.is_first():
-            _write_tables(out, info, done)
-        if whole:
+    state = None
+    if _begun(out, resume):
+        if run := finished_run(out, profile, info):
             with together.first_alone():
-                return Run.load(out)
+                _drop_state(profile, out)
+            return run
+        state = _state_to_resume(out, info)
+        done = _Done(state["history"], state["seconds"], state.get("pretraining", []))
+        if finished(profile, done.val_cc):  # killed just before its tables
+            # The run keeps the receipt of the code that trained it.
+            info["provenance"] = json.loads(state["info"])["provenance"]
+            with together.first_alone():
+                _write_tables(out, info, done)
+                _drop_state(profile, out)
+            return Run.load(out)
 
     with together.first_alone():
         prepared = prepare(dataset, profile.data.size)
@@ -173,26 +193,40 @@ class _Done(NamedTuple):
         return [row["val_cc"] for row in self.history]
 
 
-def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str, Any] | None:
-    if out.exists() and not out.is_dir():
-        raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
-    if not (out / "state.pt").exists():
-        if out.is_dir() and any(out.iterdir()) and not (out / "best.safetensors").exists():
+def _begun(out: Path, resume: bool) -> bool:
+    """Whether a run stands in the folder, to go on with."""
+    if not any((out / name).exists() for name in ("state.pt", "run.json")):
+        inside = {path.name for path in out.glob("*") if not path.name.startswith(".")}
+        if inside and not inside & {"last.safetensors", "best.safetensors"}:
             raise CsalganError(f"{out}: not empty and not a run; choose another --out folder.")
-        return None
+        return False
     if not resume:
         raise CsalganError(
             f"{out}: a run stands there; continue it with --resume or choose another."
         )
+    return True
+
+
+def _state_to_resume(out: Path, info: dict[str, Any]) -> dict[str, Any]:
+    path = out / "state.pt"
     try:
-        state = torch.load(out / "state.pt", map_location="cpu", weights_only=True)
-        before = json.loads(state["info"])
+        if path.exists():
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            before = json.loads(state["info"])
+        else:
+            state, before = None, Run.load(out).info
+    except CsalganError:
+        raise
     except Exception as error:  # torch raises many kinds for a file that is not its own
-        raise CsalganError(
-            f"{out / 'state.pt'}: cannot be read; remove the folder and train again."
-        ) from error
+        raise CsalganError(f"{path}: cannot be read; remove the folder and train again.") from error
     if difference := same_settings(info, before):
         raise CsalganError(f"{out}: cannot be resumed, {difference}; choose another --out folder.")
+    if state is None:
+        raise CsalganError(
+            f"{out}: a finished run without the state from which to go on (state.pt is not kept); "
+            "train anew in another --out folder, with --set training.keep_state=true to add epochs "
+            "later."
+        )
     return state
 
 
@@ -295,29 +329,39 @@ def _save_epoch(out: Path, game: Game, info: dict[str, Any], done: _Done) -> Non
     if done.history:  # weights of pretraining are nobody's result
         names = ["last", "best"][: 1 + (best_epoch(done.val_cc) == len(done.history))]
     weights = {k: v.contiguous().cpu() for k, v in game.best_generator.state_dict().items()}
+    packed = save(weights)
     for name in names:
-        with atomic_file(out / f"{name}.safetensors") as temporary:
-            save_file(weights, temporary)
-    state = {
-        "game": game.state(),
-        **done._asdict(),
-        "info": json.dumps(info),  # as text: weights_only loading then meets tensors and strings
-    }
-    with atomic_file(out / "state.pt") as temporary:
-        torch.save(state, temporary)
+        write_bytes(out / f"{name}.safetensors", packed)
+    last = finished(game.profile, done.val_cc)
+    if not last or game.profile.training.keep_state:
+        state = io.BytesIO()
+        values = {
+            "game": game.state(),
+            **done._asdict(),
+            "info": json.dumps(info),  # as text: weights_only loading then meets tensors and texts
+        }
+        torch.save(values, state)
+        write_bytes(out / "state.pt", state.getbuffer())
     _write_tables(out, info, done)
+    if last:
+        _drop_state(game.profile, out)
 
 
 def _write_tables(out: Path, info: dict[str, Any], done: _Done) -> None:
-    for name, rows in (("history", done.history), ("pretraining", done.pretraining)):
-        if rows or name == "history":
-            table = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
-            write_text(out / f"{name}.csv", table.to_csv(index=False, float_format="%.9g"))
     results = {
         "best_epoch": best_epoch(done.val_cc) if done.history else None,
         "seconds_per_epoch": done.seconds,
     }
     write_text(out / "run.json", json.dumps({**info, **results}, indent=1) + "\n")
+    for name, rows in (("pretraining", done.pretraining), ("history", done.history)):
+        if rows or name == "history":
+            table = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
+            write_text(out / f"{name}.csv", table.to_csv(index=False, float_format="%.9g"))
+
+
+def _drop_state(profile: Profile, out: Path) -> None:
+    if not profile.training.keep_state and together.is_first():
+        (out / "state.pt").unlink(missing_ok=True)
 
 
 def _line(what: str, epochs: int, row: dict[str, float], seconds: float) -> str:

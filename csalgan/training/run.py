@@ -45,6 +45,14 @@ HISTORY_COLUMNS = (
 )
 
 
+#: What ``run.json`` must hold.
+_NEEDED = ("profile", "subset", "provenance", "text_dim", "text_fingerprint")
+_LARGEST_TEXT = 65_536  # numbers of a sentence's embedding; CLIP's largest has 1,280
+
+#: Keys of ``training`` that change no epoch's result.
+_WITHOUT_EFFECT = ("training.patience", "training.subsets", "training.keep_state")
+
+
 @dataclass(frozen=True)
 class Run:
     """A trained (or half-trained) model on disk.
@@ -70,22 +78,28 @@ class Run:
         try:
             info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             history = pd.read_csv(folder / "history.csv")
-            missing = {"profile", "subset", "provenance", "text_dim"} - set(info)
+            missing = {*_NEEDED} - set(info)
+            history[["val_cc", "val_nss"]].to_numpy(float)
+            if not isinstance(info, dict):
+                raise ValueError("no keys")
         except FileNotFoundError as error:
             raise CsalganError(
                 f"{folder}: not a training run (no {Path(error.filename).name}); "
                 "train one with `csalgan train --out FOLDER`."
             ) from error
-        except (ValueError, OSError, TypeError) as error:
+        except (ValueError, OSError, TypeError, KeyError, RecursionError) as error:
             raise CsalganError(
                 f"{folder}: a file of this run is broken; train it again."
             ) from error
+        source = str(folder / "run.json")
         if missing:
+            raise CsalganError(f"{source}: lacks {sorted(missing)[0]}; train it again.")
+        size = info["text_dim"]
+        if type(size) is not int or not 0 < size <= _LARGEST_TEXT:
             raise CsalganError(
-                f"{folder / 'run.json'}: lacks {sorted(missing)[0]}; train it again."
+                f"{source}: text_dim={str(size)[:40]} is no size of an embedding; train it again."
             )
-        if not isinstance(info["text_dim"], int):
-            raise CsalganError(f"{folder / 'run.json'}: text_dim is no number; train it again.")
+        provenance.Provenance.of(info["provenance"], source)
         return cls(folder, info, history)
 
     @property
@@ -101,12 +115,17 @@ class Run:
     @property
     def provenance(self) -> provenance.Provenance:
         """Where it came from."""
-        return provenance.Provenance(**self.info["provenance"])
+        return provenance.Provenance.of(self.info["provenance"], str(self.folder / "run.json"))
 
     @property
     def complete(self) -> bool:
         """Whether every epoch of the profile has been trained, or training stopped early."""
-        return finished(self.profile, self.history["val_cc"].tolist())
+        return finished(self.profile, self.val_cc)
+
+    @property
+    def val_cc(self) -> list[float]:
+        """Validation CC of each epoch."""
+        return self.history["val_cc"].tolist()
 
     def generator(self, which: str | None = None) -> Generator:
         """The trained generator in evaluation mode, on the CPU.
@@ -142,6 +161,7 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
         seed=profile.seed,
         commit=provenance.commit(),
         pretraining=names_of(sets),
+        threads=profile.training.threads if device.type == "cpu" else None,
     )
     return {
         "subset": subset,
@@ -171,6 +191,17 @@ def finished(profile: Profile, val_cc: list[float]) -> bool:
     return bool(patience and val_cc and len(val_cc) - best_epoch(val_cc) >= patience)
 
 
+def finished_run(folder: Path, profile: Profile, info: dict[str, Any]) -> "Run | None":
+    """The run in a folder, when it has these settings (:func:`describe`) and all its epochs."""
+    try:
+        run = Run.load(folder)
+        if same_settings(info, run.info) is None and finished(profile, run.val_cc):
+            return run
+    except CsalganError:
+        pass
+    return None
+
+
 def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
     """None when two runs would be the same up to their length, else the first difference."""
     for key in ("subset", "text_fingerprint", "code", "device", "precision"):
@@ -182,13 +213,16 @@ def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
         return "it was pretrained on other data"
     # An older run's profile gets the defaults of settings that came later.
     before = profile_from(other["profile"], "the earlier run").as_dict()
+    recorded = _flat(other["profile"])
     mine, theirs = _flat(info["profile"]), _flat(before)
     for key in sorted(mine.keys() | theirs.keys()):
         # How long to train, how to score and what to call it do not change an epoch's result.
-        if key in ("name", "description", "beside", "training.patience", "training.subsets"):
+        if key in ("name", "description", "beside", *_WITHOUT_EFFECT):
             continue
         if key == "training.pretrain.data":
             continue  # its content is compared, wherever it lies
+        if key == "training.threads" and key not in recorded:
+            continue  # as many as the machine had, which nobody wrote down
         if key == "training.epochs" and mine["training.schedule"] == "constant":
             continue  # a cosine's rates depend on its length
         if not key.startswith("evaluation.") and mine.get(key) != theirs.get(key):

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from csalgan.config import profile_from
 from csalgan.data import Dataset, make_split
 from csalgan.errors import CsalganError
-from csalgan.files import atomic_file
+from csalgan.files import write_bytes
 from csalgan.models.build import Generator, empty_generator
 from csalgan.training import Run
 
@@ -129,8 +129,7 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in state.items()
     }
-    with atomic_file(Path(path)) as temporary:
-        save_file(half, temporary, metadata={"csalgan": json.dumps(about)})
+    write_bytes(path, save(half, metadata={"csalgan": json.dumps(about)}))
     return about
 
 

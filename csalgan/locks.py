@@ -1,0 +1,97 @@
+"""One writer a folder: a report, a run, a sweep.
+
+::
+
+    .lock          held while somebody works in the folder
+    .holder.json   who that is, in words for those who come second
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from csalgan.errors import CsalganError
+from csalgan.files import explaining, require_writable, write_text
+
+#: What stands in a folder because of its lock.
+NAMES = (".lock", ".holder.json")
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Keep a folder for this process while the block runs; it is made, and tried, before.
+
+    The operating system gives the lock back when its holder ends, however that happens. A block
+    inside another one for the same folder, in one thread, holds it once.
+
+    Args:
+        wait: for the one who holds it, instead of being refused.
+
+    Raises:
+        CsalganError: somebody works there, the disk is full, or nothing can be written there.
+    """
+    require_writable(folder)
+    with explaining(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", is_singleton=True)
+    try:
+        with explaining(folder):
+            lock.acquire(timeout=-1 if wait else 0)
+    except Timeout as error:
+        raise CsalganError(
+            f"{folder}: {holder(folder)} works on this; wait for it, or choose another folder."
+        ) from error
+    try:
+        if lock.lock_counter == 1:
+            command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+            about = {"pid": os.getpid(), "host": socket.gethostname(), "command": command}
+            write_text(folder / ".holder.json", json.dumps(about) + "\n")
+        yield
+    finally:
+        if lock.lock_counter == 1:
+            (folder / ".holder.json").unlink(missing_ok=True)
+        lock.release()
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether somebody works in the folder now."""
+    lock = FileLock(folder / ".lock")
+    if not (folder / ".lock").exists():
+        return False
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # not ours to open
+        return False
+    lock.release()
+    return False
+
+
+def refuse_inside(folder: Path) -> None:
+    """Refuse a folder inside one that somebody works on.
+
+    Raises:
+        CsalganError: naming the outer folder and who holds it.
+    """
+    for outer in folder.resolve().parents:
+        if is_locked(outer):
+            raise CsalganError(
+                f"{folder}: lies in {outer}, on which {holder(outer)} works; wait for it, or "
+                "choose another folder."
+            )
+
+
+def holder(folder: Path) -> str:
+    """Who holds the lock, in words."""
+    try:
+        about = json.loads((folder / ".holder.json").read_text(encoding="utf-8"))
+        return f"process {about['pid']} on {about['host']} ({about['command']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
