@@ -138,11 +138,12 @@ def test_a_kernel_ends_with_its_step(tmp_path):
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-m", "csalgan.runner.step", str(tmp_path / "spec.json")]
     step = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
-    kernel = int((tmp_path / "pid").read_text())
+    pid = tmp_path / "pid"
+    wait_for(lambda: pid.exists() and pid.read_text(), seconds=120)
+    kernel = int(pid.read_text())
     step.kill()
     step.wait()
-    wait_for(lambda: not alive(kernel), seconds=0.5)  # ipykernel itself looks once a second
+    wait_for(lambda: not alive(kernel), seconds=0.9)  # ipykernel itself looks once a second
 
 
 # --- keys and state ---------------------------------------------------------------------------
