@@ -561,7 +561,7 @@ def test_a_photograph_of_ones_own_takes_the_old_sentences_away(explorer):
     explorer.gallery.chosen = explorer.gallery.items[0]["id"]
     assert explorer.wait()
     assert "NSS" in explorer.facts.value
-    assert panel(explorer, "measured")["title"].startswith("measured gaze")
+    assert panel(explorer, "measured")["title"].startswith("simulated gaze")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 // Thumbnails to choose a picture by, cut from one sheet.
 function render({ model, el }) {
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const list = document.createElement("div");
   const more = document.createElement("button");
   list.className = "csalgan-thumbs";
   list.setAttribute("role", "group");
   list.setAttribute("aria-label", "pictures");
   more.type = "button";
+  more.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
   more.className = "csalgan-more";
   el.append(list, more);
   let url = "";
@@ -20,6 +20,7 @@ function render({ model, el }) {
       ...items.map(({ id, label }, number) => {
         const button = document.createElement("button");
         button.type = "button";
+        button.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
         button.dataset.id = id;
         button.title = label;
         button.setAttribute("aria-label", label);

@@ -1,11 +1,11 @@
 // Download what is on the screen; copy the Python line.
 function render({ model, el }) {
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const row = document.createElement("div");
   row.className = "csalgan-keep-row";
   const button = (text) => {
     const made = document.createElement("button");
     made.type = "button";
+    made.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
     made.textContent = text;
     row.append(made);
     return made;
@@ -22,6 +22,7 @@ function render({ model, el }) {
   const copy = button("Copy Python line");
   const line = document.createElement("code");
   line.tabIndex = 0; // it scrolls
+  line.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
   line.setAttribute("role", "group");
   line.setAttribute("aria-label", "Python line");
   el.append(row, line);

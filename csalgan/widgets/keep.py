@@ -64,7 +64,8 @@ def snapshot(
     for number, ((_, panel), lines) in enumerate(zip(panels, titles, strict=True)):
         row, column = divmod(number, columns)
         left, top = _GAP + column * (width + _GAP), _GAP + row * step
-        draw.multiline_text((left, top), "\n".join(lines), _INK, _font(13), spacing=4)
+        text = "\n".join(lines)
+        draw.multiline_text((left, top + head - 6), text, _INK, _font(13), anchor="ld", spacing=4)
         pixels = Image.fromarray(panel.pixels)
         sheet.paste(pixels.resize((width, height), Image.Resampling.BICUBIC), (left, top + head))
         middle = top + head + height + 12

@@ -10,7 +10,6 @@ function make(parent, tag, className = "", text = "") {
 }
 
 function render({ model, el }) {
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const root = make(el, "div", "csalgan-grid");
   const reading = make(el, "p", "csalgan-reading");
   const panels = {};
@@ -68,6 +67,7 @@ function render({ model, el }) {
       frame.scrollTop = y * img.clientHeight - (event.clientY - edge.y);
     });
     img.draggable = false;
+    frame.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
 
     const draw = () => {
       const url = URL.createObjectURL(new Blob([model.get(name)], { type: "image/jpeg" }));
@@ -120,6 +120,7 @@ function render({ model, el }) {
           const look = () => later(() => set("active", [side, number]));
           const back = () => later(() => set("active", model.get("pinned")));
           button.type = "button";
+          button.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
           button.addEventListener("pointerenter", look);
           button.addEventListener("focus", look);
           button.addEventListener("pointerleave", back);

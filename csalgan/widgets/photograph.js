@@ -21,11 +21,11 @@ async function smaller(file, side) {
 }
 
 function render({ model, el }) {
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const label = document.createElement("label");
   label.className = "csalgan-choose";
   const input = document.createElement("input");
   input.type = "file";
+  input.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
   input.accept = ".jpg,.jpeg,.png,.webp";
   const text = document.createElement("span");
   label.append(input, text);

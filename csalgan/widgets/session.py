@@ -132,7 +132,8 @@ class Session:
         yield view, view.names[1:]
 
     def _measured(self, record: str) -> Measured:
-        title = f"measured gaze: {CONDITION_LABELS[self.dataset.row(record)['condition']]}"
+        whose = "simulated" if self.dataset.synthetic else "measured"
+        title = f"{whose} gaze: {CONDITION_LABELS[self.dataset.row(record)['condition']]}"
         return Measured(title, self.truth.map(record), self.truth.fixations(record))
 
     def _word(self, wanted: Wanted, picture: Picture) -> Word | None:
@@ -182,7 +183,7 @@ class Session:
         for side, values in scores.items():
             cells = "".join(f"<td>{values[name]:.3f}</td>" for name in SHOWN_METRICS)
             table += f"<tr><th>{side}</th>{cells}</tr>"
+        whose = "simulated for readers of" if self.dataset.synthetic else "of people who had read"
         return (
-            f"<p>Compared with the gaze of people who had read {read}; {_PARTS[part]}.</p>"
-            f"<table>{table}</table>"
+            f"<p>Compared with the gaze {whose} {read}; {_PARTS[part]}.</p><table>{table}</table>"
         )

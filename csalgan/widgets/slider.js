@@ -2,7 +2,6 @@
 let made = 0;
 
 function render({ model, el }) {
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
   const id = `csalgan-slider-${(made += 1)}`;
   const label = document.createElement("label");
   const input = document.createElement("input");
@@ -13,6 +12,7 @@ function render({ model, el }) {
   label.htmlFor = input.id = id;
   help.id = `${id}-help`;
   input.type = "range";
+  input.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
   input.setAttribute("aria-describedby", help.id);
 
   const show = () => {
