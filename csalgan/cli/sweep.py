@@ -54,7 +54,7 @@ def crossval(
     executor: ExecutorOption = "local",
     changes: SetOption = None,
 ) -> None:
-    """Train a model for each fold of the images; each scores the images it did not see.
+    """Train a model for each fold of the images; each is scored on those it did not see.
 
     Stop it at any time: the same command goes on. `csalgan compare R1 R2` sets two such folders
     side by side, record by record.
