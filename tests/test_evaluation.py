@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from toy_gaze import Toy, ToySplit
 
-from csalgan import baselines, evaluation
+from csalgan import baselines, evaluation, prediction
+from csalgan.data import make_split, open_dataset
 from csalgan.errors import CsalganError
 from csalgan.evaluation.gaze import Gaze
 from csalgan.metrics import PROFILES, profile_info, score
@@ -519,14 +520,16 @@ def test_explain_shows_every_profile_and_a_reason_for_each_number(toy, evaluator
 # --- real gaze --------------------------------------------------------------------------------
 
 
-@pytest.mark.real
-def test_the_mean_map_scores_what_the_design_says(real):
-    from csalgan.data import make_split, open_dataset
-
+@pytest.fixture(scope="module")
+def real_evaluator(real):
     dataset = open_dataset(real)
-    split = make_split(dataset.records, seed=0)
-    evaluator = evaluation.Evaluator(dataset, split)
-    table = evaluator.baseline("mean_map", split.of("test", dataset.records))
+    return evaluation.Evaluator(dataset, make_split(dataset.records, seed=0))
+
+
+@pytest.mark.real
+def test_the_mean_map_scores_what_the_design_says(real_evaluator):
+    rows = real_evaluator.split.of("test", real_evaluator.dataset.records)
+    table = real_evaluator.baseline("mean_map", rows)
     mean = table.groupby("metric")["value"].mean()
     # Which images are left out moves the mean by about its standard error, 0.02 and 0.05.
     assert mean["cc"] == pytest.approx(0.56, abs=0.04)
@@ -534,15 +537,12 @@ def test_the_mean_map_scores_what_the_design_says(real):
 
 
 @pytest.mark.real
-def test_the_mean_map_is_chance_in_every_condition(real):
+def test_the_mean_map_is_chance_in_every_condition(real_evaluator):
     """Over all images, because 38 of them move the mean of a condition by 0.03.
 
     At 96 × 128 pixels, which changes nothing about a map this smooth and takes seconds.
     """
-    from csalgan.data import make_split, open_dataset
-
-    dataset = open_dataset(real)
-    evaluator = evaluation.Evaluator(dataset, make_split(dataset.records, seed=0))
+    evaluator, dataset = real_evaluator, real_evaluator.dataset
     mean = resize(baselines.mean_map(dataset, dataset.records), (96, 128))
     found = {}
     for row in dataset.records.itertuples():
@@ -559,14 +559,10 @@ def test_the_mean_map_is_chance_in_every_condition(real):
 
 
 @pytest.mark.real
-def test_bfloat16_changes_no_printed_digit(real, monkeypatch):
+def test_bfloat16_changes_no_printed_digit(real_evaluator, monkeypatch):
     """Means over records, which tables print with three decimals, stay within the last of them."""
-    from csalgan import prediction
-    from csalgan.data import make_split, open_dataset
-
-    dataset = open_dataset(real)
-    split = make_split(dataset.records)
-    evaluator, rows = evaluation.Evaluator(dataset, split), split.of("test", dataset.records)
+    evaluator, dataset = real_evaluator, real_evaluator.dataset
+    rows = evaluator.split.of("test", dataset.records)
     tables = {}
     for has in (True, False):
         monkeypatch.setattr(prediction, "_bfloat16", lambda has=has: has)
