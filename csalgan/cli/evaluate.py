@@ -120,7 +120,11 @@ def evaluate(
         uniform_share = evaluator.uniform_share(predict, held) if len(held) else None
     if explain:
         row = _row_of(dataset, explain)
-        prediction = next(iter(predict(row)))[1]
+        if run:
+            prediction = next(iter(predict(row)))[1]
+        else:  # what cannot be read is said, not passed over
+            found = evaluation.open_folder(predictions, dataset, row)
+            prediction = evaluation.read_map(found.files[explain])
         print(evaluation.explain(evaluator, explain, prediction, uniform_share).text())
         return
     folder = None if run else evaluation.open_folder(predictions, dataset, records)

@@ -44,15 +44,18 @@ def explore(
         raise CsalganError(f"{weights}: no such file or folder; check --weights.")
     from csalgan.app import serve
     from csalgan.config import load_profile
-    from csalgan.data import open_dataset
+    from csalgan.data import open_dataset, require_clean
 
     # What is wrong is said here; everything slow is left to the page, which says what it does.
     overrides = overrides_of(changes, clip_weights)
     load_profile(profile, overrides)
+    dataset = open_dataset(data) if data else None
+    if dataset:
+        require_clean(dataset)
     serve(
         {
             "profile": profile,
-            "data": str(open_dataset(data).root) if data else "",
+            "data": str(dataset.root) if dataset else "",
             "out": str(out.expanduser().resolve()) if out else "",
             "overrides": overrides,
         },

@@ -100,7 +100,8 @@ def look_over(root: Path, *, both: bool = False) -> Contents:
                     message = f"record {stem} has no {folder} file"
                     found.faults.append(Fault(f"{folder}/{stem}", f"missing {folder}", message))
     if found.sentences is not None:
-        found.faults += _check_sentences(found.records(), found.sentences)
+        names = ", ".join(path.name for path in find_sentences(root).values())
+        found.faults += _check_sentences(found.records(), found.sentences, names)
     return found
 
 
@@ -207,7 +208,7 @@ def _sentences(root: Path, faults: list[Fault], both: bool) -> dict[str, str] | 
     return read.get("json", read.get("workbook"))
 
 
-def _check_sentences(records: set[str], sentences: dict[str, str]) -> Iterator[Fault]:
+def _check_sentences(records: set[str], sentences: dict[str, str], names: str) -> Iterator[Fault]:
     keys, images = set(), set()
     for stem in sorted(records):
         parsed = parse_stem(stem)
@@ -215,7 +216,7 @@ def _check_sentences(records: set[str], sentences: dict[str, str]) -> Iterator[F
         keys.add(key)
         images.add(sentence_key(parsed.image_id, ""))
         if parsed.condition != "none" and not sentences.get(key):
-            message = f"record {stem} ({parsed.condition}) has no sentence"
+            message = f"record {stem} ({parsed.condition}) has no sentence in {names}"
             yield Fault(f"map/{stem}", "missing sentence", message)
         if parsed.condition == "none" and sentences.get(key):
             message = f"record {stem} is free viewing but has a sentence; it is not used"

@@ -84,7 +84,7 @@ def open_folder(path: str | Path, dataset, records: pd.DataFrame) -> Folder:
     found: dict[str, Path] = {}
     extra = []
     for file in sorted(path.iterdir()):
-        if file.name.startswith(".") or not file.is_file():
+        if file.name.startswith(".") or file.is_dir():
             continue
         if file.suffix.lower() not in SUFFIXES or file.stem not in known:
             # Other files (a README, say) are nobody's prediction; a map under a wrong name is.

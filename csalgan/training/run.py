@@ -1,6 +1,5 @@
 """A training run on disk: what it was trained with, and how to open it again."""
 
-import json
 import math
 import os
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from csalgan import provenance
 from csalgan.config import Profile, profile_from
 from csalgan.data import Dataset, Split, make_split
 from csalgan.errors import CsalganError
+from csalgan.inputs import read_json
 from csalgan.models.build import Generator, empty_generator
+from csalgan.spreadsheets import read_csv
 from csalgan.text import get_encoder
 from csalgan.training.game import device_of, precision_of
 from csalgan.training.pretraining import names_of, other_sets
@@ -76,8 +77,8 @@ class Run:
         """
         folder = Path(folder)
         try:
-            info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            history = pd.read_csv(folder / "history.csv")
+            info = read_json(folder / "run.json")
+            history = read_csv(folder / "history.csv")
             missing = {*_NEEDED} - set(info)
             history[["val_cc", "val_nss"]].to_numpy(float)
             if not isinstance(info, dict):
