@@ -347,16 +347,17 @@ def _read_profile(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]
 
 def _apply(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
+    said = override if len(override) < 100 else f"{override[:80]}…"
     if not equals or not key.strip():
-        raise CsalganError(f"{override!r}: an override reads key.path=value (training.epochs=3).")
+        raise CsalganError(f"{said!r}: an override reads key.path=value (training.epochs=3).")
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CsalganError(f"{override!r}: the value is not readable as YAML.") from error
+        raise CsalganError(f"{said!r}: the value is not readable as YAML.") from error
     *parents, last = key.strip().split(".")
     target = values
     for parent in parents:
         target = target.setdefault(parent, {})
         if not isinstance(target, dict):
-            raise CsalganError(f"{override!r}: {parent} is a value, not a section with keys.")
+            raise CsalganError(f"{said!r}: {parent} is a value, not a section with keys.")
     target[last] = value

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import jinja2
 import nbformat
 import pandas as pd
-from PIL import Image
 
 from csalgan import figures, pages
 from csalgan.errors import CsalganError
@@ -19,7 +18,9 @@ from csalgan.evaluation.tables import SPLIT_HALF_NOTE
 from csalgan.files import atomic_file, write_text
 from csalgan.job import PAPER_EXAMPLE, Job
 from csalgan.metrics import profile_info
+from csalgan.photographs import opened
 from csalgan.runner import State
+from csalgan.spreadsheets import read_csv
 
 _PACKAGES = (
     "csalgan",
@@ -221,7 +222,7 @@ def _sections(job: Job, steps: Sequence[str], manifest: dict[str, Any]) -> list[
         section["notebooks"].append({"name": step, "link": f"notebooks/{step}"})
     for name, about in manifest["figures"].items():
         if name[:2] in sections:
-            with Image.open(job.figures / name) as picture:
+            with opened(job.figures / name) as picture:
                 width, height = (round(side * _SHOWN) for side in picture.size)
             about = {"title": about["title"], "width": width, "height": height}
             sections[name[:2]]["figures"].append({"name": Path(name).stem} | about)
@@ -237,7 +238,7 @@ def _title(notebook: Path) -> str:
 
 def _table_one(path: Path, profile: str) -> dict[str, Any]:
     """Table I as it is read: means with their intervals, one block a metric."""
-    table = pd.read_csv(path)
+    table = read_csv(path)
     columns = [c for c in table if f"{c}_low" in table]
     blocks: dict[str, list] = {}
     for _, row in table.iterrows():
@@ -257,7 +258,7 @@ def _table_one(path: Path, profile: str) -> dict[str, Any]:
 
 
 def _table(path: Path) -> dict[str, Any]:
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = read_csv(path, dtype=str, keep_default_na=False)
     short = len(table) <= _LONGEST_TABLE
     return {
         "name": path.stem,

@@ -21,15 +21,20 @@ from csalgan.inputs import open_file, shown
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
-def write_csv(path: str | os.PathLike, table: pd.DataFrame, **options: Any) -> Path:
-    """Write a table atomically, its text neutralised.
+def csv_text(table: pd.DataFrame, **options: Any) -> str:
+    """A table as CSV, its text neutralised.
 
     Args:
         options: of :meth:`pandas.DataFrame.to_csv`; ``index`` is False unless it is given.
     """
     quoted = table.apply(lambda column: column if _is_numeric(column) else column.map(_quote))
     quoted = quoted.rename(columns=_quote, index=_quote if options.get("index") else None)
-    return write_text(path, quoted.to_csv(**{"index": False, **options}))
+    return quoted.to_csv(**{"index": False, **options})
+
+
+def write_csv(path: str | os.PathLike, table: pd.DataFrame, **options: Any) -> Path:
+    """Write :func:`csv_text` atomically and give back the path."""
+    return write_text(path, csv_text(table, **options))
 
 
 def read_csv(path: str | os.PathLike, **options: Any) -> pd.DataFrame:

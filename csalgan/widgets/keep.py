@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from csalgan.provenance import Provenance
+from csalgan.spreadsheets import csv_text
 from csalgan.widgets.pictures import table
 from csalgan.widgets.view import SIDES, View
 
@@ -112,7 +113,7 @@ def scores_csv(view: View, scores: Scores, record: str) -> bytes:
         }
         for side, text in zip(SIDES, view.sentences, strict=True)
     ]
-    return pd.DataFrame(rows).to_csv(index=False, float_format="%.6g").encode()
+    return csv_text(pd.DataFrame(rows), float_format="%.6g").encode()
 
 
 def _font(size: int):
