@@ -141,12 +141,10 @@ def predict(
         predictor.sizes = tuple(view)
     if data:
         work = _records(dataset, part, subset, predictor)
-    with telling(lambda: f"what is in {out} is whole, and is made again", add=["--force"]):
-        rows = _predict_all(work, predictor, out, strength, npy=npy, overlays=overlays)
 
     import pandas as pd
 
-    with _making(out) as making:
+    with telling(lambda: f"{out} is as it was before"), _making(out) as making:
         rows = _predict_all(work, predictor, making, strength, npy=npy, overlays=overlays)
         table = pd.DataFrame(rows).assign(model=predictor.name, **predictor.receipt.as_dict())
         write_csv(making / "predictions.csv", table)
