@@ -7,6 +7,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "reports"
+METRICS = ("auc", "sauc", "cc", "nss")
 
 
 def rows(heading: str) -> dict[str, list[str]]:
@@ -21,6 +22,45 @@ def rows(heading: str) -> dict[str, list[str]]:
                 label += " (again)"
             found[label] = cells
     return found
+
+
+def author(name: str, protocol: str, text: str = "", column: str = "value") -> list[str]:
+    table = pd.read_csv(REPORTS / "sjtu-tis-author-weights" / "tables" / f"{name}.csv")
+    table = table[(table["subset"] == "total") & (table["protocol"] == protocol)]
+    if text:
+        table = table[(table["text"] == text) & (table["run"] == "epoch_50_lr_0.0002")]
+    table = table.set_index(table["metric"].str.lower()).loc[list(METRICS)]
+    spread = table["sd"].map(lambda sd: "" if pd.isna(sd) or column != "value" else f" ± {sd:.3f}")
+    return [f"{value:.3f}{sd}" for value, sd in zip(table[column], spread, strict=True)]
+
+
+def without_sauc(means: pd.Series) -> list[str]:
+    """The earlier reports took shuffled AUC's negatives from all conditions: not comparable."""
+    return ["–" if metric == "sauc" else f"{means[metric]:.3f}" for metric in METRICS]
+
+
+def test_how_far_the_paper_reproduces_is_what_the_tables_say():
+    found = rows("How far the paper reproduces")
+    table = "author_table_one"
+    assert found["Table I, as printed"] == author(table, "author", "mean", "printed")
+    for text in ("mean", "zero"):
+        label = f"author's weights, {text} sentence"
+        assert found[label] == author(table, "author", text)
+    assert found["mean training map"] == author("author_mean_map", "author")
+    here = found["author's weights, mean sentence (again)"]
+    assert here == author(table, "tuebingen", "mean")
+    assert found["mean training map (again)"] == author("author_mean_map", "tuebingen")
+
+    ours = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "04_summary.csv")
+    ours = ours[(ours["metric_profile"] == "tuebingen") & (ours["subset"] == "total")]
+    ours = ours[ours["model"] == "ours"].set_index("metric")["mean"]
+    (label,) = (label for label in found if label.startswith("the paper's model, trained here"))
+    assert found[label] == without_sauc(ours)
+    compact = pd.read_csv(REPORTS / "sjtu-tis-best" / "tables" / "comparison.csv")
+    seeds = compact["run"].isin([f"compact-{seed}" for seed in range(3)])
+    compact = compact[seeds & (compact["condition"] == "all")].groupby("metric")["mean"].mean()
+    (label,) = (label for label in found if "compact model" in label)
+    assert found[label] == without_sauc(compact)
 
 
 def test_the_table_of_baselines_is_table_one():
