@@ -36,6 +36,7 @@ lint: setup      ## ruff on modules, tests and notebooks; notebooks must be stor
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/python -m benchmarks.size
 
 format: setup    ## let ruff and nbstripout mend what lint names
 	$(BIN)/ruff check --fix .

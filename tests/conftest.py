@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The files that take minutes begin, so that no process is left alone with one at the end.
-LONGEST = ("pipeline", "runner", "guidance_effect", "browser", "sweep", "together", "determinism")
+LONGEST = ("pipeline", "runner", "guidance_effect", "browser", "sweep", "determinism")
 
 
 def pytest_collection_modifyitems(items):

@@ -190,3 +190,11 @@ def test_no_committed_figure_shows_a_photograph_of_real_data():
     for name in (name for name in names if Path(name).suffix.lower() in pictures):
         info = figure_info(ROOT / name)
         assert not info["photographs"] or "embedded" in info["data"], name
+
+
+def test_lines_of_code_are_neither_docstrings_nor_comments_nor_blank():
+    from benchmarks.size import code_lines
+
+    module = '"""Of the module,\nin two lines."""\n\n# why\nx = (\n    1\n)\n\n\n'
+    function = 'def f():\n    """What."""\n    return "y"\n'
+    assert code_lines(module + function) == 5

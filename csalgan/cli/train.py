@@ -67,7 +67,6 @@ def train(
     from csalgan.files import require_writable
     from csalgan.job import open_job
     from csalgan.locks import refuse_inside
-    from csalgan.training import together
     from csalgan.training import train as train_model
 
     require_writable(out)
@@ -82,8 +81,6 @@ def train(
             run = train_model(wanted, job.dataset, subset, folder, resume=resume)
         best = run.history.loc[run.history["val_cc"].idxmax()]
         found.append(best[["val_cc", "val_nss"]])
-        if not together.is_first():
-            continue
         print(
             f"{run.folder}: {len(run.history)} epochs on {job.dataset.name}, "
             f"text {job.encoder.name}"
@@ -92,7 +89,7 @@ def train(
             f"best epoch {best['epoch']:.0f}: validation CC {best['val_cc']:.3f}, "
             f"NSS {best['val_nss']:.3f} (at {job.profile.data.size} px)"
         )
-    if seeds > 1 and together.is_first():
+    if seeds > 1:
         table = pd.DataFrame(found)
         mean, spread = table.mean(), table.std(ddof=1)
         print(

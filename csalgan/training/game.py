@@ -12,40 +12,35 @@ from csalgan.errors import CsalganError
 from csalgan.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.models.build import new_players, parameter_groups
 from csalgan.text import TextEncoder
-from csalgan.training import together
 from csalgan.training.batch import Batch
 
 
 def discriminator_step(game: "Game", batch: Batch, prediction: Tensor) -> Tensor:
     """One step of D on measured maps and on predictions it may not change (``detach``)."""
-    mine = together.share(batch)  # the whole batch, unless several processes train
-    image = mine.batch.image[mine.batch.measured.image]
+    image = batch.image[batch.measured.image]
     with game.autocast():
-        real = game.discriminator.logits(mine.batch.measured.saliency_map, image)
+        real = game.discriminator.logits(batch.measured.saliency_map, image)
         fake = game.discriminator.logits(prediction.detach(), image)
-    loss = discriminator_loss(mine.together(real), mine.together(fake))
+    loss = discriminator_loss(real, fake)
     game.discriminator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    mine.add_gradients(game.discriminator.parameters())
     game.discriminator_optimiser.step()
     return loss.detach()
 
 
 def generator_step(game: "Game", batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor]:
     """One step of G: ``α·content + BCE(D(prediction), 1)``; D is held still."""
-    mine = together.share(batch)
-    content = content_loss(mine.together(prediction), batch.measured, game.losses)
+    content = content_loss(prediction, batch.measured, game.losses)
     loss = game.content_weight * content
     if game.adversarial_weight:
         game.discriminator.requires_grad_(False)  # no gradients are wasted on D's weights here
         with game.autocast():
-            image = mine.batch.image[mine.batch.measured.image]
+            image = batch.image[batch.measured.image]
             fake = game.discriminator.logits(prediction, image)
         game.discriminator.requires_grad_(True)
-        loss = loss + game.adversarial_weight * fooling_loss(mine.together(fake))
+        loss = loss + game.adversarial_weight * fooling_loss(fake)
     game.generator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    mine.add_gradients(game.generator.parameters())
     if game.clip:
         torch.nn.utils.clip_grad_norm_(game.generator.parameters(), game.clip)
     game.generator_optimiser.step()
@@ -72,8 +67,6 @@ class Game:
         self.clip = 1.0 if compact else 0.0
         self.generator, self.discriminator = new_players(profile, encoder)
         for network in (self.generator, self.discriminator):
-            if together.world() > 1:
-                together.with_whole_batch_norms(network)
             network.to(self.device, memory_format=torch.channels_last)
         self.averaged = None
         if config.average:
@@ -98,12 +91,8 @@ class Game:
         )
 
     def predict(self, batch: Batch) -> Tensor:
-        """``(R, 1, s, s)`` float32 prediction in [0, 1], s the side of the measured maps.
-
-        Of this process's share of the batch where several train.
-        """
-        mine = together.share(batch).batch
-        return self._predict(self.generator, mine, batch.measured.saliency_map.shape[-1])
+        """``(R, 1, s, s)`` float32 prediction in [0, 1], s the side of the measured maps."""
+        return self._predict(self.generator, batch, batch.measured.saliency_map.shape[-1])
 
     def predict_best(self, batch: Batch) -> Tensor:
         """The same from :attr:`best_generator`."""

@@ -23,7 +23,6 @@ import json
 import os
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +43,7 @@ from csalgan.locks import locked
 from csalgan.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.metrics import batched
 from csalgan.text import get_encoder
-from csalgan.training import pretraining, together
+from csalgan.training import pretraining
 from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, texts_for
 from csalgan.training.game import Game, discriminator_step, generator_step
@@ -90,13 +89,10 @@ def train(
     if out.exists() and not out.is_dir():
         raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
     use_threads(profile.training.threads)
-    with together.joined():
-        info = describe(profile, dataset, subset)  # first: nothing is made for what is not there
-        first = together.is_first()
-        with locked(out) if first else nullcontext():
-            if first:
-                remove_leftovers(out)
-            return _train(profile, dataset, info, out, resume, progress and first)
+    info = describe(profile, dataset, subset)  # first: nothing is made for what is not there
+    with locked(out):
+        remove_leftovers(out)
+        return _train(profile, dataset, info, out, resume, progress)
 
 
 def _train(
@@ -111,21 +107,18 @@ def _train(
     state = None
     if _begun(out, resume):
         if run := finished_run(out, profile, info):
-            with together.first_alone():
-                _drop_state(profile, out)
+            _drop_state(profile, out)
             return run
         state = _state_to_resume(out, info)
         done = _Done(state["history"], state["seconds"], state.get("pretraining", []))
         if finished(profile, done.val_cc):  # killed just before its tables
             # The run keeps the receipt of the code that trained it.
             info["provenance"] = json.loads(state["info"])["provenance"]
-            with together.first_alone():
-                _write_tables(out, info, done)
-                _drop_state(profile, out)
+            _write_tables(out, info, done)
+            _drop_state(profile, out)
             return Run.load(out)
 
-    with together.first_alone():
-        prepared = prepare(dataset, profile.data.size)
+    prepared = prepare(dataset, profile.data.size)
     text = texts_for(profile, encoder, dataset.records["text"].tolist())
     game = Game(profile, encoder)
     size, by = profile.training.batch_size, profile.training.batches
@@ -141,15 +134,12 @@ def _train(
             disable=not (progress and sys.stderr.isatty()),
             leave=False,
         )
-        row = {"epoch": epoch, **_train_epoch(game, bar, epoch)}
-        if together.is_first():
-            row |= _validate(game, validation)
-        rows.append(together.from_first(row))
+        row = {"epoch": epoch, **_train_epoch(game, bar, epoch), **_validate(game, validation)}
+        rows.append(row)
         seconds = round(time.perf_counter() - began, 2)
         if rows is done.history:
             done.seconds.append(seconds)
-        if together.is_first():
-            _save_epoch(out, game, info, done)
+        _save_epoch(out, game, info, done)
         if progress:
             tqdm.write(_line(what, epochs, row, seconds), file=sys.stderr)
 
@@ -159,8 +149,7 @@ def _train(
         first = pretraining.first_game(profile, encoder)
         if state is not None:
             first.load_state(state["game"])
-        with together.first_alone():
-            batches = pretraining.batches(sets, first, encoder)
+        batches = pretraining.batches(sets, first, encoder)
         while len(done.pretraining) < profile.training.pretrain.epochs:
             train_one_more(first, batches, done.pretraining, f"{subset} pretraining")
         pretraining.hand_over(first, game)
@@ -177,8 +166,7 @@ def _train(
     )
     while not finished(profile, done.val_cc):
         train_one_more(game, batches, done.history, subset)
-    with together.first_alone():  # all is written when the others look
-        return Run.load(out)
+    return Run.load(out)
 
 
 class _Done(NamedTuple):
@@ -360,7 +348,7 @@ def _write_tables(out: Path, info: dict[str, Any], done: _Done) -> None:
 
 
 def _drop_state(profile: Profile, out: Path) -> None:
-    if not profile.training.keep_state and together.is_first():
+    if not profile.training.keep_state:
         (out / "state.pt").unlink(missing_ok=True)
 
 
