@@ -14,6 +14,7 @@ import pandas as pd
 
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError
+from csalgan.inputs import read_text
 from csalgan.photographs import opened
 
 #: The run whose logs are the paper's Figures 6 to 9.
@@ -89,7 +90,7 @@ def read_log(clone: str | os.PathLike, subset: str, run: str = PAPER_RUN) -> pd.
     """
     path = Path(clone).expanduser() / "log" / run / f"log_{subset}.txt"
     try:
-        rows = _EPOCH.findall(path.read_text(encoding="utf-8"))
+        rows = _EPOCH.findall(read_text(path))
         table = pd.DataFrame(np.array(rows, dtype=float).reshape(-1, 4))
     except (OSError, ValueError) as error:
         raise CsalganError(

@@ -23,15 +23,17 @@ def load_published_generator(path: str | os.PathLike) -> PaperGenerator:
         The generator in evaluation mode, on the CPU.
 
     Raises:
-        CsalganError: the file is missing, is not a state dict of tensors, or its keys or shapes
-            are not that generator's.
+        CsalganError: the file is missing, is not a state dict of real, finite tensors, or its
+            keys or shapes are not that generator's.
     """
     path = Path(path)
     state = _read_state(path)
     # Checkpoints saved from nn.DataParallel carry its prefix on every key.
-    state = {key.removeprefix("module."): value for key, value in state.items()}
+    state = {key.removeprefix("module."): value.float() for key, value in state.items()}
+    if not all(value.isfinite().all() for value in state.values()):
+        raise CsalganError(f"{path}: holds numbers that are not finite; download it again.")
     text_weight = state.get("text_feature_conv.weight")
-    if text_weight is None or text_weight.ndim != 4:
+    if text_weight is None or text_weight.ndim != 4 or not text_weight.numel():
         raise CsalganError(
             f"{path}: no text_feature_conv.weight of four dimensions in it; this is not a "
             "generator of the paper's author."
@@ -61,9 +63,22 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         raise CsalganError(
             f"{path}: holds more than tensors and was not opened; save its state_dict alone."
         ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) and _is_plain(value)
+        for key, value in state.items()
+    ):
         raise CsalganError(f"{path}: not a flat state_dict of tensors; save state_dict() alone.")
     return dict(state)
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Real numbers that stand in the file, one by one: neither sparse nor without content."""
+    return (
+        value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not (value.is_complex() or value.is_quantized)
+        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    )
 
 
 def _first_difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
