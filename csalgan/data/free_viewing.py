@@ -1,5 +1,6 @@
 """Datasets of free viewing with known observers: fixations in memory, maps made from them."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,8 @@ class Viewing:
     ) -> "Viewing":
         """From the fixations (N, 2) of each observer, numbered from 0; floats are floored."""
         numbers = np.repeat(np.arange(len(trials), dtype=np.int32), [len(each) for each in trials])
-        places = np.floor(np.concatenate([np.empty((0, 2)), *trials])).astype(np.int32)
+        places = np.floor(np.concatenate([np.empty((0, 2)), *trials]))
+        places = places.clip(-(2**31), 2**31 - 1).astype(np.int32)
         return cls(image_id, image_path, size, places, numbers, sigma)
 
 
@@ -63,8 +65,12 @@ def dataset_of(
         image: reads a photograph; None reads ``image_path``.
 
     Raises:
-        CsalganError: nobody looked at any image, or a fixation lies outside its image.
+        CsalganError: nobody looked at any image, one stands there twice, or a fixation lies
+            outside its image.
     """
+    names = Counter(each.image_id for each in viewings)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise CsalganError(f"{gaze}: has image {twice[0]} twice; get the release again.")
     seen = {each.image_id: each for each in viewings if len(each.fixations)}
     if not seen:
         raise CsalganError(f"{gaze}: holds no fixation on any image; get it again.")

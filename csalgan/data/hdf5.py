@@ -20,6 +20,7 @@ from csalgan.data.dataset import Dataset
 from csalgan.data.free_viewing import Viewing, dataset_of
 from csalgan.data.pictures import size_of
 from csalgan.errors import CsalganError
+from csalgan.inputs import open_file
 
 if TYPE_CHECKING:
     import h5py
@@ -30,6 +31,9 @@ FIXATIONS = "fixations.hdf5"
 SIGMA = 35 / 1024
 #: Raise it when the same files give other fixations or maps.
 RECIPE = "pysaliency 1: fixations outside the image left out, blur 35/1024 of the longer side"
+#: The largest file and array that are read.
+MOST_BYTES = 64 * 2**30
+MOST_ARRAY = 2**30
 #: The largest image that is read, pixels.
 MAX_PIXELS = 40_000_000
 
@@ -78,7 +82,9 @@ def _from(path: Path, take: Callable[["h5py.File"], Any]) -> Any:
     import h5py  # takes a while, and few need it
 
     try:
+        open_file(path, MOST_BYTES).close()
         with h5py.File(path, "r") as file:
+            _require_own(file)
             return take(file)
     except CsalganError:
         raise
@@ -91,6 +97,28 @@ def _from(path: Path, take: Callable[["h5py.File"], Any]) -> Any:
         raise CsalganError(
             f"{path}: is not in pysaliency's format ({why}); write it with to_hdf5."
         ) from error
+
+
+def _require_own(file: "h5py.File") -> None:
+    """Refuse links to other files, and arrays that are kept in others or say to be endless."""
+    import h5py
+
+    def look(group: h5py.Group, depth: int = 0) -> None:
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.HardLink) and depth < 9:
+                found = group[name]
+                if isinstance(found, h5py.Group):
+                    look(found, depth + 1)
+                    continue
+                if not (found.external or found.is_virtual) and found.nbytes <= MOST_ARRAY:
+                    continue
+            raise CsalganError(
+                f"{file.filename}: {group.name.rstrip('/')}/{name} is no array of this file, or "
+                f"one of more than {MOST_ARRAY / 1e9:.0f} GB; write it with pysaliency's to_hdf5."
+            )
+
+    look(file)
 
 
 def _kind(group: "h5py.Group") -> str:

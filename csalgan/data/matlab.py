@@ -1,14 +1,38 @@
 """Reading MATLAB files of somebody else, piece by piece, each piece looked at before it is used."""
 
+import os
+import subprocess
+import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from csalgan.errors import CsalganError
+from csalgan.inputs import open_file
+
+#: The releases are of one megabyte.
+MOST_BYTES = 64 * 2**20
+#: Reads a variable with at most 4 GiB of memory; scipy's reader can crash on a damaged file.
+_TRIAL = """
+import sys
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+except ImportError:
+    pass
+from scipy.io import loadmat
+loadmat(sys.argv[1], variable_names=[sys.argv[2]], appendmat=False)
+"""
 
 
 class MatFile:
-    """One variable of a ``.mat`` file; every piece that is not as expected is one sentence."""
+    """One variable of a ``.mat`` file; every piece that is not as expected is one sentence.
+
+    A file is first read by a process of its own: a damaged one can end its reader, or unpack to
+    more than there is memory for.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -21,7 +45,11 @@ class MatFile:
         """
         from scipy.io import loadmat  # takes a while, and few need it
 
+        with open_file(self.path, MOST_BYTES) as file:
+            stands = os.fstat(file.fileno())
         try:
+            if not _readable(str(self.path), name, stands.st_size, stands.st_mtime_ns):
+                raise ValueError("ended the process that tried it")
             return loadmat(self.path, variable_names=[name], appendmat=False)[name]
         except KeyError as error:
             raise self.unexpected(f"the variable {name}") from error
@@ -65,3 +93,13 @@ class MatFile:
             f"{self.path}: does not hold {wanted}, so it is not the released file; get it again "
             "from its source."
         )
+
+
+@lru_cache(maxsize=16)
+def _readable(path: str, name: str, size: int, changed: int) -> bool:
+    """Whether a process of its own can read a variable; tried once for each state of a file."""
+    command = [sys.executable, "-c", _TRIAL, path, name]
+    try:
+        return not subprocess.run(command, capture_output=True, timeout=60).returncode
+    except subprocess.TimeoutExpired:
+        return False
