@@ -37,6 +37,7 @@ _SENTENCES = {
     (errno.ENOTDIR, errno.EEXIST): (
         "a file stands where a folder is needed; move it or choose another folder."
     ),
+    (errno.EISDIR,): "a folder stands where a file is needed; move it or choose another name.",
     (errno.EIO,): (
         "the disk reported a fault while writing; choose another disk, nothing half-written was "
         "kept."

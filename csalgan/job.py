@@ -179,6 +179,20 @@ class Job:
             raise CsalganError(f"subset {subset}: use one of {', '.join(SUBSETS)}.")
         return self._run(self.profile, subset, self.out / "runs" / subset, progress)
 
+    def finished_run(self, subset: str) -> Run:
+        """The trained run of a subset, which must stand: nothing is trained or replaced.
+
+        Raises:
+            CsalganError: there is none with these settings, this data and this training code.
+        """
+        folder = self.out / "runs" / subset
+        if run := _finished(folder, self.profile, describe(self.profile, self.dataset, subset)):
+            return run
+        raise CsalganError(
+            f"{folder}: is no finished training of this report's profile and data; finish the "
+            "report with csalgan reproduce."
+        )
+
     def companion(self, *, progress: bool = True) -> Predictor | None:
         """The model of the profile named by ``beside``, on the same split and with as many
         threads; None without one.

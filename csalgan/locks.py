@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from csalgan.errors import CsalganError
 from csalgan.files import explaining, require_writable, write_text
+from csalgan.inputs import read_json
 
 #: What stands in a folder because of its lock.
 NAMES = (".lock", ".holder.json")
@@ -91,7 +92,7 @@ def refuse_inside(folder: Path) -> None:
 def holder(folder: Path) -> str:
     """Who holds the lock, in words."""
     try:
-        about = json.loads((folder / ".holder.json").read_text(encoding="utf-8"))
+        about = read_json(folder / ".holder.json")
         return f"process {about['pid']} on {about['host']} ({about['command']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, CsalganError, KeyError, TypeError):
         return "another process"

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import nbformat
 
+from csalgan.errors import CsalganError
 from csalgan.files import write_text
+from csalgan.inputs import read_text
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Formulas; code between backticks is left alone.
@@ -25,7 +27,7 @@ def write_page(notebook: Path, *, synthetic: bool) -> Path:
     Returns:
         The path of the page.
     """
-    cells = nbformat.read(notebook, as_version=4)
+    cells = read(notebook)
     cells.metadata.pop("widgets", None)
     for cell in cells.cells:
         if cell.cell_type == "markdown":
@@ -37,6 +39,23 @@ def write_page(notebook: Path, *, synthetic: bool) -> Path:
     resources = {"metadata": {"name": title(cells, notebook.stem)}, "synthetic": synthetic}
     page, _ = _exporter().from_notebook_node(cells, resources=resources)
     return write_text(notebook.with_suffix(".html"), page)
+
+
+def read(notebook: Path) -> nbformat.NotebookNode:
+    """An executed notebook.
+
+    Raises:
+        CsalganError: missing, or not a notebook.
+    """
+    try:
+        cells = nbformat.reads(read_text(notebook), as_version=4)
+        nbformat.validate(cells)
+        return cells
+    except (FileNotFoundError, ValueError, RecursionError, LookupError, AttributeError,
+            TypeError, nbformat.ValidationError) as error:  # fmt: skip
+        raise CsalganError(
+            f"{notebook}: cannot be read as a notebook; do its step again with csalgan reproduce."
+        ) from error
 
 
 def title(cells: nbformat.NotebookNode, default: str) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
-import nbformat
 import pandas as pd
 
 from csalgan import figures, pages
@@ -125,11 +124,17 @@ def pack(report: Path, file: Path) -> Path:
     The same report gives the same bytes.
 
     Raises:
-        CsalganError: the folder is no finished report, or the file cannot be written.
+        CsalganError: the folder is no finished report, a file of it is a link to somewhere else,
+            or the packed one would lie in it or cannot be written.
     """
+    home = report.resolve()
+    if file.resolve().is_relative_to(home):
+        raise CsalganError(f"{file}: lies in the report that it is to hold; choose another place.")
     if not (report / "index.html").is_file():
         raise CsalganError(f"{report}: holds no index.html; finish it with csalgan reproduce.")
     found = sorted({path for kind in _HANDED for path in report.glob(kind) if path.is_file()})
+    if away := [path for path in found if not path.resolve().is_relative_to(home)]:
+        raise CsalganError(f"{away[0]}: is a link out of the report; put the file in its place.")
     with (
         atomic_file(file) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed,
@@ -200,7 +205,7 @@ def _manifest(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> dict
 def _runs(job: Job) -> dict[str, Any]:
     runs = {}
     for subset in job.profile.training.subsets:
-        run = job.run(subset, progress=False)
+        run = job.finished_run(subset)
         keys = ("records", "best_epoch", "device", "precision", "seconds_per_epoch")
         runs[subset] = {key: run.info[key] for key in keys} | {
             "epochs": len(run.history),
@@ -233,12 +238,13 @@ def _sections(job: Job, steps: Sequence[str], manifest: dict[str, Any]) -> list[
 
 
 def _title(notebook: Path) -> str:
-    return pages.title(nbformat.read(notebook, as_version=4), notebook.stem)
+    return pages.title(pages.read(notebook), notebook.stem)
 
 
 def _table_one(path: Path, profile: str) -> dict[str, Any]:
     """Table I as it is read: means with their intervals, one block a metric."""
     table = read_csv(path)
+    _require_table_one(table, path)
     columns = [c for c in table if f"{c}_low" in table]
     blocks: dict[str, list] = {}
     for _, row in table.iterrows():
@@ -255,6 +261,14 @@ def _table_one(path: Path, profile: str) -> dict[str, Any]:
         "columns": columns,
         "blocks": blocks,
     }
+
+
+def _require_table_one(table: pd.DataFrame, path: Path) -> None:
+    numbers = table.drop(columns=["metric", "row"], errors="ignore")
+    if {"metric", "row"} - {*table} or not all(map(pd.api.types.is_numeric_dtype, numbers.dtypes)):
+        raise CsalganError(
+            f"{path}: is not Table I as it was written; do step 04 again with csalgan reproduce."
+        )
 
 
 def _table(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,10 @@ from pydantic import TypeAdapter
 from csalgan import locks
 from csalgan.errors import CsalganError
 from csalgan.files import append_text, write_text
+from csalgan.inputs import open_file, read_json, read_text
 
+#: The largest file of a report, weights among them.
+MOST_BYTES = 16 * 2**30
 #: Files and folders of a report that belong to the runner.
 NAMES = ("steps", "logs", "events.jsonl", *locks.NAMES)
 
@@ -63,8 +67,8 @@ class State:
     def read(self, step: str) -> Done | None:
         """What is known of a step; None for nothing, or nothing that can be read."""
         try:
-            return _DONE.validate_json((self.folder / f"{step}.json").read_bytes(), strict=True)
-        except (OSError, ValueError):
+            return _DONE.validate_json(read_text(self.folder / f"{step}.json"), strict=True)
+        except (OSError, ValueError, CsalganError):
             return None
 
     def write(self, step: str, done: Done) -> None:
@@ -88,9 +92,14 @@ class State:
         """The files of the report that a step wrote: by its record, and since, by its ledger."""
         done, ledger = self.read(step), self.ledger(step)
         found = {self.out / name for name in done.files} if done else set()
-        if ledger.exists():
-            found |= {Path(line) for line in ledger.read_text(encoding="utf-8").splitlines()}
-        return {path for path in found if path.is_relative_to(self.out) and path.is_file()}
+        if ledger.is_file():
+            found |= {Path(line) for line in read_text(ledger).splitlines()}
+        return {path for path in found if self._is_ours(path) and path.is_file()}
+
+    def _is_ours(self, path: Path) -> bool:
+        """Whether a path leads into the report; records of somebody may name any place."""
+        inside = path.parent.resolve().is_relative_to(self.out.resolve())
+        return inside and path.is_relative_to(self.out) and ".." not in path.parts
 
     def digests(self, files: Iterable[Path]) -> dict[str, str]:
         """Files relative to the report, with their digests."""
@@ -131,11 +140,15 @@ class State:
         """
         path = self.folder / "plan.json"
         try:
-            asked = json.loads(path.read_text(encoding="utf-8"))
+            asked = read_json(path)
             texts = [asked["profile"], asked["data"], asked.get("author", ""), *asked["overrides"]]
             if not all(isinstance(text, str) for text in texts):
                 raise ValueError("not what a report was asked for")
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            for text in texts:
+                if "\0" in text or "\n" in text:
+                    raise ValueError("names no file")
+                os.fsencode(text)  # or it cannot be printed
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, CsalganError) as error:
             raise CsalganError(
                 f"{self.out}: no report of `csalgan reproduce` (no readable {path.name}); "
                 "give a report's folder."
@@ -149,7 +162,7 @@ class State:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_file(path, MOST_BYTES) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (OSError, CsalganError):
         return ""
