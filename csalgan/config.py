@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from csalgan.data.records import SUBSETS
 from csalgan.errors import CsalganError, nearest
-from csalgan.inputs import first_fault, read_text
+from csalgan.inputs import MOST_SEED, first_fault, read_text
 
 Subset = Literal["total", "general", "sal", "non_sal"]
 MetricProfile = Literal["mit", "tuebingen", "paper"]
@@ -49,7 +49,7 @@ class DataConfig(Section):
     the images of one fold are tested (``csalgan crossval`` trains a model for each)."""
     folds: Annotated[int, Field(ge=2, le=100)] = 5
     fold: Annotated[int, Field(ge=1)] = 1
-    split_seed: Annotated[int, Field(ge=0)] | None = None
+    split_seed: Annotated[int, Field(ge=0, le=MOST_SEED)] | None = None
     """Of the split; by default the profile's seed. Runs of several seeds share one."""
     free_viewing: Literal["subset", "all"] = "subset"
     """``subset``: ``sal`` and ``non_sal`` hold the free viewing of their own images;
@@ -224,7 +224,7 @@ class Profile(Section):
 
     name: str
     description: str
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
     beside: str | None = None
     """Another profile, whose model (trained on ``total``) stands beside this one's in a report."""
     data: DataConfig = DataConfig()

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from unicodedata import category
 
 from csalgan.errors import CsalganError, nearest
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: JSON, YAML and CSV of this size and more are none that the suite wrote or reads.
 MOST_TEXT = 256 * 2**20
+#: The largest seed: numpy and scikit-learn take 32 bits, and a thousand more may follow it.
+MOST_SEED = 2**31
 
 
 def open_file(path: str | os.PathLike, most: int = MOST_TEXT) -> BinaryIO:
@@ -82,6 +85,14 @@ def read_json(path: str | os.PathLike, **options: Any) -> Any:
 def shown(path: str | os.PathLike) -> str:
     """A path as it can be printed: bytes of its name that are no UTF-8 are escaped."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def printable(text: str) -> str:
+    """Text on one line: line breaks, escapes and lone surrogates are shown, not obeyed."""
+    return "".join(
+        repr(character)[1:-1] if category(character) in ("Cc", "Cs") else character
+        for character in text
+    )
 
 
 def require_utf8(path: Path) -> None:

@@ -23,6 +23,7 @@ from csalgan.data import Dataset, make_split, open_dataset
 from csalgan.errors import CsalganError
 from csalgan.evaluation import TEXTS, Evaluator, summarise
 from csalgan.files import write_text
+from csalgan.inputs import MOST_SEED
 from csalgan.prediction import Predictor
 from csalgan.provenance import Provenance, commit
 from csalgan.runner.processes import Task, tie_to_parent
@@ -30,7 +31,7 @@ from csalgan.spreadsheets import read_csv, write_csv
 from csalgan.training import part_rows, train
 from csalgan.training.pretraining import names_of, other_sets
 
-Seeds = Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=0)], ...]
+Seeds = Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MOST_SEED)], ...]
 
 
 class Cluster(Section):

@@ -9,7 +9,7 @@ import typer
 
 from csalgan.cli.interrupt import Interrupted, telling
 from csalgan.errors import CsalganError
-from csalgan.inputs import require_utf8
+from csalgan.inputs import printable, require_utf8
 from csalgan.progress import log_too
 from csalgan.runner.processes import tie_to_parent
 
@@ -86,5 +86,6 @@ def main() -> None:
         print(f"\n{str(stop) or 'interrupted'}", file=sys.stderr)
         sys.exit(130)
     except CsalganError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # Names of files are somebody's: a line break or an escape in one is shown, not obeyed.
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)

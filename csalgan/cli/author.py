@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.train import ClipOption
+from csalgan.inputs import MOST_SEED
 
 
 def register(app: typer.Typer) -> None:
@@ -18,17 +19,23 @@ def author(
     clone: Annotated[Path, typer.Argument(help="A clone of github.com/Firehdx/CLIP-SalGAN.")],
     data: Annotated[str, typer.Option(help="SJTU-TIS: its folder or archive.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the report.")],
-    draws: Annotated[int, typer.Option(min=1, help="Records drawn in one repeat.")] = 300,
-    repeats: Annotated[int, typer.Option(min=2, help="Repeats; their spread is shown.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Of draws, random labels and split.")] = 0,
+    draws: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Records drawn in one repeat.")
+    ] = 300,
+    repeats: Annotated[int, typer.Option(min=2, max=1000, help="Repeats; their spread.")] = 10,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of draws, labels and split.")
+    ] = 0,
     clip_weights: ClipOption = None,
 ) -> None:
     """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
     from csalgan.author import report, score_clone
     from csalgan.data import open_dataset, require_clean
+    from csalgan.files import require_writable
     from csalgan.provenance import Provenance, commit
 
     began = time.perf_counter()
+    require_writable(out)  # before the work
     dataset = open_dataset(data)
     require_clean(dataset)
     scores = score_clone(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from csalgan.inputs import MOST_SEED
 from csalgan.progress import counted, doing
 
 app = typer.Typer(help="Check, make and pack datasets.", no_args_is_help=True)
@@ -55,9 +56,13 @@ def check(
 @app.command()
 def synth(
     path: Annotated[Path, typer.Argument(help="Folder to make.")],
-    images: Annotated[int, typer.Option(help="How many images.")] = 120,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    observers: Annotated[int, typer.Option(help="Simulated observers a record.")] = 15,
+    images: Annotated[int, typer.Option(max=9999, help="How many images.")] = 120,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="The same seed gives the same bytes.")
+    ] = 0,
+    observers: Annotated[
+        int, typer.Option(min=1, max=1000, help="Simulated observers a record.")
+    ] = 15,
 ) -> None:
     """Make the embedded dataset: drawn scenes, sentences, and gaze of a documented model."""
     from csalgan.data import open_dataset, synthesise
@@ -72,7 +77,7 @@ def synth(
 @app.command()
 def prepare(
     path: PathArgument,
-    size: Annotated[int, typer.Option(min=2, help="Side of the square, pixels.")] = 256,
+    size: Annotated[int, typer.Option(min=2, max=1024, help="Side of the square, pixels.")] = 256,
 ) -> None:
     """Pack a dataset for training; what was packed from the same content is kept."""
     began = time.perf_counter()

@@ -9,6 +9,7 @@ import typer
 
 from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.errors import CsalganError
+from csalgan.inputs import MOST_SEED
 from csalgan.progress import Progress, counted, doing
 
 PARTS = ("all", "train", "val", "test")
@@ -41,7 +42,9 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Part to score: all, train, val or test.")] = "all",
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Of the split and of metrics that draw; 0, or the run's."),
+        typer.Option(
+            min=0, max=MOST_SEED, help="Of the split and of metrics that draw; 0, or the run's."
+        ),
     ] = None,
     controls: Annotated[
         str,
@@ -63,7 +66,9 @@ def evaluate(
     explain: Annotated[
         str, typer.Option(metavar="RECORD", help="Only this record, under every profile, and why.")
     ] = "",
-    bootstrap: Annotated[int, typer.Option(min=10, help="Resamples of the images.")] = 1000,
+    bootstrap: Annotated[
+        int, typer.Option(min=10, max=1_000_000, help="Resamples of the images.")
+    ] = 1000,
     out: Annotated[
         Path | None, typer.Option("--out", help="CSV of the scores, one row a record and metric.")
     ] = None,
@@ -188,8 +193,10 @@ def compare(
         str,
         typer.Option(help="Only rows of this subset, in scores that hold several (a report's)."),
     ] = "",
-    bootstrap: Annotated[int, typer.Option(min=10, help="Resamples of the images.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
+    bootstrap: Annotated[
+        int, typer.Option(min=10, max=1_000_000, help="Resamples of the images.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the resampling.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", help="CSV of the differences.")] = None,
 ) -> None:
     """Paired differences A − B with 95 % intervals over images, and which exclude zero."""

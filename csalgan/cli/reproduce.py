@@ -34,7 +34,7 @@ def reproduce(
         Path | None,
         typer.Option(help="A clone of the author's repository: its logs, weights and pictures."),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps at once.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Steps at once.")] = 1,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:

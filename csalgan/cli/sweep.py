@@ -13,7 +13,9 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder of runs, tables a
 DataOption = Annotated[
     str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
 ]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Trainings at once, here.")]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, max=256, help="Trainings at once, here.")
+]
 ExecutorOption = Annotated[
     Literal["local", "slurm"], typer.Option(help="This machine, or a Slurm cluster.")
 ]
@@ -48,7 +50,7 @@ def crossval(
     profile: ProfileOption = "best",
     data: DataOption = "",
     folds: Annotated[int, typer.Option(min=2, max=100, help="Parts of the images.")] = 5,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each fold.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings of each fold.")] = 1,
     subset: Annotated[str, typer.Option(help="total, general, sal or non_sal.")] = "total",
     jobs: JobsOption = 1,
     executor: ExecutorOption = "local",

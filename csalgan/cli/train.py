@@ -55,7 +55,7 @@ def train(
     ] = "",
     seeds: Annotated[
         int,
-        typer.Option(min=1, help="Train so many seeds, in --out/seed-0 …, on one split."),
+        typer.Option(min=1, max=1000, help="Train so many seeds, in --out/seed-0 …, on one split."),
     ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     changes: SetOption = None,
