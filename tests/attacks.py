@@ -179,6 +179,35 @@ YAMLS = {
     "all bytes": bytes(range(256)),
     "two megabytes": b"name: " + b"a" * 2**21,
 }
+
+
+def _plan(**changed) -> bytes:
+    return json.dumps({"profile": "smoke", "data": "", "overrides": [], **changed}).encode()
+
+
+#: No ``plan.json`` of a report: contents, or what makes something else of the path.
+PLANS = {
+    **{what: part for what, part in pieces(_plan()) if what != "shifted"},
+    "a list": b"[]",
+    "{}": b"{}",
+    "null": b"null",
+    "nested deeply": b"[" * 100_000,
+    "UTF-16": "{}".encode("utf-16"),
+    "no such profile": _plan(profile="nowhere"),
+    "a profile that is none": _plan(profile="/etc/passwd"),
+    "a profile of numbers": _plan(profile=3),
+    "data that are gone": _plan(data="/nowhere"),
+    "data of two lines": _plan(data="a\nb"),
+    "data with a zero": _plan(data="a\0b"),
+    "data that are no text": _plan(data="\ud800"),
+    "an override that is code": _plan(overrides=["seed=!!python/name:os.system"]),
+    "overrides in a row": _plan(overrides="abc"),
+    "author as a number": _plan(author=3),
+    "a pipe": os.mkfifo,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a loop of links": lambda path: path.symlink_to(path),
+    "a folder": lambda path: path.mkdir(),
+}
 #: Values of ``--set`` that no profile takes.
 VALUES = [
     "data.size=0", "data.size=17", "data.size=99999", "data.size=big", "data.size=[256]",
@@ -187,7 +216,8 @@ VALUES = [
     "text.clip_weights=3", "text.cast_to_int=maybe", "model.kind=huge", "model.fusion=all",
     "model.channels=0", "model.heads=0", "model.dropout=1.0", "model.dropout=-0.1",
     "model.views=256", "model.views=[256]", "training.epochs=0", "training.epochs=1.5",
-    "training.epochs='3'", "training.batch_size=0", "training.batch_size=-4",
+    "training.epochs='3'", f"seed={2**70}", f"data.split_seed={2**70}",
+    "training.batch_size=0", "training.batch_size=-4",
     "training.learning_rate=0", "training.learning_rate=nan", "training.learning_rate=.nan",
     "training.learning_rate=.inf", "training.learning_rate=fast", "training.betas=[0.5]",
     "training.betas=[1.0, 0.9]", "training.subsets=[]", "training.subsets=[sal, sal]",

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import torch
 from damage import ACCEPTED, REFUSED
+from gaze_sets import GAZE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -33,9 +34,14 @@ from csalgan.data import open_dataset, prepare, synthesise
 from csalgan.data.sentences import read_json, read_workbook
 from csalgan.errors import CsalganError
 from csalgan.evaluation import read_map
+from csalgan.files import write_text
+from csalgan.job import open_job
 from csalgan.models.lite0 import imagenet_state
+from csalgan.pages import write_page
 from csalgan.photographs import read_photograph
 from csalgan.prediction import predict
+from csalgan.report import _table_one, pack
+from csalgan.runner import Done, State
 from csalgan.text import get_encoder
 from csalgan.training import train
 from csalgan.widgets.pictures import read_upload
@@ -216,8 +222,16 @@ def filled(run, maps, clone, place, monkeypatch):
     return fill
 
 
-@pytest.mark.parametrize("damage", REFUSED)
-@pytest.mark.parametrize("command", DATASETS)
+#: These open their data as `train` does (``open_job``): one damage of each kind will do.
+_LIKE_TRAIN = ("reproduce", "crossval")
+_FEW = ("map, 16 bits", "image, a pipe", "fixation, twice by case", "no map folder",
+        "sentences, a list", "truth, {}", "a name that is not UTF-8")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "damage"),
+    [(c, d) for c in DATASETS for d in (_FEW if c in _LIKE_TRAIN else REFUSED)],
+)
 def test_a_damaged_dataset_is_refused_by_every_command(command, damage, damaged, filled, place):
     root, named = damaged(damage)
     call = filled(DATASETS[command], DATA=root)
@@ -281,6 +295,37 @@ def test_a_dataset_stored_otherwise_gives_the_same_values(
         for name, (image, *others) in values.items():
             assert np.array_equal(found[name][0], image)
             assert all(map(np.array_equal, found[name][1:], others))
+
+
+# --- gaze of other releases -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gaze(tmp_path_factory):
+    """Damage → the folder of a release, made on first use."""
+    made: dict[str, Path] = {}
+    root = tmp_path_factory.mktemp("gaze")
+
+    def make(name: str) -> Path:
+        if name not in made:
+            made[name] = root / str(len(made))
+            GAZE[name](made[name])
+        return made[name]
+
+    return make
+
+
+@pytest.mark.parametrize("damage", GAZE)
+@pytest.mark.parametrize("command", ["data check", "predict"])
+def test_gaze_that_is_not_as_released_is_refused(command, damage, gaze, filled, place):
+    root = gaze(damage)
+    call = filled(DATASETS[command], DATA=root)
+    if command == "data check":
+        status, said, error, _ = outcome(call)
+        assert (status, "Traceback" in error) == (1, False)
+        assert "error" in said + error
+    else:
+        assert_refused(call, str(root), place, place / "out")
 
 
 # --- archives ---------------------------------------------------------------------------------
@@ -565,6 +610,186 @@ def test_weights_of_encoders_that_are_none_are_refused(reader, encoders, place):
         assert_refused(read, path.name, place, place / "out")
 
 
+def _torch(state: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+_ONE = torch.ones(4, 4, 1, 1)
+GENERATORS = {
+    **dict(attacks.pieces(_torch({"text_feature_conv.weight": _ONE}))),
+    "a pickle": pickle.dumps(attacks.Exploit()),
+    "a pickle in torch's clothes": _clothed(attacks.Exploit()),
+    "a pipe": os.mkfifo,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a loop of links": lambda path: path.symlink_to(path),
+    **{
+        what: _torch(state)
+        for what, state in {
+            "a list": [_ONE],
+            "keys that are numbers": {1: _ONE},
+            "other tensors": {"a": _ONE},
+            "no content": {"text_feature_conv.weight": _ONE.to("meta")},
+            "sparse": {"text_feature_conv.weight": _ONE.to_sparse()},
+            "complex": {"text_feature_conv.weight": _ONE * 1j},
+            "NaN": {"text_feature_conv.weight": _ONE * torch.nan},
+            "infinite": {"text_feature_conv.weight": _ONE, "a": _ONE / 0},
+            "no text": {"text_feature_conv.weight": _ONE[:, :0]},
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("damage", GENERATORS)
+@pytest.mark.parametrize("command", ["predict", "author"])
+def test_a_generator_of_the_author_that_is_none_is_refused(
+    command, damage, small, place, monkeypatch
+):
+    folder = place / "clone" / "model" / "epoch_50_lr_0.0002"
+    folder.mkdir(parents=True)
+    path, make = folder / "generator_sal.pt", GENERATORS[damage]
+    make(path) if callable(make) else path.write_bytes(make)
+    Image.new("RGB", (20, 20)).save(place / "a.png")
+    if command == "predict":
+        call = ["predict", place / "a.png", "--weights", path, "--out", place / "out"]
+        assert_refused(call, path.name, place, place / "out")
+        return
+    monkeypatch.setattr("csalgan.author.scoring.Bench", lambda *_, **options: None)
+    monkeypatch.setattr("csalgan.author.scoring.clip_or_none", lambda *_: None)
+    status, _, said, _ = outcome(
+        ["author", place / "clone", "--data", small, "--out", place / "out"]
+    )
+    assert status == 1
+    passed_over, error = said.strip().splitlines()
+    assert path.name in passed_over
+    assert error.startswith("error: ")
+    assert not (place / "canary").exists()
+    assert not (place / "out").exists()
+
+
+# --- reports ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", attacks.PLANS)
+@pytest.mark.parametrize("command", ["status", "report", "report --zip"])
+def test_a_report_with_a_damaged_plan_is_refused(command, damage, place):
+    path, make = place / "mine" / "steps" / "plan.json", attacks.PLANS[damage]
+    path.parent.mkdir(parents=True)
+    make(path) if callable(make) else path.write_bytes(make)
+    more = ["--zip", place / "out" / "a.zip"] if command.endswith("zip") else []
+    assert_refused([command.split()[0], place / "mine", *more], "", place, place / "out")
+
+
+@pytest.mark.parametrize("damage", ["a pipe", "a device", "a list", "nothing", "nested deeply"])
+def test_a_damaged_record_of_a_step_is_none(damage, place):
+    state = State(place)
+    state.write("01", Done("key", "done", "now", files={"gone": "x", "/dev/zero": "x"}))
+    assert not state.is_current("01", "key")
+    path = state.folder / "01.json"
+    path.unlink()
+    {
+        "a pipe": os.mkfifo,
+        "a device": lambda path: path.symlink_to("/dev/zero"),
+        "a list": lambda path: path.write_text("[]"),
+        "nothing": lambda path: None,
+        "nested deeply": lambda path: path.write_text("[" * 100_000),
+    }[damage](path)
+    assert state.read("01") is None
+    assert state.written("01") == set()
+
+
+def test_a_report_owns_nothing_outside_it(place):
+    """Nor removes it, whatever a record or a link in it says."""
+    report, other = place / "report", place / "other"
+    for folder in (report, other):
+        folder.mkdir()
+    (other / "mine.txt").write_text("mine")
+    (report / "link").symlink_to(other)
+    state = State(report)
+    names = ("../other/mine.txt", "link/mine.txt", str(other / "mine.txt"))
+    state.write("01", Done("key", "done", "now", files=dict.fromkeys(names, "x")))
+    state.ledger("01").write_text("".join(f"{report / name}\n" for name in names))
+    assert state.written("01") == set()
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged", "of another profile"])
+def test_a_page_written_again_trains_nothing(damage, run, place):
+    report = place / "report"
+    job = open_job("smoke", str(run.parent / "data"), str(report), ["training.keep_state=true"])
+    if damage != "missing":
+        shutil.copytree(run, report / "runs" / "total")
+        assert job.finished_run("total").history is not None
+    if damage == "damaged":
+        (report / "runs" / "total" / "run.json").write_text("{}")
+    elif damage == "of another profile":
+        job = open_job("smoke", str(run.parent / "data"), str(report), ["seed=5"])
+    before = {path: path.read_bytes() for path in report.rglob("*") if path.is_file()}
+    with pytest.raises(CsalganError, match="runs/total: is no finished training"):
+        job.finished_run("total")
+    assert {path: path.read_bytes() for path in report.rglob("*") if path.is_file()} == before
+
+
+def test_a_table_one_that_is_none_is_refused(place):
+    for content in ("a,b\n1,2\n", "metric,row,Total,Total_low,Total_high\na,b,c,d,e\n"):
+        path = place / "04_table_one_paper.csv"
+        path.write_text(content)
+        assert_refused(lambda path=path: _table_one(path, "paper"), path.name, place, place / "o")
+
+
+def test_a_folder_where_a_file_is_to_be_is_one_sentence(place):
+    (place / "manifest.json").mkdir()
+    wrote = lambda: write_text(place / "manifest.json", "{}")  # noqa: E731
+    assert_refused(wrote, "manifest.json", place, place / "o")
+
+
+@pytest.fixture
+def packed(place) -> Path:
+    report = place / "report"
+    for folder in ("figures", "tables", "notebooks"):
+        (report / folder).mkdir(parents=True)
+    for name in ("index.html", "manifest.json", "figures/01.png", "notebooks/01.ipynb"):
+        (report / name).write_text("x")
+    return report
+
+
+@pytest.mark.parametrize(
+    "target", ["report/a.zip", "report/index.html", "report/figures/a.zip", "link", "pages/a.zip"]
+)
+def test_a_report_is_not_packed_into_itself(target, packed, place):
+    (place / "link").symlink_to(packed / "index.html")
+    (place / "pages").symlink_to(packed / "figures")
+    assert_refused(lambda: pack(packed, place / target), "lies in the report", place, place / "o")
+    assert (packed / "index.html").read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["figures/02.png", "tables/02.csv", "index.html"])
+def test_a_link_out_of_a_report_is_not_packed(name, packed, place):
+    (place / "secret").write_text("secret")
+    (packed / name).unlink(missing_ok=True)
+    (packed / name).symlink_to(place / "secret")
+    assert_refused(lambda: pack(packed, place / "a.zip"), "02" if "02" in name else name,
+                   place, place / "o")  # fmt: skip
+
+
+NOTEBOOKS = {
+    **dict(attacks.pieces(b'{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[]}')),
+    "a list": b"[]",
+    "no cells": b'{"nbformat":4,"nbformat_minor":5,"metadata":{}}',
+    "cells of text": b'{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":["a"]}',
+    "nested deeply": b"[" * 100_000,
+    "version 99": b'{"nbformat":99,"nbformat_minor":5,"metadata":{},"cells":[]}',
+    "a pipe": os.mkfifo,
+}
+
+
+@pytest.mark.parametrize("damage", NOTEBOOKS)
+def test_a_notebook_that_is_none_is_refused(damage, place):
+    path, make = place / "01.ipynb", NOTEBOOKS[damage]
+    make(path) if callable(make) else path.write_bytes(make)
+    assert_refused(lambda: write_page(path, synthetic=True), path.name, place, place / "o")
+
+
 # --- tables of scores, sentences --------------------------------------------------------------
 
 
@@ -633,6 +858,43 @@ def test_sentences_that_are_none_are_refused(damage, place):
 )  # fmt: skip
 def test_a_mistake_on_the_command_line_is_one_line(arguments, place):
     assert_refused(arguments, "", place, place / "o")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["author", ".", "--data", ".", "--out", "o", option, value]
+          for option, value in (("--draws", "1000000000000"), ("--draws", "0"),
+                                ("--repeats", "1"), ("--repeats", "1000000"),
+                                ("--seed", str(2**70)), ("--seed", "-1"))),
+        *(["data", "synth", "o", option, value]
+          for option, value in (("--images", str(10**9)), ("--observers", str(10**9)),
+                                ("--observers", "0"), ("--seed", str(2**70)))),
+        *(["evaluate", ".", option, value]
+          for option, value in (("--bootstrap", str(10**12)), ("--bootstrap", "9"),
+                                ("--seed", str(2**70)))),
+        *(["compare", "a", "b", option, value]
+          for option, value in (("--bootstrap", str(10**12)), ("--seed", str(2**70)))),
+        *(["crossval", "--out", "o", option, value]
+          for option, value in (("--seeds", str(10**9)), ("--folds", "101"), ("--jobs", "0"))),
+        ["data", "prepare", ".", "--size", str(10**9)],
+        ["train", "--out", "o", "--seeds", str(10**9)],
+        ["reproduce", "--out", "o", "--jobs", str(10**9)],
+        ["explore", "--port", "65536"],
+        ["predict", "a.png", "--out", "o", "--strength", "much"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_number_out_of_range_is_named(arguments, place):
+    status, _, said, _ = outcome(arguments)
+    assert status == 2
+    assert said.strip().splitlines()[-1].startswith("Error: Invalid value for")
+    assert not (place / "o").exists()
+
+
+def test_an_error_is_one_line_whatever_the_name(place):
+    said = assert_refused(["data", "check", "a\nb\x1b[31m"], "", place, place / "out")
+    assert "a\\nb\\x1b[31m" in said
 
 
 # --- anything at all --------------------------------------------------------------------------
