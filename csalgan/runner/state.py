@@ -98,8 +98,11 @@ class State:
 
     def _is_ours(self, path: Path) -> bool:
         """Whether a path leads into the report; records of somebody may name any place."""
-        inside = path.parent.resolve().is_relative_to(self.out.resolve())
-        return inside and path.is_relative_to(self.out) and ".." not in path.parts
+        return (
+            path.is_relative_to(self.out)
+            and ".." not in path.relative_to(self.out).parts
+            and path.parent.resolve().is_relative_to(self.out.resolve())
+        )
 
     def digests(self, files: Iterable[Path]) -> dict[str, str]:
         """Files relative to the report, with their digests."""
