@@ -79,7 +79,7 @@ def test_a_log_is_read_by_epoch(clone):
     with pytest.raises(CsalganError, match=r"log_total\.txt: cannot be read"):
         author.read_log(clone, "total")
     assert author.read_picture(clone, "salient")[0, 0] == 9
-    with pytest.raises(CsalganError, match=r"000000021571_non_sal\.png: cannot be read"):
+    with pytest.raises(CsalganError, match=r"000000021571_non_sal\.png: no such file"):
         author.read_picture(clone, "non_salient")
 
 

@@ -711,6 +711,10 @@ def test_a_report_owns_nothing_outside_it(place):
     state.write("01", Done("key", "done", "now", files=dict.fromkeys(names, "x")))
     state.ledger("01").write_text("".join(f"{report / name}\n" for name in names))
     assert state.written("01") == set()
+    (report / "a.txt").write_text("ours")
+    state = State(other / ".." / "report")
+    state.write("01", Done("key", "done", "now", files={"a.txt": "x"}))
+    assert [path.name for path in state.written("01")] == ["a.txt"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "damaged", "of another profile"])
