@@ -264,7 +264,7 @@ def _table_one(path: Path, profile: str) -> dict[str, Any]:
 
 
 def _require_table_one(table: pd.DataFrame, path: Path) -> None:
-    numbers = table.drop(columns=["metric", "row"], errors="ignore")
+    numbers = table.drop(columns=["profile", "metric", "row"], errors="ignore")
     if {"metric", "row"} - {*table} or not all(map(pd.api.types.is_numeric_dtype, numbers.dtypes)):
         raise CsalganError(
             f"{path}: is not Table I as it was written; do step 04 again with csalgan reproduce."
