@@ -204,7 +204,7 @@ def human_ceiling(summary: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
         summary: of :func:`csalgan.evaluation.summarise` by ``model``, one metric profile.
         labels: metric → what its panel is called.
     """
-    title = "People's gaze predicted by other people's gaze (95 % intervals over images)"
+    title = "Each viewer's gaze, predicted by all others' (95 % intervals)"
     if OBSERVERS not in set(summary.model):
         return nothing(title, "These data do not say who fixated.")
     rows = summary[summary.metric.isin(labels)]
