@@ -14,6 +14,8 @@ from csalgan.app import KERNELS
 
 #: The server as it is, around a notebook that does next to nothing.
 _SERVE = """
+import signal  # as in a terminal: what starts in the background begins with SIGINT ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import nbformat
 from csalgan import app
 page = app.notebook({})
