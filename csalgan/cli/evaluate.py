@@ -166,8 +166,7 @@ def evaluate(
             "these maps densities by; add some, or give --uniform-share."
         )
     if run and (seen := len(set(parts.train) & set(records["record"]))):
-        seen = counted(seen, "record")
-        print(f"note: {seen} of these in the part the model was trained on.")
+        print(f"note: among them, {counted(seen, 'record')} that the model was trained on.")
     if run and dataset.fingerprint[:12] in run.provenance.pretraining:
         print("note: the model was pretrained on all of these images.")
     if out is None:

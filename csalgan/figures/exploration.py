@@ -228,6 +228,8 @@ def statistic_curves(statistics: pd.DataFrame) -> Figure:
     for ax, (measure, label) in zip(axes, _MEASURES.items(), strict=True):
         for condition in CONDITIONS:
             values = statistics.loc[statistics.condition == condition, measure]
+            if values.empty:  # free viewing alone
+                continue
             ax.ecdf(values, color=condition_colour(condition), label=condition_label(condition))
         ax.axhline(0.5, color=MUTED, lw=0.8, ls=":")
         ax.set(xlabel=label, ylim=(0, 1))
