@@ -214,7 +214,7 @@ def test_several_views_are_averaged_as_densities(run):
         features = predictor.encode_images([image])
         view = features[0]
         text = predictor.text_features(["a red ball"])
-        with torch.inference_mode(), predictor._autocast():
+        with torch.inference_mode(), predictor._computing():
             alone.append(predictor.generator.read(view, text, 96)[0, 0].float().numpy())
     predictor.sizes = (64, 96)
     both = predictor.predict([image], ["a red ball"])[0]
