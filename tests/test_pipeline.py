@@ -86,7 +86,7 @@ def test_the_page_is_small_and_needs_only_what_lies_beside_it(report):
     }
     for name, width, height in pictures:  # so that nothing jumps when they load
         w, h = Image.open(report / name).size
-        assert int(width) / int(height) == pytest.approx(w / h, abs=0.01)
+        assert int(width) / int(height) == pytest.approx(w / h, rel=0.01)  # whole pixels
     assert not re.search(r'(src|href)="https?:', page)
     for link in re.findall(r'(?:href|src)="([^"#]+)"', page):
         assert (report / link).exists(), link
