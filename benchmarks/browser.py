@@ -153,7 +153,8 @@ def main() -> None:
                     page.goto(address, wait_until="commit")
                     first_picture(page)
                     opened.append(time.perf_counter() - began)
-                    if len(opened) < _OPENINGS:
+                    if len(opened) < _OPENINGS:  # nothing of this page beside the next one
+                        at_rest(page)
                         page.close(run_before_unload=True)
                 page.locator(".csalgan-facts table").wait_for()
                 times = measure(page)
