@@ -44,9 +44,10 @@ class DataConfig(Section):
 
     size: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 256
     """Side of the square the model works at, pixels."""
-    split: Literal["image", "record", "folds"] = "image"
+    split: Literal["image", "record", "folds", "all"] = "image"
     """``image``: no image in two parts. ``record``: no record, as the author's code did. ``folds``:
-    the images of one fold are tested (``csalgan crossval`` trains a model for each)."""
+    the images of one fold are tested (``csalgan crossval`` trains a model for each). ``all``: every
+    image is trained on, for weights that others will use; none is left to choose or to test by."""
     folds: Annotated[int, Field(ge=2, le=100)] = 5
     fold: Annotated[int, Field(ge=1)] = 1
     split_seed: Annotated[int, Field(ge=0, le=MOST_SEED)] | None = None
@@ -249,6 +250,16 @@ class Profile(Section):
     def split_seed(self) -> int:
         """Seed of the split into training, validation and test images."""
         return self.seed if self.data.split_seed is None else self.data.split_seed
+
+    @model_validator(mode="after")
+    def _something_to_choose_by(self) -> "Profile":
+        training = self.training
+        if self.data.split == "all" and (training.keep != "last" or training.patience):
+            raise ValueError(
+                "data.split=all holds no image back to choose an epoch by: use training.keep=last "
+                "and training.patience=0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _model_fits(self) -> "Profile":

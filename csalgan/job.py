@@ -128,7 +128,16 @@ class Job:
 
     @cached_property
     def split(self) -> Split:
-        """Train, validation and test records."""
+        """Train, validation and test records.
+
+        Raises:
+            CsalganError: all records are trained on, so nothing can be reported.
+        """
+        if self.profile.data.split == "all":
+            raise CsalganError(
+                "data.split=all leaves no image to test: it is for `csalgan train`; use image, "
+                "record or folds."
+            )
         return make_split(
             self.dataset.records, rule=self.profile.data.rule, seed=self.profile.split_seed
         )

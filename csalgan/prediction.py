@@ -18,7 +18,7 @@ from tqdm import tqdm
 from csalgan import weights
 from csalgan.compute import threads
 from csalgan.config import profile_from
-from csalgan.data import Dataset
+from csalgan.data import Dataset, Split, make_split
 from csalgan.data.prepared import square
 from csalgan.errors import CsalganError
 from csalgan.models import CompactGenerator, load_published_generator
@@ -52,7 +52,8 @@ class Predictor:
             densities is predicted.
         provenance: of the run the weights come from.
         cast_to_int: cut text embeddings to integers, as the author's code did.
-        split: rule and seed of the split whose training images the generator has seen.
+        split: rule and seed of the split whose training images the generator has seen; see
+            :meth:`split_of`.
         threads: how many compute a map; its last digits depend on it.
         fast: see :meth:`quickened`.
     """
@@ -67,6 +68,16 @@ class Predictor:
     threads: int = 2
     batch_size: int = 16
     fast: bool = False
+
+    def split_of(self, dataset: Dataset) -> Split:
+        """The split of a dataset by the model's rule and seed.
+
+        A model trained on all images of *other* data has seen none of these: rule ``image``.
+        """
+        rule, seed = self.split
+        if rule == "all" and self.provenance.fingerprint != dataset.fingerprint[:12]:
+            rule = "image"
+        return make_split(dataset.records, rule=rule, seed=seed)
 
     @classmethod
     def of_run(cls, run: Run, which: str | None = None) -> "Predictor":

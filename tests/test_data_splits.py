@@ -86,5 +86,5 @@ def test_folds_test_every_image_once_and_choose_without_the_fold():
     assert again.val.tolist() == splits[1].val.tolist()
     assert set(make_split(records, "fold 2 of 5", seed=4).test) != set(again.test)
     for rule in ("fold 0 of 5", "fold 6 of 5", "fold 1 of 1", "folds"):
-        with pytest.raises(CsalganError, match="use image, record or a fold"):
+        with pytest.raises(CsalganError, match="use image, record, all or a fold"):
             make_split(records, rule)

@@ -12,12 +12,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from csalgan import losses
+from csalgan import losses, weights
+from csalgan.cli.evaluate import evaluate
 from csalgan.cli.train import train as command_line
 from csalgan.config import load_profile
 from csalgan.data import make_split, open_dataset
+from csalgan.data.synthetic import synthesise
 from csalgan.errors import CsalganError
+from csalgan.job import Job
 from csalgan.models.build import new_players
+from csalgan.prediction import Predictor
 from csalgan.training import (
     HISTORY_COLUMNS,
     Batch,
@@ -223,6 +227,26 @@ def test_the_generator_of_a_run_is_the_one_its_profile_keeps(dataset, tmp_path):
     keeping_best = Run(run.folder, run.info | {"profile": profile().as_dict()}, run.history)
     with pytest.raises(CsalganError, match=r"best\.safetensors"):
         keeping_best.generator()
+
+
+def test_weights_for_others_are_trained_on_every_image(dataset, embedded, tmp_path):
+    everything = profile("data.split=all", "training.keep=last")
+    run = train(everything, dataset, "total", tmp_path / "run", progress=False)
+    assert run.info["records"] == {"train": len(dataset.records), "val": 0, "test": 0}
+    assert run.history["val_cc"].isna().all()  # no score that looks like one of images unseen
+    known = weights.pack(run, dataset, tmp_path / "packed.safetensors")
+    assert known["split"]["training_images"] == dataset.records["image_id"].nunique()
+    assert known["validation"] == {"cc": None, "nss": None}
+    predictor = Predictor.of_run(run)
+    assert not len(predictor.split_of(dataset).test)
+    other = open_dataset(synthesise(tmp_path / "other", n_images=16, seed=1))
+    assert len(predictor.split_of(other).test)  # none of those was seen
+    with pytest.raises(CsalganError, match=r"trained on all of these images.*--split all"):
+        evaluate(run.folder, data=str(embedded), split="test")
+    with pytest.raises(CsalganError, match=r"data\.split=all.*training\.keep=last"):
+        profile("data.split=all")
+    with pytest.raises(CsalganError, match=r"data\.split=all leaves no image to test"):
+        _ = Job(everything, dataset, tmp_path).split
 
 
 #: So that a finished run can be given more epochs.

@@ -1,6 +1,7 @@
 """``csalgan evaluate`` and ``csalgan compare``: anyone's maps, every number with its receipt."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -99,21 +100,28 @@ def evaluate(
         dataset = _dataset(data)
         run = _run(predictions)
     use_threads(run.profile.training.threads if run else TrainingConfig().threads)
-    rule = run.profile.data.rule if run else "image"
-    seed = (run.profile.split_seed if run else 0) if seed is None else seed
-    parts = make_split(dataset.records, rule=rule, seed=seed)
+    predictor = Predictor.of_run(run) if run else None
+    if predictor:
+        rule, own = predictor.split
+        parts = replace(predictor, split=(rule, own if seed is None else seed)).split_of(dataset)
+    else:
+        parts = make_split(dataset.records, "image", seed or 0)
     records = dataset.subset(subset)
     records = records if split == "all" else parts.of(split, records)
+    if records.empty and parts.rule == "all":
+        raise CsalganError(
+            f"{dataset.root}: the model was trained on all of these images, so none is left for "
+            f"--split {split}; give other data, or --split all to score what it has seen."
+        )
     if records.empty:
         raise CsalganError(f"{dataset.root}: subset {subset} has no record in part {split}.")
 
-    predictor = Predictor.of_run(run) if run else None
     evaluator = evaluation.Evaluator(
         dataset,
         parts,
         metric_profiles=names,
         controls=controls,
-        seed=seed,
+        seed=parts.seed,
         provenance=predictor.receipt if predictor else None,
     )
     if predictor:
@@ -150,11 +158,11 @@ def evaluate(
         names = Progress(evaluator.yardsticks, desc="baselines", unit=" baselines")
         tables += [evaluator.baseline(name, records, train=train) for name in names]
     scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
-    _print_scores(scores, dataset, subset, bootstrap, seed)
+    _print_scores(scores, dataset, subset, bootstrap, parts.seed)
     print(
         f"\ndata: {dataset.name} [{dataset.fingerprint[:12]}] · records: {subset}, {split} "
-        f"({len(records)}) · split: {rule}, seed {seed} · sAUC and IG against other images, "
-        f"{evaluation.CONTROLS[controls]} · commit: {scores['commit'].iloc[0]}"
+        f"({len(records)}) · split: {parts.rule}, seed {parts.seed} · sAUC and IG against other "
+        f"images, {evaluation.CONTROLS[controls]} · commit: {scores['commit'].iloc[0]}"
     )
     if predictor:
         print(f"predicted in {predictor.precision}")

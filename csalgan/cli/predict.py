@@ -229,18 +229,25 @@ def _records(
     dataset: "Dataset", part: str, subset: str, predictor: "Predictor"
 ) -> list[Photograph]:
     """The records of a dataset as photographs that are read with one sentence each."""
-    from csalgan.data import make_split
-
     records = dataset.subset(subset)
-    rule, seed = predictor.split
-    split = make_split(dataset.records, rule=rule, seed=seed)
+    split = predictor.split_of(dataset)
     if part != "all":
         records = split.of(part, records)
+        if records.empty and split.rule == "all":
+            raise CsalganError(
+                f"--part {part}: the model was trained on all images of {dataset.root}; give other "
+                "data, or take all."
+            )
     elif predictor.provenance.fingerprint == dataset.fingerprint[:12]:
         known = len(split.of("train", records))
         print(
             f"note: {known} of {len(records)} records show images this model was trained on, so "
-            "scores of all tell nothing; take --part test, or csalgan evaluate --split test.",
+            "scores of all tell nothing"
+            + (
+                "."
+                if split.rule == "all"
+                else "; take --part test, or csalgan evaluate --split test."
+            ),
             file=sys.stderr,
         )
     if dataset.fingerprint[:12] in predictor.provenance.pretraining:

@@ -79,17 +79,20 @@ def train(
     for wanted, folder in jobs:
         with telling(partial(_stands, folder), add=["--resume"]):
             run = train_model(wanted, job.dataset, subset, folder, resume=resume)
-        best = run.history.loc[run.history["val_cc"].idxmax()]
-        found.append(best[["val_cc", "val_nss"]])
+        kept = run.kept
+        found.append(kept[["val_cc", "val_nss"]])
         print(
             f"{run.folder}: {len(run.history)} epochs on {job.dataset.name}, "
             f"text {job.encoder.name}"
         )
-        print(
-            f"best epoch {best['epoch']:.0f}: validation CC {best['val_cc']:.3f}, "
-            f"NSS {best['val_nss']:.3f} (at {job.profile.data.size} px)"
-        )
-    if seeds > 1:
+        score = "no image was held back to validate on"
+        if wanted.data.split != "all":
+            score = (
+                f"validation CC {kept['val_cc']:.3f}, NSS {kept['val_nss']:.3f} "
+                f"(at {wanted.data.size} px)"
+            )
+        print(f"{wanted.training.keep} epoch {kept['epoch']:.0f}: {score}")
+    if seeds > 1 and job.profile.data.split != "all":
         table = pd.DataFrame(found)
         mean, spread = table.mean(), table.std(ddof=1)
         print(

@@ -23,7 +23,7 @@ class Split:
 
     Attributes:
         train, val, test: arrays of record names, in the order of the table they came from.
-        rule: ``image``, ``record`` or ``fold 2 of 5``.
+        rule: ``image``, ``record``, ``all`` or ``fold 2 of 5``.
         seed: of the draw.
     """
 
@@ -60,6 +60,7 @@ def make_split(
             ``fold 2 of 5``: over images, stratified alike; the second fifth is tested, so that the
             five folds of a seed test every image once. Of the others a share as large as in
             ``image`` validates: epochs and settings are chosen without the fold.
+            ``all``: every record is in ``train``, none in the other parts.
         seed: the same seed gives the same split, and folds of one partition.
         fractions: train, validation, test; they sum to 1. A fold uses the second only.
 
@@ -70,7 +71,9 @@ def make_split(
         raise CsalganError(f"fractions {fractions}: give three shares that sum to 1.")
     generator = np.random.default_rng(seed)
     names = records["record"].to_numpy()
-    if rule == "record":
+    if rule == "all":
+        chosen = {"train": names, "val": names[:0], "test": names[:0]}
+    elif rule == "record":
         chosen = dict(zip(PARTS, _cut(generator.permutation(names), fractions), strict=True))
     elif rule == "image" or (fold := _fold(rule)):
         images: dict[str, list[str]] = {part: [] for part in PARTS}
@@ -90,7 +93,7 @@ def make_split(
                 images[part] += list(part_ids)
         chosen = {part: names[records["image_id"].isin(images[part])] for part in PARTS}
     else:
-        raise CsalganError(f"split rule {rule!r}: use image, record or a fold (fold 2 of 5).")
+        raise CsalganError(f"split rule {rule!r}: use image, record, all or a fold (fold 2 of 5).")
     ordered = {part: names[np.isin(names, list(values))] for part, values in chosen.items()}
     return Split(**ordered, rule=rule, seed=seed)
 

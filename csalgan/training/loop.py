@@ -20,6 +20,7 @@ run is finished when it has all its rows.
 
 import io
 import json
+import math
 import os
 import sys
 import time
@@ -282,7 +283,7 @@ def _too_large(game: Game, batch: Batch) -> str:
 
 @torch.inference_mode()
 def _validate(game: Game, batches: Batches) -> dict[str, float]:
-    """Losses, CC and NSS over the validation records, at the model's size."""
+    """Losses, CC and NSS over the validation records, at the model's size; NaN without any."""
     game.best_generator.eval()
     game.discriminator.eval()
     totals: dict[str, list[Tensor]] = {name: [] for name in HISTORY_COLUMNS[6:]}
@@ -304,7 +305,10 @@ def _validate(game: Game, batches: Batches) -> dict[str, float]:
         totals["val_discriminator"].append(discriminator.expand(n).cpu())
         totals["val_cc"].append(batched.cc(prediction, measured.saliency_map).reshape(n).cpu())
         totals["val_nss"].append(batched.nss(prediction, measured.fixations).reshape(n).cpu())
-    return {name: float(torch.cat(values).double().mean()) for name, values in totals.items()}
+    return {
+        name: float(torch.cat(values).double().mean()) if values else math.nan
+        for name, values in totals.items()
+    }
 
 
 def _shrink(maps: Tensor, size: int) -> Tensor:

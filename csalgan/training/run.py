@@ -128,6 +128,12 @@ class Run:
         """Validation CC of each epoch."""
         return self.history["val_cc"].tolist()
 
+    @property
+    def kept(self) -> pd.Series:
+        """The epoch whose weights :meth:`generator` gives: its row of ``history``."""
+        best = self.profile.training.keep == "best"
+        return self.history.iloc[best_epoch(self.val_cc) - 1 if best else -1]
+
     def generator(self, which: str | None = None) -> Generator:
         """The trained generator in evaluation mode, on the CPU.
 
@@ -246,7 +252,7 @@ def part_rows(
     """Row numbers in ``dataset.records`` of the subset's ``train``, ``val`` and ``test`` records.
 
     Raises:
-        CsalganError: the subset has no record in one of the parts.
+        CsalganError: the subset has no record in one of the parts (of ``all``: in ``train``).
     """
     records = subset_records(dataset, subset, profile.data.free_viewing)
     rows = {
@@ -254,7 +260,7 @@ def part_rows(
         for part in ("train", "val", "test")
     }
     for part, numbers in rows.items():
-        if not len(numbers):
+        if not len(numbers) and (part == "train" or split.rule != "all"):
             raise CsalganError(
                 f"{dataset.root}: subset {subset} has no {part} records; "
                 "use a dataset with more images of that condition."

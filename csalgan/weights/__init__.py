@@ -6,6 +6,7 @@ to build it and to say where it came from. ``README.md`` beside it is the model 
 
 import hashlib
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def _not_ours(path: Path) -> CsalganError:
 
 
 def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
-    """Write a run's best generator in half precision, with everything known of it.
+    """Write the generator that a run keeps, in half precision, with everything known of it.
 
     The images it was trained on are recorded by the rule and seed that drew them, by the
     dataset's fingerprint, and by a digest of their sorted ids.
@@ -110,7 +111,7 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
     profile = run.profile
     split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
     ids = np.unique(split.of("train", dataset.records)["image_id"].to_numpy(str))
-    best = run.history.loc[run.history["val_cc"].idxmax()]
+    validation = run.kept[["val_cc", "val_nss"]].astype(float)
     about = {
         "profile": profile.as_dict(),
         "provenance": run.provenance.as_dict(),
@@ -122,9 +123,13 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
             "training_images": len(ids),
             "training_images_sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
         },
-        "validation": {"cc": float(best["val_cc"]), "nss": float(best["val_nss"])},
+        # None where every image was trained on.
+        "validation": {
+            name: None if math.isnan(value) else value
+            for name, value in zip(("cc", "nss"), validation, strict=True)
+        },
     }
-    state = run.generator("best").state_dict()
+    state = run.generator().state_dict()
     half = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in state.items()

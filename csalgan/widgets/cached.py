@@ -51,7 +51,10 @@ class Model(NamedTuple):
 
     def drawn(self, dataset) -> dict[str, str]:
         """Image → part as this model's split draws it, were it trained on these data."""
-        return _parts(dataset, *self.split)
+        rule, seed = self.split
+        if rule == "all" and self.data != dataset.fingerprint[:12]:  # see Predictor.split_of
+            rule = "image"
+        return _parts(dataset, rule, seed)
 
 
 def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
