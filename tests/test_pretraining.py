@@ -66,7 +66,7 @@ def test_it_changes_what_is_learnt_and_none_leaves_all_as_it_was(run, dataset, t
 
 
 @pytest.mark.parametrize("stop", [2, 3, 4])
-def test_it_resumes_to_the_same_bits(run, dataset, tmp_path, stop):
+def test_it_resumes_to_the_same_bits(run, dataset, tmp_path, monkeypatch, stop):
     """Killed in the second epoch of pretraining, right after it, and in the second after that."""
 
     class Stop(Exception):
@@ -80,6 +80,7 @@ def test_it_resumes_to_the_same_bits(run, dataset, tmp_path, stop):
             raise Stop
         return original(*arguments)
 
+    monkeypatch.setattr(pretraining, "cached", lambda info: tmp_path / "cache")  # none is known
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
         patch.setattr(loop, "_train_epoch", cut)
         train(profile(), dataset, "total", tmp_path / "run", progress=False)
@@ -89,6 +90,31 @@ def test_it_resumes_to_the_same_bits(run, dataset, tmp_path, stop):
     again = train(profile(), dataset, "total", tmp_path / "run", resume=True, progress=False)
     for name in ("best.safetensors", "last.safetensors", "history.csv", "pretraining.csv"):
         assert (run.folder / name).read_bytes() == (again.folder / name).read_bytes()
+
+
+def test_runs_that_differ_after_pretraining_share_it(run, dataset, tmp_path, monkeypatch):
+    epochs = []
+    original = loop._train_epoch
+    monkeypatch.setattr(loop, "_train_epoch", lambda *a: epochs.append(a) or original(*a))
+    folds = profile("data.split=folds", "data.fold=2", "training.epochs=1")
+    fold = train(folds, dataset, "total", tmp_path / "fold", progress=False)
+    assert len(epochs) == 1
+    again = train(profile(), dataset, "total", tmp_path / "again", progress=False)
+    assert len(epochs) == 1 + 2
+    for name in ("last.safetensors", "history.csv", "pretraining.csv"):
+        assert (run.folder / name).read_bytes() == (again.folder / name).read_bytes()
+    before = "pretraining.csv"
+    assert (fold.folder / before).read_bytes() == (run.folder / before).read_bytes()
+    paths = {pretraining.cached(loop.describe(p, dataset, "total")) for p in (folds, profile())}
+    assert len(paths) == 1
+    for change in ("seed=1", "data.size=64", "training.pretrain.epochs=3", "training.average=0.5"):
+        info = loop.describe(profile(change), dataset, "total")
+        assert pretraining.cached(info) not in paths
+    (path,) = paths
+    path.write_bytes(path.read_bytes()[:1000])  # a damaged cache costs time only
+    mended = train(profile(), dataset, "total", tmp_path / "mended", progress=False)
+    assert (mended.folder / before).read_bytes() == (run.folder / before).read_bytes()
+    assert len(epochs) == 1 + 2 + 4
 
 
 def test_all_free_viewing_is_seen_without_a_sentence(dataset):

@@ -4,7 +4,7 @@ A run is a folder::
 
     run.json          configuration, provenance, counts, best epoch (everything needed to reload)
     history.csv       one row an epoch
-    pretraining.csv   the same of the epochs before on other datasets, where there were any
+    pretraining.csv   losses of the epochs before on other datasets, where there were any
     best.safetensors  generator of the epoch with the best validation CC
     last.safetensors  generator of the last epoch
     state.pt          full state (both networks, both optimisers, history): what --resume reads;
@@ -135,7 +135,9 @@ def _train(
             disable=not (progress and sys.stderr.isatty()),
             leave=False,
         )
-        row = {"epoch": epoch, **_train_epoch(game, bar, epoch), **_validate(game, validation)}
+        row = {"epoch": epoch, **_train_epoch(game, bar, epoch)}
+        if rows is done.history:
+            row |= _validate(game, validation)
         rows.append(row)
         seconds = round(time.perf_counter() - began, 2)
         if rows is done.history:
@@ -148,11 +150,16 @@ def _train(
         game.load_state(state["game"])
     elif sets:
         first = pretraining.first_game(profile, encoder)
+        known = pretraining.cached(info)
         if state is not None:
             first.load_state(state["game"])
+        else:
+            done.pretraining.extend(pretraining.recall(known, first))
         batches = pretraining.batches(sets, first, encoder)
         while len(done.pretraining) < profile.training.pretrain.epochs:
             train_one_more(first, batches, done.pretraining, f"{subset} pretraining")
+            if len(done.pretraining) == profile.training.pretrain.epochs:
+                pretraining.keep(known, first, done.pretraining)
         pretraining.hand_over(first, game)
 
     batches = Batches(
@@ -347,7 +354,8 @@ def _write_tables(out: Path, info: dict[str, Any], done: _Done) -> None:
     write_text(out / "run.json", json.dumps({**info, **results}, indent=1) + "\n")
     for name, rows in (("pretraining", done.pretraining), ("history", done.history)):
         if rows or name == "history":
-            table = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
+            columns = HISTORY_COLUMNS if name == "history" else HISTORY_COLUMNS[:6]
+            table = pd.DataFrame(rows, columns=list(columns))
             write_text(out / f"{name}.csv", table.to_csv(index=False, float_format="%.9g"))
 
 
@@ -357,8 +365,11 @@ def _drop_state(profile: Profile, out: Path) -> None:
 
 
 def _line(what: str, epochs: int, row: dict[str, float], seconds: float) -> str:
+    validation = ""
+    if "val_cc" in row:
+        validation = f"  val CC {row['val_cc']:.3f}  val NSS {row['val_nss']:.3f}"
     return (
         f"{what}  epoch {row['epoch']}/{epochs}  generator {row['generator']:.4f}  "
-        f"discriminator {row['discriminator']:.4f}  content {row['content']:.4f}  "
-        f"val CC {row['val_cc']:.3f}  val NSS {row['val_nss']:.3f}  {seconds:.1f} s"
+        f"discriminator {row['discriminator']:.4f}  content {row['content']:.4f}"
+        f"{validation}  {seconds:.1f} s"
     )

@@ -3,17 +3,25 @@
 A pretrained run is two games. The first sees every free-viewing record of other datasets, with the
 settings of the profile and its own schedule; the second begins with the weights the first would
 have saved, and is the profile as it is: new optimisers, a new average, a new schedule.
+
+The first game knows nothing of the split, so the models of several folds share it: what it ended at
+is kept in the cache (``data/cache/pretrained``) under a digest of everything that decides it.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from csalgan import paths
 from csalgan.config import Profile
 from csalgan.data import Dataset, open_dataset, prepare, require_clean
 from csalgan.errors import CsalganError
+from csalgan.files import write_bytes
 from csalgan.text import TextEncoder
 from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, texts_for
@@ -107,6 +115,62 @@ def hand_over(first: Game, second: Game) -> None:
     if second.averaged is not None:
         second.averaged.module.load_state_dict(weights)
     second.discriminator.load_state_dict(first.discriminator.state_dict())
+
+
+def cached(info: dict) -> Path:
+    """Where the end of a run's pretraining is kept.
+
+    Args:
+        info: :func:`csalgan.training.run.describe` of the run.
+    """
+    profile = info["profile"]
+    decides = {
+        "pretrained_on": info["pretrained_on"],
+        **{key: info[key] for key in ("text_fingerprint", "code", "device", "precision", "torch")},
+        "seed": profile["seed"],
+        "size": profile["data"]["size"],
+        **{key: profile[key] for key in ("model", "text")},
+        "training": {
+            **{k: v for k, v in profile["training"].items() if k not in _OF_THE_SECOND_GAME},
+            "pretrain": profile["training"]["pretrain"]["epochs"],
+        },
+    }
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    return paths.cache_dir() / "pretrained" / f"{digest[:24]}.safetensors"
+
+
+def keep(path: Path, first: Game, rows: list[dict[str, float]]) -> None:
+    """Keep what :func:`hand_over` needs of the first game, and its history."""
+    players = {"generator": first.best_generator, "discriminator": first.discriminator}
+    tensors = {
+        f"{name}.{key}": value.contiguous().cpu()
+        for name, player in players.items()
+        for key, value in player.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, save(tensors, metadata={"history": json.dumps(rows)}))
+
+
+def recall(path: Path, first: Game) -> list[dict[str, float]]:
+    """Give the first game the weights it ended at, if they are known.
+
+    Returns:
+        Its history; empty when they are not known (or the file is broken, which costs time only).
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            rows = json.loads(file.metadata()["history"])
+            for name in ("generator", "discriminator"):
+                player = first.best_generator if name == "generator" else first.discriminator
+                wanted = player.state_dict()
+                player.load_state_dict({key: file.get_tensor(f"{name}.{key}") for key in wanted})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
+        return []
+    return rows
+
+
+#: Settings of ``training`` that pretraining does not see.
+_OF_THE_SECOND_GAME = ("epochs", "patience", "keep", "keep_state", "subsets", "pretrain")
 
 
 def _free_viewing(dataset: Dataset) -> np.ndarray:
