@@ -1,4 +1,4 @@
-"""Lines of code of the package, room by room: without docstrings, comments and blank lines.
+"""Lines of code by room, without docstrings, comments and blank lines.
 
 ``python -m benchmarks.size`` prints them; ``make lint`` does too.
 """
@@ -9,7 +9,7 @@ import tokenize
 from collections import Counter
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "csalgan"
+ROOT = Path(__file__).parents[1]
 LONGEST = 300
 _NOT_CODE = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE,
@@ -32,19 +32,20 @@ def code_lines(text: str) -> int:
 
 
 def main() -> None:
-    """Print lines a room, the sum, and every file that is longer than it should be."""
-    rooms: Counter[str] = Counter()
-    long = []
-    for path in PACKAGE.rglob("*.py"):
-        count = code_lines(path.read_text(encoding="utf-8"))
-        rooms[path.relative_to(PACKAGE).parts[0]] += count
-        if count > LONGEST:
-            long.append(f"{path.relative_to(PACKAGE.parent)} has {count} lines")
-    for room, count in rooms.most_common():
-        print(f"{count:7,}  {room}")
-    print(f"{rooms.total():7,}  lines of code in {PACKAGE.name}/")
-    for one in long:
-        print(f"over {LONGEST}: {one}")
+    """Print lines a room, the sums, and every file that is longer than it should be."""
+    for package in ("csalgan", "course"):
+        rooms: Counter[str] = Counter()
+        long = []
+        for path in (ROOT / package).rglob("*.py"):
+            count = code_lines(path.read_text(encoding="utf-8"))
+            rooms[path.relative_to(ROOT / package).parts[0]] += count
+            if count > LONGEST:
+                long.append(f"{path.relative_to(ROOT)} has {count} lines")
+        for room, count in rooms.most_common():
+            print(f"{count:7,}  {room}")
+        print(f"{rooms.total():7,}  lines of code in {package}/")
+        for one in long:
+            print(f"over {LONGEST}: {one}")
 
 
 if __name__ == "__main__":

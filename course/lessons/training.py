@@ -4,13 +4,8 @@ import math
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 
-from csalgan import losses
-from csalgan.data import make_split
-from csalgan.models import PaperDiscriminator
-from csalgan.models.paper import initialise
-from csalgan.teaching.checking import (
+from course.checking import (
     About,
     Wrong,
     exercise,
@@ -18,16 +13,15 @@ from csalgan.teaching.checking import (
     one_function,
     one_number,
 )
+from csalgan import losses
+from csalgan.data import make_split
+from csalgan.models import PaperDiscriminator
+from csalgan.models.paper import initialise
 
 _REAL, _FAKE = 0.9, 0.2  # what the discriminator of exercise 03-2 says
 
 
-@exercise(
-    "03-1",
-    "read",
-    r"""Which epoch of the history has the *training* loss of the discriminator (column
-    `discriminator`) closest to $2\ln 2$, the price of not being able to tell?""",
-)
+@exercise("03-1", "read")
 def undecided_epoch(answer: Any, about: About) -> str:
     history = about.run.history.reset_index(drop=True)
     undecided = 2 * math.log(2)
@@ -59,8 +53,6 @@ def undecided_epoch(answer: Any, about: About) -> str:
             "You compared with ln 2. D pays for two cross-entropies, one on measured maps and one "
             "on predictions, so not being able to tell costs 2 ln 2.",
         ),
-        (epoch_of(int(history["val_cc"].argmax())), "That is the epoch with the best val_cc."),
-        (closest, "That is the row's number, counted from 0; give the column epoch."),
     ]
     for wrong, sentence in mistakes:
         if value == wrong:
@@ -72,12 +64,7 @@ def undecided_epoch(answer: Any, about: About) -> str:
     raise Wrong(f"Epoch {value:g} is further from {undecided:.3f} than another one.")
 
 
-@exercise(
-    "03-2",
-    "compute",
-    f"""A discriminator gives a measured map the probability {_REAL} and a predicted map the
-    probability {_FAKE} (of being measured). What is $L_D$?""",
-)
+@exercise("03-2", "compute")
 def discriminator_price(answer: Any, about: About) -> str:
     probabilities = torch.tensor([[_REAL], [_FAKE]], dtype=torch.float64)
     real, fake = torch.logit(probabilities)
@@ -88,14 +75,6 @@ def discriminator_price(answer: Any, about: About) -> str:
         right,
         [
             (on_real, "That is the price on the measured map alone; add that on the prediction."),
-            (on_fake, "That is the price on the prediction alone; add that on the measured map."),
-            (right / 2, "You took the mean of the two cross-entropies; the loss is their sum."),
-            (right / math.log(10), "You used the logarithm to base 10; cross-entropy uses ln."),
-            (right / math.log(2), "You used the logarithm to base 2 (bits); these losses use ln."),
-            (
-                losses.discriminator_loss(fake, real).item(),
-                "You exchanged the two: a measured map should get 1, a predicted one 0.",
-            ),
             (
                 on_real + losses.fooling_loss(fake).item(),
                 "You asked for 1 on both. On a *predicted* map D should say 0: its price there is "
@@ -129,13 +108,7 @@ def _games() -> list[tuple]:
     return games
 
 
-@exercise(
-    "03-3",
-    "change code",
-    r"""Write `generator_loss(discriminator, target, prediction, alpha)`, the $L_G$ of section 2, as
-    one tensor. `discriminator.logits(maps)` gives what stands before the sigmoid; the functions
-    in `losses` may be used. Its value *and* its gradient will be looked at.""",
-)
+@exercise("03-3", "change code")
 def generator_loss(answer: Any, about: About) -> str:
     probes = [(*game, alpha) for game, alpha in zip(_games(), (0.05, 0.7), strict=True)]
 
@@ -147,30 +120,13 @@ def generator_loss(answer: Any, about: About) -> str:
         content = losses.bce(prediction, target)
         return content + alpha * losses.fooling_loss(discriminator.logits(prediction))
 
-    def no_weight(discriminator, target, prediction, alpha):
-        return right(discriminator, target, prediction, 1.0)
-
     def helps_d(discriminator, target, prediction, alpha):
         content = losses.bce(prediction, target)
         return alpha * content + losses.fooling_loss(-discriminator.logits(prediction))
 
-    def minus(discriminator, target, prediction, alpha):
-        content = losses.bce(prediction, target)
-        return alpha * content - losses.fooling_loss(-discriminator.logits(prediction))
-
     def sigmoid_twice(discriminator, target, prediction, alpha):
         content = losses.bce(prediction, target)
         return alpha * content + losses.fooling_loss(discriminator(prediction))
-
-    def content_only(discriminator, target, prediction, alpha):
-        return alpha * losses.bce(prediction, target)
-
-    def fooling_only(discriminator, target, prediction, alpha):
-        return losses.fooling_loss(discriminator.logits(prediction))
-
-    def squares(discriminator, target, prediction, alpha):
-        fooling = losses.fooling_loss(discriminator.logits(prediction))
-        return alpha * F.mse_loss(prediction, target) + fooling
 
     one_function(
         answer,
@@ -178,25 +134,16 @@ def generator_loss(answer: Any, about: About) -> str:
         right,
         [
             (other_weight, "alpha weighs the wrong term: it belongs to the content loss."),
-            (no_weight, "alpha is nowhere used; it weighs the content loss."),
             (
                 helps_d,
                 "Your second term asks D to say 0 on predictions: that is D's own wish. The "
                 "generator wants D(prediction) to be 1.",
             ),
             (
-                minus,
-                "You subtracted D's loss on predictions (the saturating form): its gradient "
-                "vanishes just when D is sure. SalGAN adds BCE(D(prediction), 1).",
-            ),
-            (
                 sigmoid_twice,
                 "discriminator(prediction) has been through the sigmoid already, and the loss "
                 "takes logits: use discriminator.logits(prediction).",
             ),
-            (content_only, "Only the content loss is there: nothing asks whether D was fooled."),
-            (fooling_only, "The content loss is missing: nothing ties the map to its image."),
-            (squares, "The content loss is a cross-entropy per pixel, not a squared error."),
         ],
         tolerance=1e-5,
     )
@@ -217,12 +164,7 @@ def generator_loss(answer: Any, about: About) -> str:
     return "Value and gradient are right: the gradient goes through D, whose weights stay still."
 
 
-@exercise(
-    "03-4",
-    "change code",
-    """Write `discriminator_loss(discriminator, target, prediction)`, the $L_D$ of section 2, so
-    that D's weights get a gradient and the prediction gets none.""",
-)
+@exercise("03-4", "change code")
 def discriminator_loss(answer: Any, about: About) -> str:
     def right(discriminator, target, prediction):
         return losses.discriminator_loss(
@@ -239,9 +181,6 @@ def discriminator_loss(answer: Any, about: About) -> str:
         logits = discriminator.logits(target), discriminator.logits(prediction)
         return sum(map(losses.fooling_loss, logits))
 
-    def halved(discriminator, target, prediction):
-        return right(discriminator, target, prediction) / 2
-
     games = _games()
     one_function(
         answer,
@@ -255,7 +194,6 @@ def discriminator_loss(answer: Any, about: About) -> str:
                 "logits: use discriminator.logits.",
             ),
             (both_real, "You asked D for 1 on predictions too; there it should say 0."),
-            (halved, "You took the mean of the two cross-entropies; the loss is their sum."),
         ],
         tolerance=1e-5,
     )
@@ -284,13 +222,7 @@ def discriminator_loss(answer: Any, about: About) -> str:
     return "Right in value, and the generator does not feel it."
 
 
-@exercise(
-    "03-5",
-    "compute",
-    """The author's code parts *records* 70/15/15, and computes its table on records drawn from all
-    of them. Take `make_split(records, "record", seed=0)` (from `csalgan.data`): what share of
-    *all* records was trained on, or shows an image that was?""",
-)
+@exercise("03-5", "compute")
 def known_images(answer: Any, about: About) -> str:
     records = about.job.dataset.records
     split = make_split(records, "record", seed=0)
@@ -311,11 +243,6 @@ def known_images(answer: Any, about: About) -> str:
                 test["image_id"].isin(train["image_id"]).mean(),
                 "That is the share among the test records; the table is computed on all.",
             ),
-            (
-                train["image_id"].nunique() / records["image_id"].nunique(),
-                "That is the share of *images*; records are asked for.",
-            ),
-            (1 - right, "That is the share that is new to the model."),
         ],
     )
     return (

@@ -17,7 +17,7 @@ from csalgan.figures.base import (
     wrapped,
 )
 
-#: What the splits of :func:`csalgan.teaching.leakage` are called on the figure.
+#: What the splits of :func:`course.leakage` are called on the figure.
 _RULES = {
     "over images": "over images (ours)",
     "over records": "over records",
@@ -30,7 +30,7 @@ def same_auc(maps: Mapping[str, np.ndarray], scores: pd.DataFrame, fixations: np
     """Maps that share their order of values, with what the metrics say about each.
 
     Args:
-        maps: name → (H, W), from :func:`csalgan.teaching.same_order`.
+        maps: name → (H, W), from :func:`course.same_order`.
         scores: one row a map (same names), columns ``auc``, ``cc``, ``nss``, ``sim``.
         fixations: int (N, 2), rows (y, x).
     """
@@ -52,7 +52,7 @@ def leakage(table: pd.DataFrame) -> Figure:
     """What reciting known images is worth under three splits, beside the mean map.
 
     Args:
-        table: from :func:`csalgan.teaching.leakage`; dots are its seeds.
+        table: from :func:`course.leakage`; dots are its seeds.
     """
     fig = figure(9, 3.3, title="What remembering images is worth")
     ax = fig.subplots()

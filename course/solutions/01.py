@@ -4,8 +4,9 @@ import sys
 
 import numpy as np
 
+import course
 import csalgan
-from csalgan import exploration, teaching
+from csalgan import exploration
 
 job = csalgan.open_job(*sys.argv[1:2])  # demo, or the profile named after the command
 dataset, prepared = job.dataset, job.prepared
@@ -42,4 +43,4 @@ def shared_images(split, records):
 answers["01-4"] = shared_images
 
 for exercise, answer in answers.items():
-    print(teaching.check(exercise, answer, job))
+    print(course.check(exercise, answer, job))

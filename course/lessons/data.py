@@ -5,19 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from course.checking import About, Wrong, exercise, one_function, one_number, one_word
 from csalgan import exploration
 from csalgan.data import CONDITIONS, make_split
 from csalgan.figures.base import condition_label
-from csalgan.teaching.checking import About, Wrong, exercise, one_function, one_number, one_word
 
 
-@exercise(
-    "01-1",
-    "read",
-    """In which condition does the largest share of fixations fall into the middle quarter of the
-    picture (`central`, section 5)? Answer with the condition's name: "none", "general",
-    "non_salient" or "salient".""",
-)
+@exercise("01-1", "read")
 def most_central(answer: Any, about: About) -> str:
     found = one_word(answer, CONDITIONS, "the condition")
     statistics = exploration.map_statistics(about.job.prepared)
@@ -42,14 +36,7 @@ def most_central(answer: Any, about: About) -> str:
     raise Wrong(f"{found} has {central[found]:.0%}, and another condition has more.")
 
 
-@exercise(
-    "01-2",
-    "look",
-    """Find an image with four records whose *salient* sentence moved more attention than its
-    non-salient one. Attention moved is half the mean of the absolute values of
-    `exploration.change(prepared, record, reference)`, the reference being free viewing. Answer
-    with the image's id.""",
-)
+@exercise("01-2", "look")
 def salient_moved_more(answer: Any, about: About) -> str:
     records = about.job.dataset.records
     if not isinstance(answer, str):
@@ -80,13 +67,7 @@ def salient_moved_more(answer: Any, about: About) -> str:
     return f"In image {answer} {shares}. Look at it: does the salient thing lie off the centre?"
 
 
-@exercise(
-    "01-3",
-    "compute",
-    """How well does the average map of section 4 predict a single map? Correlate
-    `mean_maps["all"]` with every map in `prepared.maps` (`exploration.correlation`) and give the
-    mean of these correlations.""",
-)
+@exercise("01-3", "compute")
 def mean_map_cc(answer: Any, about: About) -> str:
     prepared = about.job.prepared
     averages = exploration.mean_maps(prepared)
@@ -111,8 +92,6 @@ def mean_map_cc(answer: Any, about: About) -> str:
                 "You used the average map of each record's own condition. The question is about "
                 'one map for everything, mean_maps["all"].',
             ),
-            (np.nanmean(each**2), "That is the mean of the squares (explained variance)."),
-            (np.nanmax(each), "That is the best single case, and the mean is asked for."),
             (
                 exploration.correlation(averages["all"], prepared.maps.mean(axis=0)),
                 "You averaged first and correlated then: two averages of the same maps are nearly "
@@ -126,13 +105,7 @@ def mean_map_cc(answer: Any, about: About) -> str:
     )
 
 
-@exercise(
-    "01-4",
-    "change code",
-    """Write `shared_images(split, records)`: how many images of the *test* part have a record in
-    the *training* part as well? `split.of("test", records)` gives the rows of a part. It will be
-    tried on honest and on leaking splits.""",
-)
+@exercise("01-4", "change code")
 def shared_images(answer: Any, about: About) -> str:
     records = about.job.dataset.records
     splits = [make_split(records, rule, seed) for rule in ("record", "image") for seed in (0, 1)]
@@ -151,10 +124,6 @@ def shared_images(answer: Any, about: About) -> str:
         train, test = parts(split, table)
         return int(test["image_id"].isin(train["image_id"]).sum())
 
-    def train_records(split, table):
-        train, test = parts(split, table)
-        return int(train["image_id"].isin(test["image_id"]).sum())
-
     def same_records(split, table):
         return len(set(split.train) & set(split.test))
 
@@ -164,19 +133,12 @@ def shared_images(answer: Any, about: About) -> str:
         right,
         [
             (test_records, "You counted test *records*; an image with several counts once."),
-            (train_records, "You counted training *records*; images are asked for."),
             (
                 same_records,
                 "You compared record names. A record can be new and its image still be known: "
                 "compare image_id.",
             ),
             (lambda split, table: 0, "Your function says 0 for every split, for leaking ones too."),
-            (
-                lambda split, table: (
-                    right(split, table) / parts(split, table)[1].image_id.nunique()
-                ),
-                "That is a share, and the number of images is asked for.",
-            ),
         ],
     )
     leaking, honest = right(*probes[1]), right(*probes[-1])

@@ -4,8 +4,9 @@ import sys
 
 import numpy as np
 
+import course
 import csalgan
-from csalgan import exploration, guidance, teaching
+from csalgan import exploration, guidance
 
 job = csalgan.open_job(*sys.argv[1:2])  # demo, or the profile named after the command
 answers = {}
@@ -31,4 +32,4 @@ answers["05-2"] = long_words
 answers["05-3"] = set(guidance.VARIANTS) - {"true"}
 
 for exercise, answer in answers.items():
-    print(teaching.check(exercise, answer, job))
+    print(course.check(exercise, answer, job))

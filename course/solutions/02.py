@@ -2,7 +2,7 @@
 
 import torch
 
-from csalgan import teaching
+import course
 from csalgan.figures import architecture
 from csalgan.models import PaperDiscriminator, PaperGenerator
 
@@ -46,4 +46,4 @@ def field(layers):
 answers["02-4"] = field
 
 for exercise, answer in answers.items():
-    print(teaching.check(exercise, answer))
+    print(course.check(exercise, answer))

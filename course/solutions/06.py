@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from csalgan import teaching
+import course
 
 answers = {}
 
@@ -32,4 +32,4 @@ def limits(changes):
 answers["06-3"] = limits
 
 for exercise, answer in answers.items():
-    print(teaching.check(exercise, answer))
+    print(course.check(exercise, answer))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from csalgan.job import Job
     from csalgan.training import Run
 
-#: One module of :mod:`csalgan.teaching.lessons` a notebook, in their order.
+#: One module of :mod:`course.lessons` a notebook, in their order.
 _LESSONS = ("data", "model", "training", "metrics", "guidance", "explorer")
 
 
@@ -30,14 +30,13 @@ class Exercise:
 
     Attributes:
         id: ``NN-k``, NN the number of the notebook.
-        kind: what it asks for: read, look, predict, compute, build or change code.
-        question: the whole question, as the notebook prints it.
+        kind: what it asks for: read, look, predict, compute, build or change code. The question
+            itself stands in the notebook.
         judge: ``(answer, about) → a sentence on what to notice``; raises :class:`Wrong`.
     """
 
     id: str
     kind: str
-    question: str
     judge: Callable[[Any, "About"], str]
 
 
@@ -65,13 +64,11 @@ class Result:
 
     def _repr_html_(self) -> str:
         mark, word, colour = _MARKS[self.right]
-        # In a notebook an unanswered question stands right above.
-        message = _UNANSWERED if self.right is None else self.message
         # Ink and paper of its own, so that it can be read in a dark theme too.
         return (
             f'<div style="border-left: 4px solid {colour}; background: #f6f7f9; color: #1d2126; '
             f'padding: .5em .8em; max-width: 46em"><strong>{mark} {self.exercise} {word}</strong>'
-            f"<br>{escape(message)}</div>"
+            f"<br>{escape(self.message)}</div>"
         )
 
 
@@ -116,11 +113,11 @@ class About:
 _EXERCISES: dict[str, Exercise] = {}
 
 
-def exercise(id: str, kind: str, question: str):
+def exercise(id: str, kind: str):
     """Register ``(answer, about) → sentence`` as the judge of an exercise."""
 
     def register(judge: Callable[[Any, About], str]):
-        _EXERCISES[id] = Exercise(id, kind, " ".join(question.split()), judge)
+        _EXERCISES[id] = Exercise(id, kind, judge)
         return judge
 
     return register
@@ -129,7 +126,7 @@ def exercise(id: str, kind: str, question: str):
 def exercises(notebook: str = "") -> list[Exercise]:
     """All exercises in order, or those of one notebook (``"03"``)."""
     for lesson in _LESSONS:
-        import_module(f"csalgan.teaching.lessons.{lesson}")
+        import_module(f"course.lessons.{lesson}")
     return [one for id, one in sorted(_EXERCISES.items()) if id.startswith(notebook)]
 
 
@@ -156,7 +153,7 @@ def check(exercise: str, answer: Any = None, job: "Job | None" = None, *, subset
         raise CsalganError(f"there is no exercise {exercise!r}; use one of {', '.join(near)}.")
     asked = known[exercise]
     if answer is None:
-        return Result(exercise, None, asked.question)
+        return Result(exercise, None, _UNANSWERED)
     try:
         return Result(exercise, True, asked.judge(answer, About(job, subset)))
     except Wrong as wrong:

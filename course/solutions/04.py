@@ -4,8 +4,8 @@ import sys
 
 import numpy as np
 
+import course
 import csalgan
-from csalgan import teaching
 
 job = csalgan.open_job(*sys.argv[1:2])  # demo, or the profile named after the command
 answers = {}
@@ -36,7 +36,7 @@ answers["04-3"] = sim
 records = job.dataset.records
 members = records[records.image_id == job.example_image()]
 record = members.loc[members.condition == "non_salient", "record"].iloc[0]
-answers["04-4"] = teaching.same_order(job.dataset.map(record))["one hot spot"]
+answers["04-4"] = course.same_order(job.dataset.map(record))["one hot spot"]
 
 
 # 04-5: the same picture, other sentences.
@@ -50,4 +50,4 @@ def same_image(dataset, record):
 answers["04-5"] = same_image
 
 for exercise, answer in answers.items():
-    print(teaching.check(exercise, answer, job))
+    print(course.check(exercise, answer, job))
