@@ -6,7 +6,16 @@ notebooks, judges in the modules ``lessons``, one a notebook, solutions apart, i
 """
 
 from course.checking import Result, check, exercises
-from course.display import agree, code_of
+from course.display import code_of, source_of
 from course.measures import leakage, listening, same_order
 
-__all__ = ["Result", "agree", "check", "code_of", "exercises", "leakage", "listening", "same_order"]
+__all__ = [
+    "Result",
+    "check",
+    "code_of",
+    "exercises",
+    "leakage",
+    "listening",
+    "same_order",
+    "source_of",
+]

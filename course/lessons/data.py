@@ -73,10 +73,6 @@ def mean_map_cc(answer: Any, about: About) -> str:
     averages = exploration.mean_maps(prepared)
     each = np.array([exploration.correlation(averages["all"], one) for one in prepared.maps])
     right = float(np.nanmean(each))
-    own = [
-        exploration.correlation(averages[condition], one)
-        for condition, one in zip(prepared.records["condition"], prepared.maps, strict=True)
-    ]
     stacked = np.broadcast_to(averages["all"], prepared.maps.shape)
     one_number(
         answer,
@@ -86,11 +82,6 @@ def mean_map_cc(answer: Any, about: About) -> str:
                 exploration.correlation(stacked, prepared.maps),
                 "You correlated all pixels of all maps at once. Then differences *between* maps "
                 "(a bright one, a dark one) count too. Correlate map by map, then average.",
-            ),
-            (
-                np.nanmean(own),
-                "You used the average map of each record's own condition. The question is about "
-                'one map for everything, mean_maps["all"].',
             ),
             (
                 exploration.correlation(averages["all"], prepared.maps.mean(axis=0)),
@@ -138,7 +129,6 @@ def shared_images(answer: Any, about: About) -> str:
                 "You compared record names. A record can be new and its image still be known: "
                 "compare image_id.",
             ),
-            (lambda split, table: 0, "Your function says 0 for every split, for leaking ones too."),
         ],
     )
     leaking, honest = right(*probes[1]), right(*probes[-1])

@@ -25,10 +25,6 @@ def strengthen(answer: Any, about: About) -> str:
                 lambda e, e0, s: e0 + s * e,
                 "At s = 1 your feature is e0 + e, and should be e: go along the *difference*.",
             ),
-            (
-                lambda e, e0, s: e + s * (e0 - e),
-                "Your slider runs backwards: at 0 it reads the sentence, at 1 nothing.",
-            ),
         ],
     )
     return "Right. Beyond 1 lie embeddings that no sentence has."
@@ -47,10 +43,6 @@ def shown(answer: Any, about: About) -> str:
                 lambda saliency, p: saliency >= p / 100 * saliency.max(),
                 "You took a share of the *largest value*. A percentile is the value below which "
                 "that share of the pixels lies: np.percentile.",
-            ),
-            (
-                lambda saliency, p: saliency < np.percentile(saliency, p),
-                "That is what the slider hides.",
             ),
             (
                 lambda saliency, p: saliency >= np.percentile(saliency, 100 - p),
@@ -91,10 +83,6 @@ def limits(answer: Any, about: About) -> str:
                 "attention could look as if it had gained.",
             ),
             (first, "You looked at the first map only; then the others may leave the scale."),
-            (
-                lambda changes: [(-limit, limit) for limit in (np.abs(c).max() for c in changes)],
-                "Each map got a scale of its own: then equal colours mean different changes.",
-            ),
         ],
     )
     return "Right: one scale for all, and 0 in its middle."

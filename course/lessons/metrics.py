@@ -44,63 +44,41 @@ def blind_to_squares(answer: Any, about: About) -> str:
 
 @exercise("04-2", "change code")
 def nss(answer: Any, about: About) -> str:
-    def at(prediction, fixations):
-        return prediction[fixations[:, 0], fixations[:, 1]]
-
-    def exchanged(prediction, fixations):
-        return tuebingen.nss(prediction, fixations[:, ::-1])
-
-    def not_divided(prediction, fixations):
-        return at(prediction, fixations).mean() - prediction.mean()
-
-    def once(prediction, fixations):
-        return tuebingen.nss(prediction, np.unique(fixations, axis=0))
+    def every_fixation(prediction, fixations):
+        z = (prediction - prediction.mean()) / prediction.std(ddof=1)
+        return z[fixations[:, 0], fixations[:, 1]].mean()
 
     one_function(
         answer,
         _gaze_probes(),
-        tuebingen.nss,
+        mit.nss,
         [
             (
-                lambda prediction, fixations: (
-                    not_divided(prediction, fixations) / prediction.std(ddof=1)
-                ),
-                "You divided by the sample standard deviation (ddof=1); NSS uses the population "
-                "one, since the pixels are the whole map and not a sample of it.",
+                tuebingen.nss,
+                "That is the NSS of tuebingen: the population's deviation (ddof=0), and every "
+                "fixation counts. MATLAB divides by N - 1 and counts a pixel once.",
             ),
-            (
-                exchanged,
-                "You exchanged the columns: rows of fixations are (y, x), and the first index of "
-                "an array is y.",
-            ),
-            (once, "A pixel that was fixated twice is to count twice; np.unique drops repeats."),
+            (every_fixation, "A pixel that is fixated twice is to count once: np.unique does it."),
         ],
     )
-    return "Right, repeats included. 0 is chance; there is no upper end."
+    return "Right. 0 is chance, there is no upper end; repeats are what the two profiles differ by."
 
 
 @exercise("04-3", "change code")
 def sim(answer: Any, about: About) -> str:
-    def densities(prediction, truth):
-        return prediction / prediction.sum(), truth / truth.sum()
-
-    def raw(prediction, truth):
-        return np.minimum(prediction, truth).sum()
-
     def averaged(prediction, truth):
-        return np.minimum(*densities(prediction, truth)).mean()
+        return mit.sim(prediction, truth) / prediction.size
 
     one_function(
         answer,
-        [(prediction, truth) for prediction, truth in _map_probes()],
-        tuebingen.sim,
+        _map_probes(),
+        mit.sim,
         [
             (
-                mit.sim,
-                "You subtracted each map's minimum first (min–max), as the MATLAB profile does; "
-                "tuebingen divides by the sum and subtracts nothing.",
+                tuebingen.sim,
+                "That is the SIM of tuebingen, which subtracts nothing: subtract each map's "
+                "minimum first.",
             ),
-            (raw, "The maps are no densities yet: divide each by its sum first."),
             (averaged, "That is the mean over pixels; SIM is the sum."),
         ],
     )
@@ -163,9 +141,6 @@ def same_image(answer: Any, about: About) -> str:
     def with_own(record):
         return stacked(records.loc[records["image_id"] == image_of(record), "record"])
 
-    def only_own(record):
-        return stacked([record])
-
     def every_other_image(record):
         condition = records.loc[records["record"] == record, "condition"].iloc[0]
         others = (records["image_id"] != image_of(record)) & (records["condition"] == condition)
@@ -189,7 +164,6 @@ def same_image(answer: Any, about: About) -> str:
                 with_own,
                 "The record's own fixations are among your negatives: nothing can beat itself.",
             ),
-            (only_own, "Those are the record's own fixations: positives and negatives are one."),
             (
                 every_other_image,
                 "Those are the fixations of other *images*: that is shuffled AUC as it is.",

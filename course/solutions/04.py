@@ -14,20 +14,20 @@ answers = {}
 answers["04-1"] = {"auc", "sauc"}
 
 
-# 04-2: z-scores of the map, read at the fixations.
+# 04-2: z-scores as MATLAB has them, read once at each fixated pixel.
 def nss(prediction, fixations):
-    z = (prediction - prediction.mean()) / prediction.std()
-    y, x = fixations.T
+    z = (prediction - prediction.mean()) / prediction.std(ddof=1)
+    y, x = np.unique(fixations, axis=0).T
     return z[y, x].mean()
 
 
 answers["04-2"] = nss
 
 
-# 04-3: two densities, and at every pixel the smaller one.
+# 04-3: min–max first, then two densities, and at every pixel the smaller one.
 def sim(prediction, saliency_map):
-    p, q = prediction / prediction.sum(), saliency_map / saliency_map.sum()
-    return np.minimum(p, q).sum()
+    p, q = (one - one.min() for one in (prediction, saliency_map))
+    return np.minimum(p / p.sum(), q / q.sum()).sum()
 
 
 answers["04-3"] = sim
