@@ -4,14 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from course.checking import (
-    About,
-    Wrong,
-    called,
-    exercise,
-    one_function,
-    some_words,
-)
+from course.checking import About, Wrong, called, exercise, one_function, some_words
 from csalgan.metrics import mit, profile_info, score, tuebingen
 from csalgan.metrics.common import is_constant
 from csalgan.metrics.negatives import NegativePool

@@ -5,14 +5,7 @@ from typing import Any
 
 import torch
 
-from course.checking import (
-    About,
-    Wrong,
-    exercise,
-    number,
-    one_function,
-    one_number,
-)
+from course.checking import About, Wrong, exercise, number, one_function, one_number
 from csalgan import losses
 from csalgan.data import make_split
 from csalgan.models import PaperDiscriminator
