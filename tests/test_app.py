@@ -10,18 +10,18 @@ import time
 import psutil
 import pytest
 
-from csalgan.app import KERNELS
+from csalgan.explorer.server import KERNELS
 
 #: The server as it is, around a notebook that does next to nothing.
 _SERVE = """
 import signal  # as in a terminal: what starts in the background begins with SIGINT ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import nbformat
-from csalgan import app
-page = app.notebook({})
+from csalgan.explorer import server
+page = server.notebook({})
 page.cells[0].source = "print('a page')"
-app.notebook = lambda *settings: page
-app.serve({}, port=0, browser=False)
+server.notebook = lambda *settings: page
+server.serve({}, port=0, browser=False)
 """
 
 

@@ -34,6 +34,7 @@ from csalgan.data import open_dataset, prepare, synthesise
 from csalgan.data.sentences import read_json, read_workbook
 from csalgan.errors import CsalganError
 from csalgan.evaluation import read_map
+from csalgan.explorer.pictures import read_upload
 from csalgan.files import write_text
 from csalgan.job import open_job
 from csalgan.models.lite0 import imagenet_state
@@ -44,7 +45,6 @@ from csalgan.report import _table_one, pack
 from csalgan.runner import Done, State
 from csalgan.text import get_encoder
 from csalgan.training import train
-from csalgan.widgets.pictures import read_upload
 
 _SECONDS = 60.0  # a hang, and not a busy machine
 
@@ -210,7 +210,8 @@ def filled(run, maps, clone, place, monkeypatch):
     monkeypatch.setattr("csalgan.author.score_clone", take)
     monkeypatch.setattr("csalgan.pipeline._reproduce", lambda job, *_: take(job.dataset))
     monkeypatch.setattr(
-        "csalgan.app.serve", lambda asked, *_, **options: take(open_dataset(asked["data"]))
+        "csalgan.explorer.server.serve",
+        lambda asked, *_, **options: take(open_dataset(asked["data"])),
     )
     places = {"RUN": run, "MAPS": maps, "CLONE": clone, "SPEC": spec, "OUT": place / "out"}
 

@@ -42,9 +42,9 @@ def explore(
     """
     if weights and not weights.expanduser().exists():
         raise CsalganError(f"{weights}: no such file or folder; check --weights.")
-    from csalgan.app import serve
     from csalgan.config import load_profile
     from csalgan.data import open_dataset, require_clean
+    from csalgan.explorer.server import serve
 
     # What is wrong is said here; everything slow is left to the page, which says what it does.
     overrides = overrides_of(changes, clip_weights)

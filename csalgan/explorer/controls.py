@@ -4,7 +4,7 @@ import html
 
 import ipywidgets as w
 
-from csalgan.widgets.parts import Gallery, Keep, Panels, PhotographInput, Slider
+from csalgan.explorer.parts import Gallery, Keep, Panels, PhotographInput, Slider
 
 #: Above everything; ``data`` says what is shown.
 INTRO = """<h2>What does a sentence do to where people look?</h2>

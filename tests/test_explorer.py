@@ -16,16 +16,29 @@ import pytest
 from PIL import Image
 
 import csalgan
-from csalgan import widgets
 from csalgan.data import synthesise
 from csalgan.errors import CsalganError
+from csalgan.explorer import (
+    VIEW_SIDE,
+    CachedPredictors,
+    Explorer,
+    Model,
+    Picture,
+    Truth,
+    View,
+    keep,
+    on_offer,
+    read_upload,
+    render,
+    snapshot,
+    strength_figure,
+)
+from csalgan.explorer.page import LONGEST_SENTENCE
+from csalgan.explorer.view import Measured, Word, robust_limit
+from csalgan.explorer.worker import Newest
 from csalgan.figures import MAPS
 from csalgan.job import open_job
 from csalgan.provenance import Provenance
-from csalgan.widgets import keep
-from csalgan.widgets.explorer import LONGEST_SENTENCE
-from csalgan.widgets.view import Measured, Word, robust_limit
-from csalgan.widgets.worker import Newest
 
 
 class FakePredictor:
@@ -61,8 +74,8 @@ def photograph(mode: str = "RGB", size=(60, 40), form: str = "PNG", **options) -
     return buffer.getvalue()
 
 
-def model(predictor, encoder: str = "hashing") -> widgets.Model:
-    return widgets.Model(encoder, lambda: predictor, weights="weights")
+def model(predictor, encoder: str = "hashing") -> Model:
+    return Model(encoder, lambda: predictor, weights="weights")
 
 
 def bring(explorer, content: bytes, name: str = "mine.png") -> None:
@@ -85,7 +98,7 @@ def predictor():
 @pytest.fixture
 def explorer(job, predictor):
     models = {"total": model(predictor), "sal": model(FakePredictor(50), "none")}
-    return ready(widgets.Explorer(job, models=models))
+    return ready(Explorer(job, models=models))
 
 
 def ready(explorer):
@@ -99,13 +112,13 @@ def ready(explorer):
 def test_rendering_keeps_the_image_where_nothing_is_laid_on_it():
     image = np.full((30, 40, 3), 90, np.uint8)
     saliency = np.tile(np.linspace(0, 1, 40, dtype=np.float32), (30, 1))
-    assert np.array_equal(widgets.render(image, saliency, opacity=0), image)
-    half = widgets.render(image, saliency, opacity=0.8, threshold=50)
+    assert np.array_equal(render(image, saliency, opacity=0), image)
+    half = render(image, saliency, opacity=0.8, threshold=50)
     assert np.array_equal(half[:, :20], image[:, :20])
     assert (half[:, 20:] != image[:, 20:]).any(axis=2).all()
-    whole = widgets.render(image, saliency, opacity=0.8)
+    whole = render(image, saliency, opacity=0.8)
     assert np.array_equal(whole[:, 20:], half[:, 20:])
-    dotted = widgets.render(image, saliency, opacity=0, fixations=np.array([[10.0, 20.0]]))
+    dotted = render(image, saliency, opacity=0, fixations=np.array([[10.0, 20.0]]))
     assert (dotted[10, 20] == 255).all()
     assert np.array_equal(dotted[25:], image[25:])
 
@@ -113,17 +126,17 @@ def test_rendering_keeps_the_image_where_nothing_is_laid_on_it():
 def test_every_colour_map_offered_draws_another_picture():
     image = np.zeros((8, 8, 3), np.uint8)
     saliency = np.arange(64, dtype=np.float32).reshape(8, 8)
-    drawn = {widgets.render(image, saliency, cmap=name).tobytes() for name in MAPS}
+    drawn = {render(image, saliency, cmap=name).tobytes() for name in MAPS}
     assert len(drawn) == len(MAPS)
     with pytest.raises(CsalganError, match="jet"):
-        widgets.render(image, saliency, cmap="jet")
+        render(image, saliency, cmap="jet")
     with pytest.raises(CsalganError, match="threshold 101"):
-        widgets.render(image, saliency, threshold=101)
+        render(image, saliency, threshold=101)
 
 
 def test_a_constant_map_is_drawn():
     image = np.full((8, 8, 3), 90, np.uint8)
-    assert widgets.render(image, np.ones((8, 8)), threshold=90).shape == image.shape
+    assert render(image, np.ones((8, 8)), threshold=90).shape == image.shape
 
 
 # --- uploads ----------------------------------------------------------------------------------
@@ -133,32 +146,32 @@ def test_a_constant_map_is_drawn():
     ("mode", "form"), [("RGB", "JPEG"), ("L", "JPEG"), ("P", "PNG"), ("1", "PNG")]
 )
 def test_photographs_of_any_kind_become_rgb(mode, form):
-    picture = widgets.read_upload(photograph(mode, form=form), "x")
+    picture = read_upload(photograph(mode, form=form), "x")
     assert picture.image.shape == (40, 60, 3)
     assert picture.image.dtype == np.uint8
 
 
 def test_transparent_parts_lie_on_white():
-    assert (widgets.read_upload(photograph("RGBA"), "x").image == 255).all()
+    assert (read_upload(photograph("RGBA"), "x").image == 255).all()
 
 
 def test_a_photograph_is_turned_upright_and_made_smaller():
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     content = photograph(size=(3000, 1500), form="JPEG", exif=exif)
-    assert widgets.read_upload(content, "x").image.shape == (1024, 512, 3)
+    assert read_upload(content, "x").image.shape == (1024, 512, 3)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\nbroken"])
 def test_what_is_no_picture_is_said_so(content):
     with pytest.raises(CsalganError, match=r"^notes.txt: is not a picture"):
-        widgets.read_upload(content, "notes.txt")
+        read_upload(content, "notes.txt")
 
 
 def test_a_truncated_photograph_is_refused():
     content = photograph(size=(300, 300))
     with pytest.raises(CsalganError, match="is not a picture"):
-        widgets.read_upload(content[: len(content) // 2], "half.png")
+        read_upload(content[: len(content) // 2], "half.png")
 
 
 @pytest.mark.parametrize("side", [7000, 10000, 14000])
@@ -166,7 +179,7 @@ def test_a_huge_photograph_is_refused_before_it_is_decoded(side, monkeypatch):
     content = photograph("1", (side, side))  # a few kB that unpack to 49, 100, 196 megapixels
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(CsalganError, match=r"huge.png: has more than 40 megapixels"):
-        widgets.read_upload(content, "huge.png")
+        read_upload(content, "huge.png")
 
 
 # --- answers are remembered -------------------------------------------------------------------
@@ -174,9 +187,9 @@ def test_a_huge_photograph_is_refused_before_it_is_decoded(side, monkeypatch):
 
 def test_a_model_is_asked_once_a_question(predictor):
     opened = []
-    offer = {"m": widgets.Model("hashing", lambda: opened.append(1) or predictor)}
-    predictors = widgets.CachedPredictors(offer)
-    picture = widgets.Picture("a", np.zeros((20, 30, 3), np.uint8))
+    offer = {"m": Model("hashing", lambda: opened.append(1) or predictor)}
+    predictors = CachedPredictors(offer)
+    picture = Picture("a", np.zeros((20, 30, 3), np.uint8))
     first = predictors.map("m", picture, "a dog")
     assert predictors.map("m", picture, "  a   dog ") is first
     assert not np.array_equal(predictors.map("m", picture, "a dog", 2.0), first)
@@ -186,12 +199,12 @@ def test_a_model_is_asked_once_a_question(predictor):
     assert (opened, predictor.encoded) == ([1], 1)
     assert not first.flags.writeable
     with pytest.raises(CsalganError, match="csalgan train"):
-        widgets.CachedPredictors({})
+        CachedPredictors({})
 
 
 def test_the_share_of_a_word_is_what_moves_without_it(predictor):
-    picture = widgets.Picture("a", np.zeros((20, 30, 3), np.uint8))
-    predictors = widgets.CachedPredictors({"m": model(predictor)})
+    picture = Picture("a", np.zeros((20, 30, 3), np.uint8))
+    predictors = CachedPredictors({"m": model(predictor)})
     assert predictors.shares("m", picture, "a dog", ["dog", "a"]) == ()  # a slow one is not asked
     predictor.quick = True
     first, second = predictors.shares("m", picture, "a dog", ["dog", "a"])
@@ -204,7 +217,7 @@ def test_the_share_of_a_word_is_what_moves_without_it(predictor):
 
 def test_models_know_which_part_an_image_was_in(job):
     fingerprint = job.dataset.fingerprint[:12]
-    here = widgets.Model("none", FakePredictor, data=fingerprint, split=("image", 0))
+    here = Model("none", FakePredictor, data=fingerprint, split=("image", 0))
     for part in ("train", "val", "test"):
         for image in job.split.of(part, job.dataset.records)["image_id"]:
             assert here.part(job.dataset, image) == part
@@ -220,8 +233,8 @@ def view():
     image = np.full((30, 40, 3), 120, np.uint8)
     left, right = np.zeros((30, 40), np.float32), np.zeros((30, 40), np.float32)
     left[:, :10], right[:, 30:] = 1, 1
-    return widgets.View(
-        picture=widgets.Picture("p", image, "'photo.png'"),
+    return View(
+        picture=Picture("p", image, "'photo.png'"),
         shown=image,
         sentences=("a dog", "it's a cat"),
         maps=(left, right),
@@ -271,14 +284,14 @@ def test_what_is_pointed_at_is_read_off_all_maps(view):
 
 def test_a_snapshot_says_all_that_decided_it_and_shows_what_was_shown(view):
     receipt = FakePredictor.provenance
-    content = widgets.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    content = snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
     saved = Image.open(io.BytesIO(content))
     facts = {k.removeprefix("csalgan:"): v for k, v in saved.text.items()}
     assert facts["sentence B"] == "it's a cat"
     assert (facts["strength"], facts["model"], facts["shown"]) == ("1.5", "m", "drawn here")
     assert facts["data"] == "fake gaze"
     assert facts["photographs"] == "yes"
-    assert content == widgets.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    assert content == snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
     left = np.asarray(saved.convert("RGB"))[:, :560]
     for pixel in (15, 5), (15, 35):
         assert (np.abs(left - view.panel("A").pixels[pixel].astype(int)) < 4).all(2).any()
@@ -341,7 +354,8 @@ def panel(explorer, name: str = "A") -> dict:
 
 def test_controls_stand_before_anything_slow_is_imported():
     code = (
-        "import sys; from csalgan.widgets.explorer import Explorer; from csalgan.app import serve;"
+        "import sys; from csalgan.explorer.page import Explorer;"
+        "from csalgan.explorer.server import serve;"
         "print([m for m in ('torch', 'pandas', 'matplotlib', 'csalgan.data') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -359,7 +373,7 @@ def test_it_opens_with_two_sentences_four_pictures_and_scores(explorer, job):
     assert len({shown(explorer, name) for name in names}) == 4
     with Image.open(io.BytesIO(shown(explorer))) as picture:
         assert picture.format == "JPEG"
-        assert max(picture.size) <= widgets.VIEW_SIDE
+        assert max(picture.size) <= VIEW_SIDE
     for name in ("AUC", "SAUC", "NSS", "CC", "SIM", "fake model", job.dataset.name):
         assert name in explorer.facts.value
     assert explorer.message.value == ""
@@ -368,7 +382,7 @@ def test_it_opens_with_two_sentences_four_pictures_and_scores(explorer, job):
 
 
 def test_the_packages_weights_and_an_image_they_were_tested_on_come_first(embedded, tmp_path):
-    explorer = ready(widgets.Explorer(lambda: open_job("smoke", str(embedded), str(tmp_path))))
+    explorer = ready(Explorer(lambda: open_job("smoke", str(embedded), str(tmp_path))))
     assert explorer.model.value == "compact-minilm (comes with csalgan)"
     first = explorer.session.predictors.models[explorer.model.value]
     assert first.drawn(explorer.job.dataset)[explorer.gallery.chosen] == "test"
@@ -471,7 +485,7 @@ def test_a_word_shows_what_it_does(explorer, predictor):
 
 def test_words_are_weighed_for_a_quick_model(job, predictor):
     predictor.quick = True
-    explorer = ready(widgets.Explorer(job, models={"total": model(predictor)}))
+    explorer = ready(Explorer(job, models={"total": model(predictor)}))
     explorer.sentences[0].value = "a red dog"
     assert explorer.wait()
     assert len(explorer.panels.shares[0]) == 3
@@ -598,8 +612,8 @@ def test_a_model_that_cannot_be_opened_becomes_a_sentence(job, predictor):
     def broken():
         raise CsalganError("the weights are missing; provide them.")
 
-    models = {"total": model(predictor), "sal": widgets.Model("none", broken)}
-    explorer = ready(widgets.Explorer(job, models=models))
+    models = {"total": model(predictor), "sal": Model("none", broken)}
+    explorer = ready(Explorer(job, models=models))
     before = shown(explorer)
     explorer.model.value = "sal"
     assert shown(explorer) == before
@@ -607,7 +621,7 @@ def test_a_model_that_cannot_be_opened_becomes_a_sentence(job, predictor):
 
 
 def test_data_that_cannot_be_opened_become_a_sentence():
-    explorer = ready(widgets.Explorer(lambda: open_job("smoke", "/nowhere/at/all")))
+    explorer = ready(Explorer(lambda: open_job("smoke", "/nowhere/at/all")))
     assert "no such dataset" in explorer.message.value
     assert "Opening" not in explorer.status.value
 
@@ -635,8 +649,8 @@ def test_the_view_can_be_kept_as_files(explorer, monkeypatch):
 
 def test_the_python_line_computes_what_is_shown_to_the_last_bit_that_counts(embedded, tmp_path):
     opened = open_job("smoke", data=str(embedded), out=str(tmp_path))
-    models = widgets.on_offer(opened, first="total")
-    explorer = ready(widgets.Explorer(opened, models=models))
+    models = on_offer(opened, first="total")
+    explorer = ready(Explorer(opened, models=models))
     told = explorer.sentences[0].value
     for name in explorer.model.options:
         explorer.model.value = name
@@ -655,11 +669,11 @@ def test_the_python_line_computes_what_is_shown_to_the_last_bit_that_counts(embe
 
 
 def test_the_static_figure_has_a_row_a_sentence_and_says_its_scale(job, predictor, tmp_path):
-    predictors = widgets.CachedPredictors({"total": model(predictor)})
+    predictors = CachedPredictors({"total": model(predictor)})
     record = job.dataset.records["record"].iloc[0]
-    picture = widgets.Truth(job).picture(record)
+    picture = Truth(job).picture(record)
     sentences = {"salient": "a red circle", "general": "shapes on a ground"}
-    fig = widgets.strength_figure(predictors, picture, sentences, (0.0, 1.0, 2.0))
+    fig = strength_figure(predictors, picture, sentences, (0.0, 1.0, 2.0))
     titles = [ax.get_title(loc="left") for ax in fig.axes]
     assert titles[:3] == ["strength 0", "strength 1", "strength 2"]
     assert len(titles) == 8
@@ -670,18 +684,18 @@ def test_the_static_figure_has_a_row_a_sentence_and_says_its_scale(job, predicto
 
 def test_models_on_offer_are_those_of_this_data_and_those_in_the_package(embedded, tmp_path):
     ready = open_job("smoke", data=str(embedded), out=str(tmp_path))
-    assert list(widgets.on_offer(ready)) == ["compact-minilm (comes with csalgan)"]
+    assert list(on_offer(ready)) == ["compact-minilm (comes with csalgan)"]
     ready.run("sal", progress=False)
     (tmp_path / "runs" / "general").mkdir()  # a run that broke off before its first epoch
-    models = widgets.on_offer(ready, first="total")
+    models = on_offer(ready, first="total")
     own = ["paper, total", "paper, sal"]
-    assert next(iter(widgets.on_offer(ready))) == "compact-minilm (comes with csalgan)"
+    assert next(iter(on_offer(ready))) == "compact-minilm (comes with csalgan)"
     assert list(models) == [*own, "compact-minilm (comes with csalgan)"]
     assert [models[name].encoder for name in own] == [ready.profile.text.encoder] * 2
-    predictors = widgets.CachedPredictors(models)
-    picture = widgets.Picture("grey", np.full((40, 60, 3), 90, np.uint8))
+    predictors = CachedPredictors(models)
+    picture = Picture("grey", np.full((40, 60, 3), 90, np.uint8))
     for name in models:
         assert predictors.map(name, picture, "a red circle").shape == (40, 60)
     other = synthesise(tmp_path / "other", n_images=12, seed=1)
     elsewhere = open_job("smoke", data=str(other), out=str(tmp_path))
-    assert list(widgets.on_offer(elsewhere)) == ["compact-minilm (comes with csalgan)"]
+    assert list(on_offer(elsewhere)) == ["compact-minilm (comes with csalgan)"]

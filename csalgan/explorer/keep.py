@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from csalgan.explorer.pictures import table
+from csalgan.explorer.view import SIDES, View
 from csalgan.provenance import Provenance
 from csalgan.spreadsheets import csv_text
-from csalgan.widgets.pictures import table
-from csalgan.widgets.view import SIDES, View
 
 Scores = Mapping[str, Mapping[str, float]]
 _SIDE, _GAP, _INK, _QUIET = 560, 12, "#22262B", "#5C6168"

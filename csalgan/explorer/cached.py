@@ -9,6 +9,7 @@ import numpy as np
 
 from csalgan.data import make_split
 from csalgan.errors import CsalganError
+from csalgan.explorer.pictures import VIEW_SIDE, Picture, fit_side
 from csalgan.guidance.changes import density, share_moved
 from csalgan.metrics import score
 from csalgan.metrics.negatives import NegativePool
@@ -16,7 +17,6 @@ from csalgan.prediction import Features, Predictor
 from csalgan.training import Run
 from csalgan.weights import about as about_weights
 from csalgan.weights import shipped
-from csalgan.widgets.pictures import VIEW_SIDE, Picture, fit_side
 
 #: Scores shown when there is gaze to compare with, and which way is better.
 SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑"}

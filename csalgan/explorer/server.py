@@ -25,7 +25,7 @@ from voila.voila_identity_provider import VoilaIdentityProvider
 from csalgan.errors import CsalganError
 
 _HOST = "127.0.0.1"
-_TEMPLATES = Path(__file__).resolve().parent / "templates" / "voila"
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
 #: Pages at once, each with a kernel of its own. One more takes the place of the page that was not
 #: used for longest, of closed ones first.
 KERNELS = 3
@@ -96,12 +96,12 @@ def notebook(settings: dict[str, Any], weights: str = "") -> nbformat.NotebookNo
 
     Args:
         settings: keyword arguments of :func:`csalgan.open_job`.
-        weights: see :func:`csalgan.widgets.on_offer`.
+        weights: see :func:`csalgan.explorer.on_offer`.
     """
     source = "\n".join(
         [
             "import csalgan",
-            "from csalgan.widgets.explorer import Explorer",
+            "from csalgan.explorer.page import Explorer",
             "",
             f"Explorer(lambda: csalgan.open_job(**{settings!r}), weights={weights!r})",
         ]

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from csalgan.explorer.cached import CachedPredictors
+from csalgan.explorer.pictures import Picture
+from csalgan.explorer.view import even
 from csalgan.figures import figure, overlay, show_change, themed
 from csalgan.figures.base import wrapped
-from csalgan.widgets.cached import CachedPredictors
-from csalgan.widgets.pictures import Picture
-from csalgan.widgets.view import even
 
 
 @themed

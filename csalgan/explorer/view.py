@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from csalgan.explorer.pictures import DIFFERENCE, Picture, render, render_difference
 from csalgan.figures import MAPS
 from csalgan.guidance.changes import share_moved
-from csalgan.widgets.pictures import DIFFERENCE, Picture, render, render_difference
 
 #: The two sentences, as they are called wherever one of them is meant.
 SIDES = ("A", "B")
@@ -77,7 +77,7 @@ class View:
         maps: float32 (H, W) predictions for A and B.
         model: its name.
         strength: how much the sentences count.
-        opacity, threshold, cmap: see :func:`csalgan.widgets.render`.
+        opacity, threshold, cmap: see :func:`csalgan.explorer.render`.
         measured: the gaze to compare with, if any.
         dots: whether its fixations are drawn.
         word: the word that is looked at, if any.

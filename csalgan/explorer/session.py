@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from csalgan.data.records import CONDITIONS
 from csalgan.errors import CsalganError
+from csalgan.explorer.cached import SHOWN_METRICS, CachedPredictors, Model, Truth
+from csalgan.explorer.pictures import Picture
+from csalgan.explorer.view import SIDES, Measured, View, Word
 from csalgan.figures.base import CONDITION_LABELS
 from csalgan.guidance.sentences import without_each_word
-from csalgan.widgets.cached import SHOWN_METRICS, CachedPredictors, Model, Truth
-from csalgan.widgets.pictures import Picture
-from csalgan.widgets.view import SIDES, Measured, View, Word
 
 _CHUNK = 8  # words weighed at once, between looks at whether something newer was asked
 _PARTS = {
@@ -23,7 +23,7 @@ _PARTS = {
 
 
 class Wanted(NamedTuple):
-    """What the controls ask for, taken at one moment; see :class:`csalgan.widgets.View`.
+    """What the controls ask for, taken at one moment; see :class:`csalgan.explorer.View`.
 
     Attributes:
         picture: an uploaded one, else None.

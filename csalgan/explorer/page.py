@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from csalgan.errors import CsalganError
-from csalgan.widgets.controls import INTRO, Controls
-from csalgan.widgets.worker import Newest
+from csalgan.explorer.controls import INTRO, Controls
+from csalgan.explorer.worker import Newest
 
 if TYPE_CHECKING:
+    from csalgan.explorer.cached import Model
+    from csalgan.explorer.session import Wanted
+    from csalgan.explorer.view import View
     from csalgan.job import Job
-    from csalgan.widgets.cached import Model
-    from csalgan.widgets.session import Wanted
-    from csalgan.widgets.view import View
 
 #: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
 LONGEST_SENTENCE = 50
@@ -131,7 +131,7 @@ class Explorer(Controls):
             self._finding.ask(self._find(self.search.value, self.gallery.wanted))
 
     def _on_photograph(self, widget, message, buffers) -> None:
-        from csalgan.widgets.pictures import read_upload
+        from csalgan.explorer.pictures import read_upload
 
         if message.get("kind") == "refused":
             self._say(str(message.get("message")))
@@ -155,7 +155,7 @@ class Explorer(Controls):
                 self._say(str(error))
 
     def _file(self, what: str) -> tuple[bytes, str]:
-        from csalgan.widgets import keep
+        from csalgan.explorer import keep
 
         view, (scored, record, scores) = self.view, self._scored
         if view is None:
@@ -193,9 +193,9 @@ class Explorer(Controls):
         """Open the data and the models, then show the first picture."""
         self._busy("Opening the data …")
         yield
+        from csalgan.explorer.cached import on_offer
+        from csalgan.explorer.session import Session
         from csalgan.figures import MAPS
-        from csalgan.widgets.cached import on_offer
-        from csalgan.widgets.session import Session
 
         self.job = job = self._open()
         self._busy("Loading the models …")
@@ -227,7 +227,7 @@ class Explorer(Controls):
 
     def _find(self, words: str, wanted: int) -> Iterator[None]:
         """Thumbnails of the images with a sentence that holds all words."""
-        from csalgan.widgets.pictures import encode, thumbnail
+        from csalgan.explorer.pictures import encode, thumbnail
 
         found = self.session.find(words)
         size, cells = tuple(self.gallery.size), []
@@ -246,8 +246,8 @@ class Explorer(Controls):
         self._drawing.ask(self._show(self._wanted()))
 
     def _wanted(self) -> "Wanted":
-        from csalgan.widgets.pictures import VIEW_SIDE
-        from csalgan.widgets.session import Wanted
+        from csalgan.explorer.pictures import VIEW_SIDE
+        from csalgan.explorer.session import Wanted
 
         return Wanted(
             picture=self._uploaded,
@@ -265,7 +265,7 @@ class Explorer(Controls):
 
     def _show(self, wanted: "Wanted") -> Iterator[None]:
         """Everything on the screen, what is waited for most first."""
-        from csalgan.widgets.pictures import encode, gradient
+        from csalgan.explorer.pictures import encode, gradient
 
         self._busy("Computing …")
         cut = [" ".join(text.split()[:LONGEST_SENTENCE]) for text in wanted.sentences]
