@@ -25,7 +25,7 @@ N, SENTENCE = 64, "A red ball on the grass"
 
 def main() -> None:
     """Print the table."""
-    predictor = Predictor.shipped()
+    predictor = Predictor.open()
     sizes = {"both views": predictor.sizes, "256 px alone": (256,)}
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:

@@ -15,9 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from csalgan import weights
 from csalgan.compute import threads
-from csalgan.config import profile_from
 from csalgan.data import Dataset, Split, make_split
 from csalgan.data.prepared import square
 from csalgan.errors import CsalganError
@@ -31,6 +29,7 @@ from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
 from csalgan.training.game import precision_of
+from csalgan.weights import Packed, shipped
 
 #: What a generator keeps of images, or several of these, one for each size they are seen at.
 Features = Tensor | ImageFeatures | tuple["Features", ...]
@@ -70,68 +69,32 @@ class Predictor:
     fast: bool = False
 
     def split_of(self, dataset: Dataset) -> Split:
-        """The split of a dataset by the model's rule and seed.
-
-        A model trained on all images of *other* data has seen none of these: rule ``image``.
-        """
-        rule, seed = self.split
-        if rule == "all" and self.provenance.fingerprint != dataset.fingerprint[:12]:
-            rule = "image"
-        return make_split(dataset.records, rule=rule, seed=seed)
+        """The split of a dataset by the model's rule and seed; see :func:`split_for`."""
+        return split_for(dataset, self.split, self.provenance.fingerprint)
 
     @classmethod
-    def of_run(cls, run: Run, which: str | None = None) -> "Predictor":
-        """The predictor of a training run (``which``: see :meth:`Run.generator`).
+    def of_run(cls, run: Run | Packed) -> "Predictor":
+        """The predictor of a training run, or of one that was packed into a file.
 
         Raises:
             CsalganError: the text encoder's weights are not those the run was trained with.
         """
-        text = run.profile.text
+        profile = run.profile
+        text, packed = profile.text, isinstance(run, Packed)
         encoder = get_encoder(text.encoder, clip_weights=text.clip_weights)
         if encoder.fingerprint != run.info["text_fingerprint"]:
             raise CsalganError(
-                f"{run.folder}: trained with other {encoder.name} weights "
-                f"({run.info['text_fingerprint'][:12]}, now {encoder.fingerprint[:12]}); "
-                "provide those, or train again."
-            )
-        generator = run.generator(which).to(memory_format=torch.channels_last)
-        return cls(
-            name=f"{run.profile.model.kind} model, {run.subset}",
-            generator=generator,
-            encoder=encoder,
-            sizes=run.profile.model.views or (run.profile.data.size,),
-            provenance=run.provenance,
-            cast_to_int=text.cast_to_int,
-            split=(run.profile.data.rule, run.profile.split_seed),
-            threads=run.profile.training.threads,
-        )
-
-    @classmethod
-    def shipped(cls, name: str = "compact-minilm") -> "Predictor":
-        """The predictor of weights that come with the package, or of a packed file.
-
-        Args:
-            name: of :func:`csalgan.weights.shipped`, or a path.
-
-        Raises:
-            CsalganError: no such weights, or the text encoder's are not those they were
-                trained with.
-        """
-        generator, about = weights.load(name)
-        profile = profile_from(about["profile"], str(name))
-        encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
-        if encoder.fingerprint != about["text_fingerprint"]:
-            raise CsalganError(
-                f"{name}: trained with other {encoder.name} weights "
-                f"({about['text_fingerprint'][:12]}, now {encoder.fingerprint[:12]}); "
-                "install the version that requirements.lock pins."
+                f"{run.path if packed else run.folder}: trained with other {encoder.name} weights "
+                f"({str(run.info['text_fingerprint'])[:12]}, now {encoder.fingerprint[:12]}); "
+                "provide those (requirements.lock pins the version), or train again."
             )
         return cls(
-            name=f"compact model, {encoder.name}",
-            generator=generator.to(memory_format=torch.channels_last),
+            name=f"{profile.model.kind} model, {encoder.name if packed else run.subset}",
+            generator=run.generator().to(memory_format=torch.channels_last),
             encoder=encoder,
             sizes=profile.model.views or (profile.data.size,),
-            provenance=Provenance.of(about["provenance"], str(name)),
+            provenance=run.provenance,
+            cast_to_int=text.cast_to_int,
             split=(profile.data.rule, profile.split_seed),
             threads=profile.training.threads,
         )
@@ -190,19 +153,21 @@ class Predictor:
         )
 
     @classmethod
-    def open(cls, weights: str | Path, *, clip_weights: str | Path | None = None) -> "Predictor":
+    def open(
+        cls, weights: str | Path = "compact-minilm", *, clip_weights: str | Path | None = None
+    ) -> "Predictor":
         """The predictor of whatever ``weights`` names.
 
         Args:
-            weights: a training run's folder, a ``generator_*.pt`` of the author's, or what
-                :meth:`shipped` takes.
+            weights: a training run's folder, a ``generator_*.pt`` of the author's, a packed file,
+                or the name of weights in the package.
             clip_weights: see :meth:`of_author`.
         """
         if (Path(weights) / "run.json").is_file():
             return cls.of_run(Run.load(weights))
         if str(weights).endswith(".pt"):
             return cls.of_author(weights, clip_weights=clip_weights)
-        return cls.shipped(str(weights))
+        return cls.of_run(Packed.load(weights))
 
     @property
     def precision(self) -> str:
@@ -350,6 +315,17 @@ class Predictor:
             yield
 
 
+def split_for(dataset: Dataset, split: tuple[str, int], trained_on: str) -> Split:
+    """A dataset's split by the rule and seed of a model trained on data of that fingerprint.
+
+    A model trained on all images of *other* data has seen none of these: rule ``image``.
+    """
+    rule, seed = split
+    if rule == "all" and trained_on != dataset.fingerprint[:12]:
+        rule = "image"
+    return make_split(dataset.records, rule=rule, seed=seed)
+
+
 def require_strength(strength: float) -> None:
     """Refuse a strength that is no number, or so large that nothing but rounding is left.
 
@@ -383,7 +359,7 @@ def predict(
         image = np.asarray(image.convert("RGB"))
     elif not isinstance(image, np.ndarray):
         image = read_photograph(image)
-    predictor = _opened(weights)
+    predictor = opened(weights)
     texts = [text] if isinstance(text, str) else list(text)
     if not texts:
         return []
@@ -393,9 +369,10 @@ def predict(
 
 
 @lru_cache(maxsize=2)
-def _opened(name: str) -> Predictor:
-    predictor = Predictor.open(name)
-    packed = name in weights.shipped() or name.endswith(".safetensors")
+def opened(weights: str, clip_weights: str = "") -> Predictor:
+    """What answers one question after the other: :meth:`Predictor.open`, quick and kept open."""
+    predictor = Predictor.open(weights, clip_weights=clip_weights or None)
+    packed = weights in shipped() or weights.endswith(".safetensors")
     return predictor if packed else predictor.quickened()
 
 

@@ -251,7 +251,6 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
         "csalgan.data.open_dataset",
         "csalgan.job.open_dataset",
         "csalgan.prediction.Predictor.open",
-        "csalgan.prediction.Predictor.shipped",
         "csalgan.evaluation.Evaluator.__call__",
     ):
         monkeypatch.setattr(work, begun)

@@ -116,7 +116,8 @@ def test_several_seeds_are_one_row_with_their_spread(tmp_path):
 def test_packed_weights_predict_like_the_run_they_came_from(run, dataset, tmp_path):
     path = tmp_path / "packed.safetensors"
     about = weights.pack(run, dataset, path)
-    generator, read = weights.load(path)
+    packed = weights.Packed.load(path)
+    generator, read = packed.generator(), packed.info
     assert read == about
     assert isinstance(generator, CompactGenerator)
     train = run.info["records"]["train"]
@@ -124,7 +125,7 @@ def test_packed_weights_predict_like_the_run_they_came_from(run, dataset, tmp_pa
     assert path.stat().st_size < (run.folder / "best.safetensors").stat().st_size * 0.52
     images = [np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)]
     mine = Predictor.of_run(run).predict(images, ["a ball"])[0]
-    packed = Predictor.shipped(str(path))
+    packed = Predictor.open(str(path))
     assert np.allclose(packed.predict(images, ["a ball"])[0], mine, atol=0.02)
     assert packed.provenance == run.provenance
 
@@ -137,9 +138,9 @@ def test_files_that_are_not_packed_weights_are_named(tmp_path):
         else:
             save_file({"a": torch.zeros(1)}, path, metadata={"csalgan": json.dumps({"a": 1})})
         with pytest.raises(CsalganError, match=r"x\.safetensors: not weights that csalgan packed"):
-            weights.load(path)
+            weights.Packed.load(path)
     with pytest.raises(CsalganError, match="no such weights"):
-        weights.load("compact-klingon")
+        weights.Packed.load("compact-klingon")
 
 
 def test_a_report_sets_another_profiles_model_beside_its_own(embedded, tmp_path):

@@ -566,7 +566,7 @@ def test_bfloat16_changes_no_printed_digit(real_evaluator, monkeypatch):
     tables = {}
     for has in (True, False):
         monkeypatch.setattr(prediction, "_bfloat16", lambda has=has: has)
-        predictor = prediction.Predictor.shipped()
+        predictor = prediction.Predictor.open()
         evaluator.provenance = predictor.receipt
         maps = predictor.predict_records(dataset, rows.head(120))
         table = evaluator(maps, model="shipped", share=0.001)

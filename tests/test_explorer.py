@@ -74,8 +74,8 @@ def photograph(mode: str = "RGB", size=(60, 40), form: str = "PNG", **options) -
     return buffer.getvalue()
 
 
-def model(predictor, encoder: str = "hashing") -> Model:
-    return Model(encoder, lambda: predictor, weights="weights")
+def model(predictor) -> Model:
+    return Model(lambda: predictor, weights="weights")
 
 
 def bring(explorer, content: bytes, name: str = "mine.png") -> None:
@@ -97,7 +97,7 @@ def predictor():
 
 @pytest.fixture
 def explorer(job, predictor):
-    models = {"total": model(predictor), "sal": model(FakePredictor(50), "none")}
+    models = {"total": model(predictor), "sal": model(FakePredictor(50))}
     return ready(Explorer(job, models=models))
 
 
@@ -187,7 +187,7 @@ def test_a_huge_photograph_is_refused_before_it_is_decoded(side, monkeypatch):
 
 def test_a_model_is_asked_once_a_question(predictor):
     opened = []
-    offer = {"m": Model("hashing", lambda: opened.append(1) or predictor)}
+    offer = {"m": Model(lambda: opened.append(1) or predictor)}
     predictors = CachedPredictors(offer)
     picture = Picture("a", np.zeros((20, 30, 3), np.uint8))
     first = predictors.map("m", picture, "a dog")
@@ -217,7 +217,7 @@ def test_the_share_of_a_word_is_what_moves_without_it(predictor):
 
 def test_models_know_which_part_an_image_was_in(job):
     fingerprint = job.dataset.fingerprint[:12]
-    here = Model("none", FakePredictor, data=fingerprint, split=("image", 0))
+    here = Model(FakePredictor, data=fingerprint, split=("image", 0))
     for part in ("train", "val", "test"):
         for image in job.split.of(part, job.dataset.records)["image_id"]:
             assert here.part(job.dataset, image) == part

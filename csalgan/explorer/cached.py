@@ -1,22 +1,20 @@
 """Models on offer, what they predicted, and the gaze to compare them with; each computed once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from csalgan.data import make_split
 from csalgan.errors import CsalganError
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, fit_side
 from csalgan.guidance.changes import density, share_moved
 from csalgan.metrics import score
 from csalgan.metrics.negatives import NegativePool
-from csalgan.prediction import Features, Predictor
+from csalgan.prediction import Features, Predictor, opened, split_for
 from csalgan.training import Run
-from csalgan.weights import about as about_weights
-from csalgan.weights import shipped
+from csalgan.weights import Packed, shipped
 
 #: Scores shown when there is gaze to compare with, and which way is better.
 SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑"}
@@ -27,14 +25,12 @@ class Model(NamedTuple):
     """A model that can be asked.
 
     Attributes:
-        encoder: name of its text encoder.
         open: gives its predictor; called once, on first use.
         weights: what ``csalgan.predict(…, weights=…)`` takes for it.
         data: fingerprint of the dataset it was trained on, its first 12 hex digits.
         split: rule and seed of the split it was trained on.
     """
 
-    encoder: str
     open: Callable[[], Predictor]
     weights: str = ""
     data: str = ""
@@ -51,10 +47,7 @@ class Model(NamedTuple):
 
     def drawn(self, dataset) -> dict[str, str]:
         """Image → part as this model's split draws it, were it trained on these data."""
-        rule, seed = self.split
-        if rule == "all" and self.data != dataset.fingerprint[:12]:  # see Predictor.split_of
-            rule = "image"
-        return _parts(dataset, rule, seed)
+        return _parts(dataset, self.split, self.data)
 
 
 def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
@@ -84,57 +77,30 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         except CsalganError:  # a broken or half-made run is simply not on offer
             continue
         if run.complete and run.provenance.fingerprint == job.dataset.fingerprint[:12]:
-            runs[_name(run)] = _of_run(run)
-    packed = {f"{name} (comes with csalgan)": _of_package(name) for name in shipped()}
-    chosen = _of_weights(weights, job.profile.text.clip_weights) if weights else {}
+            where = "" if folder.name == run.subset else f" ({folder.name})"
+            name = f"{run.profile.model.kind}, {run.subset}{where}"
+            runs[name] = _model(run, str(folder.resolve()))
+    packed = {f"{name} (comes with csalgan)": _model(Packed.load(name), name) for name in shipped()}
+    chosen: dict[str, Model] = {}
+    if weights:
+        path = str(Path(weights).expanduser().resolve())
+        predictor = opened(path, job.profile.text.clip_weights)
+        trained_on = predictor.provenance.fingerprint
+        chosen[predictor.name] = Model(lambda: predictor, path, trained_on, predictor.split)
     return chosen | (runs | packed if first else packed | runs)
 
 
-def _name(run: Run) -> str:
-    where = "" if run.folder.name == run.subset else f" ({run.folder.name})"
-    return f"{run.profile.model.kind}, {run.subset}{where}"
-
-
-def _of_run(run: Run) -> Model:
-    return Model(
-        encoder=run.profile.text.encoder,
-        open=lambda: Predictor.of_run(run).quickened(),
-        weights=str(Path(run.folder).resolve()),
-        data=run.provenance.fingerprint,
-        split=(run.profile.data.rule, run.profile.split_seed),
-    )
-
-
-def _of_weights(weights: str, clip_weights: str) -> dict[str, Model]:
-    predictor = Predictor.open(weights, clip_weights=clip_weights).quickened()
-    model = Model(
-        encoder=predictor.encoder.name,
-        open=lambda: predictor,
-        weights=str(Path(weights).expanduser().resolve()),
-        data=predictor.provenance.fingerprint,
-        split=predictor.split,
-    )
-    return {predictor.name: model}
-
-
-def _of_package(name: str) -> Model:
-    about = about_weights(name)
-    return Model(
-        encoder=about["profile"]["text"]["encoder"],
-        open=partial(Predictor.shipped, name),
-        weights=name,
-        data=about["provenance"]["fingerprint"],
-        split=(about["split"]["rule"], about["split"]["seed"]),
-    )
+def _model(run: Run | Packed, weights: str) -> Model:
+    split = (run.profile.data.rule, run.profile.split_seed)
+    return Model(lambda: opened(weights), weights, run.provenance.fingerprint, split)
 
 
 @lru_cache(maxsize=8)
-def _parts(dataset, rule: str, seed: int) -> dict[str, str]:
-    split = make_split(dataset.records, rule=rule, seed=seed)
+def _parts(dataset, split: tuple[str, int], trained_on: str) -> dict[str, str]:
+    drawn = split_for(dataset, split, trained_on)
     parts: dict[str, str] = {}
     for part in ("test", "val", "train"):  # the last one wins
-        images = split.of(part, dataset.records)["image_id"]
-        parts |= dict.fromkeys(images, part)
+        parts |= dict.fromkeys(drawn.of(part, dataset.records)["image_id"], part)
     return parts
 
 

@@ -1,9 +1,13 @@
 """The networks a profile asks for."""
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from csalgan.config import Profile
+from csalgan.errors import CsalganError
 from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator, semantic_start
 from csalgan.models.lite0 import class_names, imagenet_state
 from csalgan.models.paper import PaperDiscriminator, PaperGenerator, initialise
@@ -25,6 +29,28 @@ def empty_generator(profile: Profile, text_dim: int) -> Generator:
         fusion=model.fusion,
         dropout=model.dropout,
     )
+
+
+def load_generator(path: Path, profile: Profile, text_dim: int, remedy: str) -> Generator:
+    """The profile's generator with the weights of a safetensors file, in evaluation mode.
+
+    Float32 on the CPU, whatever precision the file holds.
+
+    Args:
+        remedy: what to do about a file that does not fit, for the message.
+
+    Raises:
+        CsalganError: the file cannot be read, is not of this generator or not finite.
+    """
+    generator = empty_generator(profile, text_dim)
+    try:
+        state = load_file(path)
+        generator.load_state_dict(state)
+    except Exception as error:  # safetensors and torch raise several kinds for a bad file
+        raise CsalganError(f"{path}: not the weights of this model; {remedy}.") from error
+    if not all(torch.isfinite(value).all() for value in state.values()):
+        raise CsalganError(f"{path}: holds numbers that are not finite; {remedy}.")
+    return generator.eval()
 
 
 def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Discriminator]:

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
 from csalgan import provenance
 from csalgan.config import Profile, profile_from
 from csalgan.data import Dataset, Split, make_split
 from csalgan.errors import CsalganError
 from csalgan.inputs import read_json
-from csalgan.models.build import Generator, empty_generator
+from csalgan.models.build import Generator, load_generator
 from csalgan.spreadsheets import read_csv
 from csalgan.text import get_encoder
 from csalgan.training.game import device_of, precision_of
@@ -141,12 +140,7 @@ class Run:
             which: ``best`` or ``last``; by default the one that the profile keeps.
         """
         path = self.folder / f"{which or self.profile.training.keep}.safetensors"
-        generator = empty_generator(self.profile, self.info["text_dim"])
-        try:
-            generator.load_state_dict(load_file(path))
-        except Exception as error:  # safetensors and torch raise several kinds for a bad file
-            raise CsalganError(f"{path}: not this run's weights; train it again.") from error
-        return generator.eval()
+        return load_generator(path, self.profile, self.info["text_dim"], "train it again")
 
 
 def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:

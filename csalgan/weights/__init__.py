@@ -8,88 +8,87 @@ import hashlib
 import json
 import math
 import sys
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from csalgan.config import profile_from
+from csalgan.config import Profile, profile_from
 from csalgan.data import Dataset, make_split
 from csalgan.errors import CsalganError
 from csalgan.files import write_bytes
-from csalgan.models.build import Generator, empty_generator
+from csalgan.models.build import Generator, load_generator
+from csalgan.provenance import Provenance
 from csalgan.training import Run
 
 FOLDER = Path(__file__).resolve().parent
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A packed file, as :class:`csalgan.training.Run` is a run's folder.
+
+    Attributes:
+        path: the file.
+        info: its metadata: ``profile``, ``provenance``, ``text_fingerprint``, ``text_dim``,
+            ``split`` and ``validation`` as plain values.
+    """
+
+    path: Path
+    info: dict[str, Any]
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> "Packed":
+        """Open a packed file; its tensors are read by :meth:`generator`.
+
+        Args:
+            name_or_path: a name of :func:`shipped`, or the path of a file that :func:`pack` wrote.
+
+        Raises:
+            CsalganError: no such weights, or the file is not of this kind.
+        """
+        path = Path(name_or_path)
+        if path.suffix != ".safetensors":
+            path = FOLDER / f"{name_or_path}.safetensors"
+        if not path.is_file():
+            known = ", ".join(shipped()) or "none"
+            raise CsalganError(
+                f"{name_or_path}: no such weights; the package has {known}. Train your own with "
+                "`csalgan train --profile best` and give its folder with --run."
+            )
+        try:
+            with safe_open(path, framework="pt") as file:
+                info = json.loads(file.metadata()["csalgan"])
+            for key in ("profile", "provenance", "split", "text_dim", "text_fingerprint"):
+                info[key]
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+            raise CsalganError(
+                f"{path}: not weights that csalgan packed; give a file of `make weights`."
+            ) from error
+        return cls(path, info)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The profile the run was trained with."""
+        return profile_from(self.info["profile"], str(self.path))
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where it came from."""
+        return Provenance.of(self.info["provenance"], str(self.path))
+
+    def generator(self) -> Generator:
+        """The generator in evaluation mode, float32, on the CPU."""
+        return load_generator(self.path, self.profile, self.info["text_dim"], "pack the run again")
+
+
 def shipped() -> list[str]:
     """Names of the weights in the package; ``compact-minilm`` was trained with MiniLM."""
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
-
-
-def about(name_or_path: str | Path) -> dict[str, Any]:
-    """What is known of packed weights, without reading them: see :func:`load`.
-
-    Raises:
-        CsalganError: no such weights, or the file is not of this kind.
-    """
-    path = _path(name_or_path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            known = json.loads(file.metadata()["csalgan"])
-            known["profile"], known["provenance"], known["split"]
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise _not_ours(path) from error
-    return known
-
-
-def load(name_or_path: str | Path) -> tuple[Generator, dict[str, Any]]:
-    """A generator in evaluation mode (float32, on the CPU), and what is known of it.
-
-    Args:
-        name_or_path: a name of :func:`shipped`, or the path of a file that :func:`pack` wrote.
-
-    Returns:
-        The generator, and its ``profile``, ``provenance``, ``text_fingerprint``, ``text_dim``,
-        ``split`` and ``validation`` as plain values.
-
-    Raises:
-        CsalganError: no such weights, or the file is not of this kind.
-    """
-    path = _path(name_or_path)
-    known = about(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        profile = profile_from(known["profile"], str(path))
-        generator = empty_generator(profile, known["text_dim"])
-        generator.load_state_dict(state)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        raise _not_ours(path) from error
-    if not all(torch.isfinite(value).all() for value in state.values()):
-        raise CsalganError(f"{path}: holds numbers that are not finite; pack the run again.")
-    return generator.eval(), known
-
-
-def _path(name_or_path: str | Path) -> Path:
-    path = Path(name_or_path)
-    if path.suffix != ".safetensors":
-        path = FOLDER / f"{name_or_path}.safetensors"
-    if not path.is_file():
-        known = ", ".join(shipped()) or "none"
-        raise CsalganError(
-            f"{name_or_path}: no such weights; the package has {known}. Train your own with "
-            "`csalgan train --profile best` and give its folder with --run."
-        )
-    return path
-
-
-def _not_ours(path: Path) -> CsalganError:
-    return CsalganError(f"{path}: not weights that csalgan packed; give a file of `make weights`.")
 
 
 def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
@@ -99,7 +98,7 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
     dataset's fingerprint, and by a digest of their sorted ids.
 
     Returns:
-        What :func:`load` returns beside the generator.
+        :attr:`Packed.info`.
 
     Raises:
         CsalganError: the dataset is not the one the run was trained on.
