@@ -366,7 +366,7 @@ def _drop_state(profile: Profile, out: Path) -> None:
 
 def _line(what: str, epochs: int, row: dict[str, float], seconds: float) -> str:
     validation = ""
-    if "val_cc" in row:
+    if not math.isnan(row.get("val_cc", math.nan)):
         validation = f"  val CC {row['val_cc']:.3f}  val NSS {row['val_nss']:.3f}"
     return (
         f"{what}  epoch {row['epoch']}/{epochs}  generator {row['generator']:.4f}  "
