@@ -35,7 +35,7 @@ from csalgan.locks import NAMES, locked
 from csalgan.prediction import Predictor, precision_of_predictions
 from csalgan.spreadsheets import write_csv
 from csalgan.text import TextEncoder, get_encoder
-from csalgan.training import Run, describe, finished_run, same_settings, train
+from csalgan.training import Run, describe, finished, finished_run, same_settings, train
 from csalgan.training.pretraining import names_of, other_sets
 
 #: The image of the paper's Figures 10 to 12.
@@ -179,10 +179,11 @@ class Job:
         """The trained run of a subset: loaded, continued, or trained when there is none.
 
         A run in the report's folder counts only when it has these settings, this data and this
-        training code; any other one is replaced.
+        training code. One that has not is never replaced.
 
         Raises:
-            CsalganError: unknown subset, or as :func:`csalgan.training.train`.
+            CsalganError: unknown subset, a run of other settings, or as
+                :func:`csalgan.training.train`.
         """
         if subset not in SUBSETS:
             raise CsalganError(f"subset {subset}: use one of {', '.join(SUBSETS)}.")
@@ -223,11 +224,22 @@ class Job:
         with locked(folder, wait=True):
             if run := _finished(folder, profile, wanted):
                 return run
-            if not _can_go_on(folder, profile, wanted):
+            _refuse_other(folder, profile, wanted)
+            if not (folder / "state.pt").is_file():
                 for path in folder.iterdir():
                     if path.name not in NAMES:
                         shutil.rmtree(path) if path.is_dir() else path.unlink()
             return train(profile, self.dataset, subset, folder, resume=True, progress=progress)
+
+    def refuse_other_runs(self) -> None:
+        """Let no training of this report go on where one of other settings stands.
+
+        Raises:
+            CsalganError: one stands there.
+        """
+        for subset in self.profile.training.subsets:
+            wanted = describe(self.profile, self.dataset, subset)
+            _refuse_other(self.out / "runs" / subset, self.profile, wanted)
 
     def predictor(self, subset: str) -> Predictor:
         """The model trained on a subset, ready to predict (see :meth:`run`)."""
@@ -262,11 +274,20 @@ def _finished(folder: Path, profile: Profile, wanted: dict[str, Any]) -> Run | N
     return run
 
 
-def _can_go_on(folder: Path, profile: Profile, wanted: dict[str, Any]) -> bool:
-    """Whether a training that was begun in a folder is one with these settings."""
+def _refuse_other(folder: Path, profile: Profile, wanted: dict[str, Any]) -> None:
+    """A training of other settings, or of more epochs, may be all somebody has: it stays."""
     try:
         run = Run.load(folder)
-        same = same_settings(wanted, run.info) is None
+        difference = same_settings(wanted, run.info)
     except CsalganError:
-        return False
-    return same and len(run.history) <= profile.training.epochs and (folder / "state.pt").is_file()
+        return  # none, or none that could be opened
+    length = f"it has {len(run.history)} epochs, and {profile.training.epochs} are wanted"
+    if len(run.history) > profile.training.epochs:
+        difference = difference or length
+    if run.complete and not finished(profile, run.val_cc) and not (folder / "state.pt").is_file():
+        difference = difference or length  # its state, from which to go on, was not kept
+    if difference and len(run.history):
+        raise CsalganError(
+            f"{folder}: a training of other settings stands there ({difference}); choose another "
+            "out (--out) for these, or let csalgan reproduce --fresh replace it."
+        )

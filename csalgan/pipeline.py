@@ -154,7 +154,8 @@ def reproduce(
 
     Raises:
         CsalganError: bad parameters (before anything runs), a clone without weights, a dataset
-            with faults, a folder that is not a report or that somebody works on, or a failing
+            with faults, a folder that is not a report, that somebody works on or that holds
+            trainings of other settings (unless ``fresh``), or a failing
             notebook (named with its cell; its partial output is kept, and steps that do not need
             it are finished).
     """
@@ -236,6 +237,8 @@ def _reproduce(
 ) -> Path:
     state = State(job.out)
     redo = _from(steps, "01" if fresh else from_step)
+    if not fresh:
+        job.refuse_other_runs()
     _clean(job, state, steps, fresh)
     state.write_plan(asked)
     planned = [one for one in look(job, asked) if not (one.current and one.step.name not in redo)]
@@ -329,7 +332,7 @@ def _clean(job: Job, state: State, steps: Sequence[Step], fresh: bool) -> None:
     for name in set(state.known()) - kept:
         _remove(job, state, name, kept)
         state.forget(name)
-    runs = [f"runs/{name}" for name in (*SUBSETS, "beside")]
+    runs = [f"runs/{name}" for name in (*SUBSETS, "beside", "encoders")]
     for name in [*runs, "logs", "steps/specs"] if fresh else ["steps/specs"]:
         shutil.rmtree(job.out / name, ignore_errors=True)
     _remove_leftovers(job)

@@ -185,10 +185,12 @@ def test_a_second_run_trains_nothing_again(report, home, monkeypatch):
         assert job.run(subset).complete
     assert {p: p.stat().st_mtime_ns for p in before} == before
     # Other settings are not mistaken for these.
-    other = open_job("smoke", out=str(report), overrides=["training.learning_rate=0.001"])
-    retrained = other.run("sal", progress=False)
-    assert retrained.profile.training.learning_rate == 0.001
-    assert (report / "runs" / "sal" / "best.safetensors").stat().st_mtime_ns not in before.values()
+    for change in ("training.learning_rate=0.001", "training.epochs=3"):
+        with pytest.raises(CsalganError, match=r"runs/sal: a training of other settings.*--fresh"):
+            open_job("smoke", out=str(report), overrides=[change]).run("sal", progress=False)
+        with pytest.raises(CsalganError, match=r"runs/total: a training of other settings"):
+            pipeline.reproduce("smoke", out=str(report), overrides=[change])
+    assert {p: p.stat().st_mtime_ns for p in before} == before  # it may be all somebody has
 
 
 @pytest.mark.notebook
