@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from csalgan import paths
+from csalgan.files import paths
 
 TIMES = 10
 _OPENINGS = 3

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from csalgan import evaluation
-from csalgan.baselines import YARDSTICKS
 from csalgan.data import Split, open_dataset
+from csalgan.evaluation.baselines import YARDSTICKS
 
 PARTS = 5
 MODELS = ("center", "mean_map", "split_half", "observers")

@@ -10,11 +10,11 @@ import time
 import torch
 
 from csalgan.config import load_profile
-from csalgan.losses import Measured
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences
 from csalgan.training.batch import Batch
 from csalgan.training.game import Game, discriminator_step, generator_step
+from csalgan.training.losses import Measured
 
 IMAGES, REPEATS, SIZE = 8, 3, 256
 

@@ -19,12 +19,12 @@ from benchmarks.generators import fastest
 from csalgan import figures
 from csalgan.config import load_profile
 from csalgan.data import open_dataset, prepare, synthesise
-from csalgan.losses import Measured
+from csalgan.files.provenance import Provenance, commit
 from csalgan.models.fast import folded
-from csalgan.provenance import Provenance, commit
 from csalgan.text import get_encoder
 from csalgan.training import Batch, Batches, embed
 from csalgan.training.game import Game, discriminator_step, generator_step
+from csalgan.training.losses import Measured
 
 RECORDS, SIZE, SIZES, COUNTS = 8, 256, (64, 128, 192, 256), (4, 8, 16, 32)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 if TYPE_CHECKING:
-    from csalgan.job import Job
+    from csalgan.experiment.job import Job
     from csalgan.training import Run
 
 #: One module of :mod:`course.lessons` a notebook, in their order.
@@ -92,7 +92,7 @@ class About:
         """The job that was given, else that of the profile ``demo`` on the embedded data."""
         if self.given is not None:
             return self.given
-        from csalgan.job import open_job
+        from csalgan.experiment.job import open_job
 
         return open_job("demo")
 

@@ -12,7 +12,7 @@ from csalgan.data import make_split
 from csalgan.exploration import change, correlation
 
 if TYPE_CHECKING:
-    from csalgan.job import Job
+    from csalgan.experiment.job import Job
 
 #: As long as a sentence of the data, and about nothing.
 MEANINGLESS = "The florp behind a quandle brinks the soddy trell."

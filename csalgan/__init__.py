@@ -11,11 +11,11 @@ from importlib import import_module
 
 _LAZY = {
     "open_dataset": "csalgan.data",
-    "open_job": "csalgan.job",
+    "open_job": "csalgan.experiment.job",
     "load_profile": "csalgan.config",
     "get_encoder": "csalgan.text",
     "predict": "csalgan.prediction",
-    "CsalganError": "csalgan.errors",
+    "CsalganError": "csalgan.files.errors",
 }
 
 __all__ = ["__version__", *_LAZY]

@@ -14,8 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError, nearest
-from csalgan.inputs import MOST_SEED, first_fault, read_text
+from csalgan.files.errors import CsalganError, nearest
+from csalgan.files.inputs import MOST_SEED, first_fault, read_text
 
 Subset = Literal["total", "general", "sal", "non_sal"]
 MetricProfile = Literal["mit", "tuebingen", "paper"]
@@ -109,7 +109,7 @@ class ModelConfig(Section):
 
 
 class LossConfig(Section):
-    """Weights of the terms of the content loss; see :mod:`csalgan.losses` for each."""
+    """Weights of the terms of the content loss; see :mod:`csalgan.training.losses` for each."""
 
     bce: Annotated[float, Field(ge=0)] = 1.0
     kl: Annotated[float, Field(ge=0)] = 0.0

@@ -5,26 +5,18 @@ as shares of the picture's width and height, so pictures of different sizes can 
 interval is a 95 % bootstrap over **images**, because the records of one image belong together.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from csalgan.data.records import CONDITIONS, CONDITIONS_OF_SUBSET
-from csalgan.errors import CsalganError
 from csalgan.evaluation import interval
+from csalgan.files.errors import CsalganError
+from csalgan.text.words import STOP_WORDS, words
 
-_WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
-#: Words that say nothing about a picture's content.
-STOP_WORDS = frozenset(
-    _WORD.findall(
-        "a an and are as at be been being beside by for from has have he her him his in into is it "
-        "its near next of off on one or out over she some that the their them there they this to "
-        "two under up was were which while who with"
-    )
-)
 _GRID = 64  # side of the coarse grid for maps made from half of the fixations
 
 
@@ -205,11 +197,6 @@ def center_bias(statistics: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -
 # --- sentences --------------------------------------------------------------------------------
 
 
-def words(text: str) -> list[str]:
-    """The words of a sentence, lower case, without punctuation."""
-    return _WORD.findall(text.lower())
-
-
 def sentence_lengths(records: pd.DataFrame) -> pd.DataFrame:
     """Words and characters of every sentence that was read (rows of ``none`` have none)."""
     read = records[records.text.str.strip() != ""]
@@ -359,6 +346,24 @@ def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataF
                 value = correlation(halves[a][0], halves[b][1])
                 rows.append((image_id, a, b, "cc_halves", value))
     return pd.DataFrame(rows, columns=["image_id", "predictor", "gaze", "metric", "value"])
+
+
+def density(saliency: np.ndarray, size: int) -> np.ndarray:
+    """A map (any numeric (h, w) ≥ 0) at ``size`` × ``size`` with mean 1; a zero map stays zero.
+
+    Resized as the prepared maps are (antialiased bilinear), so that the two can be compared.
+    """
+    small = np.asarray(saliency, dtype=np.float32)
+    if small.shape != (size, size):
+        picture = Image.fromarray(small).resize((size, size), Image.Resampling.BILINEAR)
+        small = np.asarray(picture)
+    small = small.astype(np.float64)
+    return small / (small.mean() or 1.0)
+
+
+def share_moved(change: np.ndarray) -> float:
+    """Share of all attention (0 … 1) that a change of densities with mean 1 moves."""
+    return float(np.abs(change).mean() / 2)
 
 
 def change(prepared, record: str, reference: str) -> np.ndarray:

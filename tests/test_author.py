@@ -13,17 +13,17 @@ from typer.testing import CliRunner
 
 from csalgan import author
 from csalgan.author import rows
-from csalgan.author.reading import predict, with_mean_sentence
 from csalgan.author.scoring import _table
 from csalgan.cli import _register, app
 from csalgan.config import load_profile
 from csalgan.data import Dataset, open_dataset
-from csalgan.errors import CsalganError
 from csalgan.evaluation.tables import PAPER_TABLE_I
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import paper
 from csalgan.models import PaperGenerator, load_published_generator
 from csalgan.models.paper import initialise
 from csalgan.prediction import Predictor
+from csalgan.prediction.author import predict, with_mean_sentence
 
 RUN = "epoch_50_lr_0.0002"
 

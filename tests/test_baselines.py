@@ -5,10 +5,9 @@ import pytest
 from gaze_sets import write_osie
 from toy_gaze import Toy, ToySplit
 
-from csalgan import baselines
 from csalgan.data import Split, make_split, open_dataset
-from csalgan.errors import CsalganError
-from csalgan.evaluation import Evaluator
+from csalgan.evaluation import Evaluator, baselines
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import tuebingen
 from csalgan.metrics.common import resize
 

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import browser as driving
-from csalgan import paths
+from csalgan.files import paths
 
 sync_api = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")

@@ -12,7 +12,7 @@ from importlib.metadata import version
 import pytest
 
 from csalgan.cli import main
-from csalgan.progress import counted
+from csalgan.files.progress import counted
 
 
 def command(*arguments: str, monkeypatch, capsys) -> tuple[int, str, str]:
@@ -174,7 +174,7 @@ def test_profiles_are_listed(monkeypatch, capsys):
 
 _LOOP = """
 import sys, time
-from csalgan import progress
+from csalgan.files import progress
 if "log" in sys.argv:
     progress.log_too()
 with progress.doing("loading"):
@@ -249,7 +249,7 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
     for work in (
         "csalgan.training.loop._train",
         "csalgan.data.open_dataset",
-        "csalgan.job.open_dataset",
+        "csalgan.experiment.job.open_dataset",
         "csalgan.prediction.Predictor.open",
         "csalgan.evaluation.Evaluator.__call__",
     ):

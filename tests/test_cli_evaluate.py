@@ -10,8 +10,8 @@ from PIL import Image
 
 from csalgan.cli import main
 from csalgan.data import make_split, open_dataset
-from csalgan.errors import CsalganError
 from csalgan.evaluation import COLUMNS, read_map
+from csalgan.files.errors import CsalganError
 
 
 @pytest.fixture

@@ -6,17 +6,16 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from csalgan import losses
 from csalgan.config import AugmentConfig, load_profile
 from csalgan.data import open_dataset
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.models import CompactGenerator, ConditionalDiscriminator, lite0
 from csalgan.models.build import new_players, parameter_groups
 from csalgan.models.compact import semantic_start
 from csalgan.models.lite0 import NAME, Lite0, class_names, imagenet_state
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
-from csalgan.training import augment, loop, train
+from csalgan.training import augment, loop, losses, train
 from csalgan.training.batch import Batch
 from csalgan.training.game import Game
 

@@ -10,14 +10,16 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from csalgan import comparison, evaluation, guidance, weights
+from csalgan import evaluation, guidance
 from csalgan.cli import main
 from csalgan.config import load_profile
 from csalgan.data import make_split, open_dataset
-from csalgan.errors import CsalganError
-from csalgan.job import open_job
+from csalgan.experiment import comparison
+from csalgan.experiment.job import open_job
+from csalgan.experiment.scores import evaluator_of, rows_of, score_companion
+from csalgan.files.errors import CsalganError
 from csalgan.models import CompactGenerator
-from csalgan.prediction import Predictor
+from csalgan.prediction import Predictor, weights
 from csalgan.training import Run, finished, train
 
 TINY = [
@@ -154,15 +156,15 @@ def test_a_report_sets_another_profiles_model_beside_its_own(embedded, tmp_path)
     assert predictor.split == ("image", job.profile.split_seed) == ("image", 3)
     weights_file = job.out / "runs" / "beside" / "best.safetensors"
     before = weights_file.stat().st_mtime_ns
-    evaluator = evaluation.evaluator_of(job, ["tuebingen"])
-    (scores,) = evaluation.score_companion(job, evaluator)
+    evaluator = evaluator_of(job, ["tuebingen"])
+    (scores,) = score_companion(job, evaluator)
     assert weights_file.stat().st_mtime_ns == before
     assert set(scores["model"]) == {evaluation.COMPACT}
     assert set(scores["subset"]) == set(job.profile.training.subsets)
     assert set(scores["profile"]) == {"demo-compact"}
     assert evaluator.provenance == job.provenance
     for subset in job.profile.training.subsets:
-        rows = evaluation.rows_of(job, subset)["record"]
+        rows = rows_of(job, subset)["record"]
         assert set(scores.loc[scores["subset"] == subset, "record"]) == set(rows)
     assert open_job("smoke", str(embedded), out, ["beside=null"]).companion() is None
 

@@ -3,7 +3,7 @@
 import pytest
 
 from csalgan.config import load_profile, profile_names
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 def test_every_profile_of_the_package_loads_and_bears_its_file_name():

@@ -15,7 +15,7 @@ import pytest
 
 from csalgan.data import archive as archives
 from csalgan.data import open_dataset
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from PIL import Image
 from csalgan.cli import main
 from csalgan.data import open_dataset
 from csalgan.data.check import check_dataset, require_clean
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 def kinds(report) -> dict[str, str]:

@@ -11,7 +11,7 @@ from scipy.io import savemat
 from scipy.ndimage import gaussian_filter
 
 from csalgan.data import check_dataset, make_split, open_dataset, prepare, require_clean
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from csalgan.data import open_dataset, prepare
 from csalgan.data import prepared as module
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 @pytest.fixture(autouse=True)

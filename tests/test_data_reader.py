@@ -12,7 +12,7 @@ from PIL import Image
 from csalgan.data import check_dataset, open_dataset
 from csalgan.data.records import parse_stem, source_of
 from csalgan.data.sentences import PARTS_SHEET, WHOLE_SHEET, read_json, read_workbook
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 COLUMNS = "record image_id condition text image_path map_path fixation_path width height source"
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csalgan.data import make_split
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 def table(two: int, four: int) -> pd.DataFrame:

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from toy_gaze import Toy, ToySplit
 
-from csalgan import baselines, evaluation, prediction
+from csalgan import evaluation, prediction
 from csalgan.data import make_split, open_dataset
-from csalgan.errors import CsalganError
+from csalgan.evaluation import baselines
 from csalgan.evaluation.gaze import Gaze
+from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance
 from csalgan.metrics import PROFILES, profile_info, score
 from csalgan.metrics.common import resize
-from csalgan.provenance import Provenance
 
 SHARE = 0.25  # of the mass of every map, in these tests
 

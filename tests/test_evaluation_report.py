@@ -6,7 +6,8 @@ import pytest
 
 import csalgan
 from csalgan import evaluation
-from csalgan.baselines import OBSERVERS, PEOPLE, SPLIT_HALF, YARDSTICKS
+from csalgan.evaluation.baselines import OBSERVERS, PEOPLE, SPLIT_HALF, YARDSTICKS
+from csalgan.experiment.scores import evaluator_of, rows_of, score_baselines
 from csalgan.figures import metrics as draw
 from csalgan.figures import scores as show
 
@@ -19,12 +20,12 @@ def job(embedded, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluator(job):
-    return evaluation.evaluator_of(job, ["tuebingen"])
+    return evaluator_of(job, ["tuebingen"])
 
 
 @pytest.fixture(scope="module")
 def baseline_scores(job, evaluator):
-    return evaluation.score_baselines(job, evaluator)
+    return score_baselines(job, evaluator)
 
 
 def test_every_baseline_stands_in_every_column_of_table_one(job, baseline_scores):
@@ -33,7 +34,7 @@ def test_every_baseline_stands_in_every_column_of_table_one(job, baseline_scores
     elsewhere = {OBSERVERS, PEOPLE}  # nobody says who fixated; people read other sentences in 05
     assert found == {(m, s) for m in set(YARDSTICKS) - elsewhere for s in subsets}
     for (model, subset), rows in baseline_scores.groupby(["model", "subset"]):
-        expected = evaluation.rows_of(job, subset)
+        expected = rows_of(job, subset)
         if model == "free_viewing":
             expected = expected[expected["condition"] != "none"]
         assert set(rows["record"]) == set(expected["record"])
@@ -41,16 +42,16 @@ def test_every_baseline_stands_in_every_column_of_table_one(job, baseline_scores
 
 
 def test_only_test_images_are_scored_and_only_training_images_are_fitted(job, evaluator):
-    tested = {i for s in job.profile.training.subsets for i in evaluation.rows_of(job, s).image_id}
-    trained = set(evaluation.rows_of(job, "total", "train")["image_id"])
+    tested = {i for s in job.profile.training.subsets for i in rows_of(job, s).image_id}
+    trained = set(rows_of(job, "total", "train")["image_id"])
     assert tested
     assert not tested & trained
-    assert evaluator.fitted.n_records == len(evaluation.rows_of(job, "total", "train"))
+    assert evaluator.fitted.n_records == len(rows_of(job, "total", "train"))
 
 
 def test_the_mean_map_is_that_of_the_models_subset(job, evaluator, baseline_scores):
-    rows = evaluation.rows_of(job, "sal")
-    train = evaluation.rows_of(job, "sal", "train")
+    rows = rows_of(job, "sal")
+    train = rows_of(job, "sal", "train")
     expected = evaluator.baseline("mean_map", rows, train=train)["value"].to_numpy()
     mine = baseline_scores.query("model == 'mean_map' and subset == 'sal'")["value"].to_numpy()
     assert mine == pytest.approx(expected)

@@ -17,7 +17,7 @@ from PIL import Image
 
 import csalgan
 from csalgan.data import synthesise
-from csalgan.errors import CsalganError
+from csalgan.experiment.job import open_job
 from csalgan.explorer import (
     VIEW_SIDE,
     CachedPredictors,
@@ -37,8 +37,8 @@ from csalgan.explorer.page import LONGEST_SENTENCE
 from csalgan.explorer.view import Measured, Word, robust_limit
 from csalgan.explorer.worker import Newest
 from csalgan.figures import MAPS
-from csalgan.job import open_job
-from csalgan.provenance import Provenance
+from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance
 
 
 class FakePredictor:

@@ -12,11 +12,11 @@ from readable import DEUTERANOPIA, faults
 from csalgan import exploration
 from csalgan.data import make_split, open_dataset, prepare
 from csalgan.data.records import CONDITIONS
-from csalgan.errors import CsalganError
-from csalgan.figures import base
+from csalgan.figures import base, saving
 from csalgan.figures import exploration as draw
 from csalgan.figures.training import loss_curves, validation_curves
-from csalgan.provenance import Provenance
+from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance
 
 PROVENANCE = Provenance("embedded (synthetic, seed 0)", "0123456789ab", "hashing", "demo", 3, "abc")
 
@@ -45,13 +45,13 @@ def prepared(dataset):
 
 
 def test_a_saved_figure_carries_its_receipt(tmp_path):
-    path = base.save(lines(), tmp_path / "new", "04_some-thing_2", PROVENANCE, photographs=True)
+    path = saving.save(lines(), tmp_path / "new", "04_some-thing_2", PROVENANCE, photographs=True)
     assert path == tmp_path / "new" / "04_some-thing_2.png"
     assert sorted(p.name for p in path.parent.iterdir()) == [
         "04_some-thing_2.pdf",
         "04_some-thing_2.png",
     ]
-    info = base.figure_info(path)
+    info = saving.figure_info(path)
     title = "A title · simulated gaze"
     assert info == PROVENANCE.as_dict() | {"photographs": True, "title": title}
     pdf = path.with_suffix(".pdf").read_bytes()
@@ -61,10 +61,10 @@ def test_a_saved_figure_carries_its_receipt(tmp_path):
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
     first = lines()
-    again = [base.save(f, tmp_path, "01_a", PROVENANCE, photographs=False) for f in (first,)]
+    again = [saving.save(f, tmp_path, "01_a", PROVENANCE, photographs=False) for f in (first,)]
     kept = [again[0].read_bytes(), again[0].with_suffix(".pdf").read_bytes()]
     for fig in (first, lines()):  # saved twice, and drawn twice
-        path = base.save(fig, tmp_path, "01_a", PROVENANCE, photographs=False)
+        path = saving.save(fig, tmp_path, "01_a", PROVENANCE, photographs=False)
         assert [path.read_bytes(), path.with_suffix(".pdf").read_bytes()] == kept
     assert b"CreationDate" not in kept[1]
 
@@ -72,7 +72,7 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("name", ["1_a", "01a", "01_", "01_A", "01_a.png", "../01_a", "01_a b"])
 def test_other_names_are_refused(tmp_path, name):
     with pytest.raises(CsalganError, match="NN_topic"):
-        base.save(lines(), tmp_path, name, PROVENANCE, photographs=False)
+        saving.save(lines(), tmp_path, name, PROVENANCE, photographs=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -81,7 +81,7 @@ def test_the_provenance_line_stands_below_everything(width):
     fig = lines(width)
     long = PROVENANCE.with_(data="w" * 150)
     before = len(fig.texts)
-    with base._footed(fig, long.line()) as box:
+    with saving._footed(fig, long.line()) as box:
         foot = fig.texts[-1].get_window_extent().transformed(fig.dpi_scale_trans.inverted())
         assert foot.y1 <= fig.get_tightbbox().y0
         assert box.x0 <= foot.x0
@@ -101,7 +101,7 @@ def test_a_legend_below_stands_above_the_provenance_line(tmp_path):
         fig.axes[0].patches[0].set_visible(False)  # its colour is in the legend only
         return fig
 
-    path = base.save(drawing(), tmp_path, "01_a", PROVENANCE, photographs=False)
+    path = saving.save(drawing(), tmp_path, "01_a", PROVENANCE, photographs=False)
     pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
     red = np.flatnonzero((np.abs(pixels - [255, 0, 0]).sum(axis=2) < 30).any(axis=1))
     assert len(red)
@@ -127,8 +127,8 @@ def test_simulated_gaze_is_called_so_in_the_picture(tmp_path):
     ]:
         fig = drawing(title, width)
         for _ in range(2):
-            path = base.save(fig, tmp_path, "01_a", receipt, photographs=False)
-            assert base.figure_info(path)["title"] == said
+            path = saving.save(fig, tmp_path, "01_a", receipt, photographs=False)
+            assert saving.figure_info(path)["title"] == said
             assert fig.legends[0].get_texts()[0].get_text() == label
 
 
@@ -137,7 +137,7 @@ def test_figures_without_a_layout_are_saved_whole(tmp_path):
     ax = fig.add_axes((0.2, 0, 0.7, 1))  # the tick labels below stick out of the figure
     ax.plot([0, 1])
     place = ax.get_position().bounds
-    path = base.save(fig, tmp_path, "01_a", PROVENANCE, photographs=False)
+    path = saving.save(fig, tmp_path, "01_a", PROVENANCE, photographs=False)
     width, height = Image.open(path).size
     assert width == pytest.approx(3 * 160, abs=2)
     assert height > 2.2 * 160
@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.write", no_room)
     with pytest.raises(CsalganError, match="no space"):
-        base.save(lines(), tmp_path, "01_a", PROVENANCE, photographs=False)
+        saving.save(lines(), tmp_path, "01_a", PROVENANCE, photographs=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -159,15 +159,15 @@ def test_figure_info_refuses_other_files(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(CsalganError, match="no provenance"):
-        base.figure_info(tmp_path / "plain.png")
+        saving.figure_info(tmp_path / "plain.png")
     for name in ("text.png", "missing.png"):
         with pytest.raises(CsalganError, match="cannot be read"):
-            base.figure_info(tmp_path / name)
+            saving.figure_info(tmp_path / name)
 
 
 def test_drawing_changes_nothing_global(tmp_path):
     before = dict(rcParams)
-    base.save(lines(), tmp_path, "01_a", PROVENANCE, photographs=False)
+    saving.save(lines(), tmp_path, "01_a", PROVENANCE, photographs=False)
     assert lines()._repr_png_().startswith(b"\x89PNG")
     assert dict(rcParams) == before
 

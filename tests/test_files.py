@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from csalgan.errors import CsalganError
-from csalgan.files import atomic_dir, atomic_file, require_writable, write_text
+from csalgan.files.errors import CsalganError
+from csalgan.files.writing import atomic_dir, atomic_file, require_writable, write_text
 
 
 def test_a_file_appears_only_when_the_block_succeeds(tmp_path):
@@ -58,7 +58,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
 
 def test_what_a_killed_process_left_half_made_goes_with_the_next_folder(tmp_path):
     code = (
-        "import sys, os; from csalgan.files import atomic_dir\n"
+        "import sys, os; from csalgan.files.writing import atomic_dir\n"
         f"with atomic_dir({str(tmp_path / 'set')!r}) as folder: print(folder, flush=True); input()"
     )
     command = [sys.executable, "-c", code]

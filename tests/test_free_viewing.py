@@ -11,11 +11,12 @@ from gaze_sets import write_hdf5, write_osie
 from PIL import Image
 
 import csalgan
-from csalgan import exploration, paths
+from csalgan import exploration
 from csalgan.cli import main
 from csalgan.data import make_split, open_dataset, prepare
 from csalgan.evaluation import Evaluator
 from csalgan.figures import exploration as draw
+from csalgan.files import paths
 from csalgan.pipeline import plan
 
 matplotlib.use("agg")

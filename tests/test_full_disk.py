@@ -1,9 +1,9 @@
 """The n-th write fails, for every n: one sentence, nothing half-written, and the same bytes after.
 
-Every file of a training, a prediction and a report goes through :mod:`csalgan.files`, which asks
-the system by ``os.open``, ``os.write``, ``os.fsync``, ``os.replace`` and ``os.mkdir``; these fail
-here. Not covered: what the kernel of a notebook, SQLite (the cache of embeddings) and the logs of
-child processes write by other ways, a disk that says yes and loses data, and a failing ``unlink``.
+Every file of a training, a prediction and a report goes through :mod:`csalgan.files.writing`, which
+asks the system by ``os.open``, ``os.write``, ``os.fsync``, ``os.replace`` and ``os.mkdir``; these
+fail here. Not covered: what the kernel of a notebook, SQLite (the cache of embeddings) and the logs
+of child processes write by other ways, a disk that says yes and loses data, a failing ``unlink``.
 """
 
 import errno
@@ -21,8 +21,8 @@ from csalgan import pipeline
 from csalgan.cli.predict import predict
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
-from csalgan.errors import CsalganError
-from csalgan.files import LEDGER
+from csalgan.files.errors import CsalganError
+from csalgan.files.writing import LEDGER
 from csalgan.runner import Outcome
 from csalgan.runner.processes import event
 from csalgan.runner.step import execute
@@ -188,7 +188,7 @@ def test_a_report(embedded, tmp_path, monkeypatch, quick):
     """Runner and steps in this process; a step writes a table and opens the run, which stands."""
     folder = small_notebook(tmp_path / "notebooks")
     name = "03_adversarial_training"
-    monkeypatch.setattr("csalgan.paths.notebooks_dir", lambda: folder)
+    monkeypatch.setattr("csalgan.files.paths.notebooks_dir", lambda: folder)
     monkeypatch.setattr(pipeline, "NOTEBOOKS", (name,))
     monkeypatch.setattr(pipeline, "_READERS", ())
     monkeypatch.setattr(pipeline, "run_tasks", run_here)

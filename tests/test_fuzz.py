@@ -27,21 +27,20 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from csalgan import weights
 from csalgan.cli import main
 from csalgan.config import load_profile, profile_from
 from csalgan.data import open_dataset, prepare, synthesise
+from csalgan.data.photographs import read_photograph
 from csalgan.data.sentences import read_json, read_workbook
-from csalgan.errors import CsalganError
 from csalgan.evaluation import read_map
+from csalgan.experiment.job import open_job
 from csalgan.explorer.pictures import read_upload
-from csalgan.files import write_text
-from csalgan.job import open_job
+from csalgan.files.errors import CsalganError
+from csalgan.files.writing import write_text
 from csalgan.models.lite0 import imagenet_state
-from csalgan.pages import write_page
-from csalgan.photographs import read_photograph
-from csalgan.prediction import predict
-from csalgan.report import _table_one, pack
+from csalgan.pipeline.pages import write_page
+from csalgan.pipeline.report import _table_one, pack
+from csalgan.prediction import predict, weights
 from csalgan.runner import Done, State
 from csalgan.text import get_encoder
 from csalgan.training import train
@@ -206,7 +205,7 @@ def filled(run, maps, clone, place, monkeypatch):
         raise Taken(next(a for a in [*arguments, *options.values()] if hasattr(a, "records")))
 
     monkeypatch.setattr("csalgan.training.train", take)
-    monkeypatch.setattr("csalgan.sweep.tasks", take)
+    monkeypatch.setattr("csalgan.experiment.sweep.tasks", take)
     monkeypatch.setattr("csalgan.author.score_clone", take)
     monkeypatch.setattr("csalgan.pipeline._reproduce", lambda job, *_: take(job.dataset))
     monkeypatch.setattr(

@@ -9,10 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from csalgan import guidance
 from csalgan.data import open_dataset, prepare
-from csalgan.errors import CsalganError
+from csalgan.experiment.encoders import compare_encoders, train_encoders
+from csalgan.experiment.job import open_job
 from csalgan.exploration import over_images
 from csalgan.figures import guidance as draw
-from csalgan.job import open_job
+from csalgan.figures import words as word_figures
+from csalgan.files.errors import CsalganError
 
 
 def drawn(fig):
@@ -353,29 +355,29 @@ def test_models_are_compared_on_the_same_records(dataset, told):
     assert cc.loc["none", "mean"] == 0  # both know free viewing
     assert cc.loc["salient", "high"] < 0
     summary = over_images(scores, ["trained_on", "metric", "condition"], draws=50)
-    drawn(draw.trained_on_matrix(summary, metrics=["cc"], title="t"))
+    drawn(word_figures.trained_on_matrix(summary, metrics=["cc"], title="t"))
 
 
 def test_encoders_are_trained_alike_and_the_missing_named(embedded, tmp_path):
     job = open_job("smoke", str(embedded), str(tmp_path / "report"), ["text.clip_weights=no.pt"])
     names = ["none", "hashing", "clip"]
-    trained, skipped = guidance.train_encoders(job, names, profile="smoke")
+    trained, skipped = train_encoders(job, names, profile="smoke")
     assert list(trained) == ["none", "hashing"]
     assert "no.pt: no such file" in skipped["clip"]
     for name, predictor in trained.items():
         assert predictor.encoder.name == predictor.provenance.encoder == name
     runs = {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")}
     assert len(runs) == 2
-    guidance.train_encoders(job, names, profile="smoke")
+    train_encoders(job, names, profile="smoke")
     assert {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")} == runs
     with pytest.raises(CsalganError, match="text encoder bert: text.encoder='bert'"):
-        guidance.train_encoders(job, ["bert"], profile="smoke")
+        train_encoders(job, ["bert"], profile="smoke")
 
     test = job.split.of("test", job.dataset.records)
     told = test[test.condition != "none"]
     chosen = guidance.sentence_variants(told, ["true", "absent"])
     score = correlate(job.dataset)
-    table = guidance.compare_encoders(trained, job, told, chosen, score, draws=50)
+    table = compare_encoders(trained, job, told, chosen, score, draws=50)
     cell = table.set_index(["encoder", "measure"])["mean"]
     measures = ["cc", "absent", "correlation - control", "recovered"]
     assert [m for e, m in cell.index if e == "none"] == measures
@@ -383,7 +385,7 @@ def test_encoders_are_trained_alike_and_the_missing_named(embedded, tmp_path):
     assert np.isnan(cell["none", "correlation - control"])
     assert cell["hashing", "recovered"] != 0
     titles = {m: m for m in measures}
-    drawn(draw.encoder_forest(table, titles, title="t"))
+    drawn(word_figures.encoder_forest(table, titles, title="t"))
 
 
 # --- figures ----------------------------------------------------------------------------------
@@ -417,11 +419,11 @@ def test_guidance_figures(dataset, told, variants, scores):
 def test_figures_of_words_and_of_the_known_effect(dataset, told):
     oracle, rows = Oracle(dataset), told.head(4)
     pulls = guidance.word_pulls(oracle, rows.head(1), 32)
-    drawn(draw.word_figure(dataset, rows.record[0], pulls, model="m"))
+    drawn(word_figures.word_figure(dataset, rows.record[0], pulls, model="m"))
     shares = guidance.word_shares(oracle, rows, 32)
-    drawn(draw.word_kinds(guidance.summarise_words(shares, draws=50), title="t"))
+    drawn(word_figures.word_kinds(guidance.summarise_words(shares, draws=50), title="t"))
     effect = guidance.summarise_effect(guidance.text_effect(oracle, dataset, told, 32), draws=50)
-    fig = draw.known_effect({"model": effect, "observers": effect}, title="t")
+    fig = word_figures.known_effect({"model": effect, "observers": effect}, title="t")
     drawn(fig)
     assert {text.get_text() for text in fig.legends[0].get_texts()} == {
         *("model", "observers", "true effect"),

@@ -8,7 +8,7 @@ from csalgan import guidance
 from csalgan.config import load_profile
 from csalgan.data import make_split, open_dataset, synthesise
 from csalgan.data.synthetic import component_densities
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.prediction import Predictor
 from csalgan.training import train
 

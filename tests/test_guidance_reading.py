@@ -7,11 +7,11 @@ import pytest
 
 from csalgan import guidance
 from csalgan.data import open_dataset
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance
 from csalgan.models import PaperGenerator
 from csalgan.models.paper import initialise
 from csalgan.prediction import Predictor
-from csalgan.provenance import Provenance
 from csalgan.text import get_encoder
 
 

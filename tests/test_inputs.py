@@ -12,10 +12,10 @@ from conftest import ROOT
 from PIL import Image
 
 from csalgan.data import pictures
+from csalgan.data.photographs import read_photograph
 from csalgan.data.pictures import BadFile
-from csalgan.errors import CsalganError
-from csalgan.inputs import open_file, read_json, require_utf8, shown
-from csalgan.photographs import read_photograph
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file, read_json, require_utf8, shown
 
 
 def test_every_picture_is_opened_in_one_place_with_its_formats_named():

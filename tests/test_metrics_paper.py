@@ -6,7 +6,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from csalgan import metrics
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import paper
 
 

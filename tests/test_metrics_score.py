@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from csalgan import metrics
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import tuebingen
 from csalgan.metrics.common import resize
 from csalgan.metrics.negatives import NegativePool

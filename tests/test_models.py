@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.models import PaperDiscriminator, PaperGenerator, load_published_generator
 from csalgan.models.paper import initialise
 

@@ -16,9 +16,9 @@ from PIL import Image
 
 from csalgan import pipeline
 from csalgan.config import load_profile
-from csalgan.errors import CsalganError
+from csalgan.experiment.job import open_job
 from csalgan.figures import figure_info
-from csalgan.job import open_job
+from csalgan.files.errors import CsalganError
 from csalgan.runner.step import execute
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -251,7 +251,7 @@ def test_a_notebook_without_a_parameter_is_refused_before_anything_runs(tmp_path
         shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", tmp_path)
     path = tmp_path / "05_text_guidance_ablation.ipynb"
     path.write_text(path.read_text().replace("overrides = ", "changes = "))
-    monkeypatch.setattr("csalgan.paths.notebooks_dir", lambda: tmp_path)
+    monkeypatch.setattr("csalgan.files.paths.notebooks_dir", lambda: tmp_path)
     steps = pipeline.plan(load_profile("smoke"), {"profile": "smoke", "overrides": []})
     with pytest.raises(CsalganError, match="05_text_guidance_ablation.*no parameter overrides"):
         pipeline.check_parameters(steps)

@@ -11,14 +11,15 @@ from damage import a_record, copy_of
 from PIL import Image
 
 import csalgan
-from csalgan import output, prediction, weights
+from csalgan import prediction
 from csalgan.cli import main
 from csalgan.config import load_profile
 from csalgan.data import make_split, open_dataset
-from csalgan.errors import CsalganError
 from csalgan.evaluation import read_map
-from csalgan.prediction import Predictor
-from csalgan.spreadsheets import read_csv
+from csalgan.figures import output
+from csalgan.files.errors import CsalganError
+from csalgan.files.spreadsheets import read_csv
+from csalgan.prediction import Predictor, weights
 from csalgan.training import train
 
 SETTINGS = ["data.size=64", "training.epochs=1", "model.channels=16", "text.encoder=hashing"]

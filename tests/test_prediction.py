@@ -6,7 +6,7 @@ import torch
 
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.prediction import Predictor, resize_map
 from csalgan.training import train
 

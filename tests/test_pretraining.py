@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from csalgan.cli import main
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.text import get_encoder
 from csalgan.training import Game, Run, loop, pretraining, same_settings, train
 

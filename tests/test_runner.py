@@ -15,8 +15,8 @@ import nbformat
 import pytest
 
 from csalgan import pipeline
-from csalgan.errors import CsalganError
-from csalgan.locks import locked
+from csalgan.files.errors import CsalganError
+from csalgan.files.locks import locked
 from csalgan.runner import Done, State, Task, run_tasks
 from csalgan.runner.keys import step_key
 
@@ -205,7 +205,7 @@ def test_a_state_that_is_not_ours_is_one_sentence_or_nothing(tmp_path, text):
 
 def test_two_runs_do_not_write_one_report(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from csalgan.locks import locked\n"
+        "import sys, time; from pathlib import Path; from csalgan.files.locks import locked\n"
         f"with locked(Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
@@ -260,7 +260,8 @@ SETTINGS = ("training.subsets=[total, sal]", "training.epochs=6", "training.batc
 COMMAND = """
 import sys
 from pathlib import Path
-from csalgan import paths, pipeline
+from csalgan import pipeline
+from csalgan.files import paths
 paths.notebooks_dir = lambda: Path(sys.argv[1])
 pipeline.NOTEBOOKS = {small!r}
 pipeline._READERS = {small!r}[2:]
@@ -355,7 +356,7 @@ def test_a_step_done_again_leaves_nothing_of_before_and_keeps_what_others_wrote(
 
 @pytest.mark.notebook
 def test_steps_are_skipped_while_nothing_changes(whole, notebooks, embedded, monkeypatch):
-    monkeypatch.setattr("csalgan.paths.notebooks_dir", lambda: notebooks)
+    monkeypatch.setattr("csalgan.files.paths.notebooks_dir", lambda: notebooks)
     monkeypatch.setattr(pipeline, "NOTEBOOKS", SMALL)
     monkeypatch.setattr(pipeline, "_READERS", SMALL[2:])
 

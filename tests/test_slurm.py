@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from csalgan import sweep
 from csalgan.data import open_dataset
-from csalgan.errors import CsalganError
+from csalgan.experiment import sweep
+from csalgan.files.errors import CsalganError
 from csalgan.runner import Task, slurm
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csalgan.errors import CsalganError
-from csalgan.spreadsheets import read_csv, write_csv
+from csalgan.files.errors import CsalganError
+from csalgan.files.spreadsheets import read_csv, write_csv
 
 FORMULAS = ['=HYPERLINK("http://x","y")', "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "＝1"]
 

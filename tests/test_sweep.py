@@ -8,10 +8,10 @@ import sys
 import pandas as pd
 import pytest
 
-from csalgan import sweep
 from csalgan.data import make_split, open_dataset
-from csalgan.errors import CsalganError
+from csalgan.experiment import sweep
 from csalgan.figures import figure_info
+from csalgan.files.errors import CsalganError
 from csalgan.training import Run
 
 SPEC = """

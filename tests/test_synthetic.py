@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from csalgan import paths
 from csalgan.data import synthetic
 from csalgan.data.records import parse_stem, source_of
 from csalgan.data.synthetic import ensure_embedded, layout, scenes, synthesise, true_density
-from csalgan.errors import CsalganError
+from csalgan.files import paths
+from csalgan.files.errors import CsalganError
 
 SMALL = {"n_images": 8, "size": (96, 128), "observers": 3}
 

@@ -16,12 +16,12 @@ from scipy.special import expit
 import course
 from course import display
 from course import figures as show
-from csalgan import exploration, losses, metrics
+from csalgan import exploration, metrics
 from csalgan.data import make_split
-from csalgan.errors import CsalganError
-from csalgan.job import open_job
+from csalgan.experiment.job import open_job
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import paper, tuebingen
-from csalgan.training import HISTORY_COLUMNS
+from csalgan.training import HISTORY_COLUMNS, losses
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = {one.id: one for one in course.exercises()}
@@ -396,7 +396,8 @@ def test_nothing_a_student_types_breaks_a_check(exercise, job):
 
 
 def test_an_unanswered_exercise_says_so_and_computes_nothing(monkeypatch):
-    monkeypatch.setattr("csalgan.job.open_job", lambda *a: pytest.fail("opened the data"))
+    opened = "csalgan.experiment.job.open_job"
+    monkeypatch.setattr(opened, lambda *a: pytest.fail("opened the data"))
     for exercise in EXERCISES.values():
         result = course.check(exercise.id)
         assert result.right is None

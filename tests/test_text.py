@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.text import ENCODERS, get_encoder
 from csalgan.text.cache import Cached
 from csalgan.text.clip import MODEL, ClipEncoder

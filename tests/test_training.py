@@ -12,16 +12,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from csalgan import losses, weights
 from csalgan.cli.evaluate import evaluate
 from csalgan.cli.train import train as command_line
 from csalgan.config import load_profile
 from csalgan.data import make_split, open_dataset
 from csalgan.data.synthetic import synthesise
-from csalgan.errors import CsalganError
-from csalgan.job import Job
+from csalgan.experiment.job import Job
+from csalgan.files.errors import CsalganError
 from csalgan.models.build import new_players
-from csalgan.prediction import Predictor
+from csalgan.prediction import Predictor, weights
 from csalgan.training import (
     HISTORY_COLUMNS,
     Batch,
@@ -30,6 +29,7 @@ from csalgan.training import (
     discriminator_step,
     embed,
     generator_step,
+    losses,
     part_rows,
     subset_records,
     train,
@@ -282,7 +282,7 @@ def test_resumed_training_ends_at_the_same_bits(dataset, tmp_path):
 def test_a_finished_run_keeps_the_commit_that_trained_it(dataset, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     trained = train(profile(KEEP), dataset, "sal", folder, progress=False).provenance.commit
-    monkeypatch.setattr("csalgan.provenance.commit", lambda: "another")
+    monkeypatch.setattr("csalgan.files.provenance.commit", lambda: "another")
     again = train(profile(KEEP), dataset, "sal", folder, resume=True, progress=False)
     assert again.provenance.commit == trained != "another"
     more = profile("training.epochs=2")
@@ -336,7 +336,7 @@ def test_two_trainings_do_not_share_a_folder(dataset, embedded, tmp_path):
 HOLD = """
 import sys
 from pathlib import Path
-from csalgan.locks import locked
+from csalgan.files.locks import locked
 for name, folder in zip(("run", "report"), sys.argv[1:]):
     with locked(Path(folder)):
         print(name, flush=True)

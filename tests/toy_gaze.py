@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from csalgan.data.records import CONDITIONS, CONDITIONS_OF_SUBSET
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 SUFFIX = {"none": "_0", "general": "_1", "non_salient": "_2", "salient": "_3"}
 

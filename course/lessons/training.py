@@ -6,10 +6,10 @@ from typing import Any
 import torch
 
 from course.checking import About, Wrong, exercise, number, one_function, one_number
-from csalgan import losses
 from csalgan.data import make_split
 from csalgan.models import PaperDiscriminator
 from csalgan.models.paper import initialise
+from csalgan.training import losses
 
 _REAL, _FAKE = 0.9, 0.2  # what the discriminator of exercise 03-2 says
 

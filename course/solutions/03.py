@@ -5,9 +5,8 @@ import sys
 
 import course
 import csalgan
-from csalgan import losses
 from csalgan.data import make_split
-from csalgan.training import Run
+from csalgan.training import Run, losses
 
 job = csalgan.open_job(*sys.argv[1:2])  # demo, or the profile named after the command
 answers = {}

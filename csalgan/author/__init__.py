@@ -1,6 +1,8 @@
 """The author's own weights, logs and pictures, for whoever has a clone of Firehdx/CLIP-SalGAN."""
 
-from csalgan.author.clone import (
+from csalgan.author.convergence import last_third
+from csalgan.author.scoring import MEAN_MAP, Bench, Maps, Scores, score_clone
+from csalgan.data.clone import (
     PAPER_RUN,
     PICTURES,
     Weights,
@@ -10,9 +12,7 @@ from csalgan.author.clone import (
     read_picture,
     weights_of,
 )
-from csalgan.author.convergence import last_third
-from csalgan.author.reading import SIZE, clip_or_none, photographs_of, with_mean_sentence
-from csalgan.author.scoring import MEAN_MAP, Bench, Maps, Scores, score_clone
+from csalgan.prediction.author import SIZE, clip_or_none, photographs_of, with_mean_sentence
 
 __all__ = [
     "MEAN_MAP",

@@ -1,22 +1,17 @@
 """The paper's Figures 10 to 12: one image, three sentences, and the author's two pictures of it."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from csalgan.author.clone import PICTURES, read_picture
+from csalgan.data.clone import PICTURES, read_picture
 from csalgan.prediction import Predictor, resize_map
-
-if TYPE_CHECKING:
-    from csalgan.job import Job
 
 #: The sentences of Figures 10, 11 and 12, in that order.
 CONDITIONS = ("general", "salient", "non_salient")
 PICTURE = "the author's picture"
 
 
-def collect(job: "Job", clone: str, image_id: str) -> dict[str, dict[str, np.ndarray]]:
+def collect(job, clone: str, image_id: str) -> dict[str, dict[str, np.ndarray]]:
     """Row of the figure → condition → map (H, W).
 
     Rows: the measured maps, the author's two pictures, what the author's total generator gives

@@ -12,10 +12,10 @@ import pandas as pd
 from csalgan.author.scoring import MEAN_MAP, Scores
 from csalgan.evaluation.tables import PAPER_ROW, SUBSET_LABELS
 from csalgan.figures.author import draws as draws_figure
-from csalgan.figures.base import save
-from csalgan.files import write_text
-from csalgan.provenance import Provenance
-from csalgan.spreadsheets import write_csv
+from csalgan.figures.saving import save
+from csalgan.files.provenance import Provenance
+from csalgan.files.spreadsheets import write_csv
+from csalgan.files.writing import write_text
 
 _TITLES = {
     "author": "Table I by the author's protocol: records drawn with replacement from all of the "

@@ -1,17 +1,12 @@
 """The author's weights in a report's Table I, and its own models by the author's protocol."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from csalgan.author.reading import SIZE
 from csalgan.author.scoring import Bench, Maps, Scores
 from csalgan.evaluation.tables import PAPER_ROW, SUBSET_LABELS
 from csalgan.metrics.paper import prediction_at_size
-
-if TYPE_CHECKING:
-    from csalgan.job import Job
+from csalgan.prediction.author import SIZE
 
 #: Metric profile → the protocol whose numbers stand under it.
 _PROTOCOLS = {"paper": "author", "tuebingen": "tuebingen"}
@@ -32,7 +27,7 @@ def of_weights(scores: Scores, metric_profile: str) -> pd.DataFrame:
     return _rows(table, metric_profile)
 
 
-def of_models(job: "Job") -> pd.DataFrame:
+def of_models(job) -> pd.DataFrame:
     """The report's own models by the author's protocol (``evaluation.draws``).
 
     Returns:

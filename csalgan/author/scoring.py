@@ -12,24 +12,24 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from csalgan import baselines
-from csalgan.author.clone import find_weights
-from csalgan.author.reading import (
+from csalgan.data import Dataset, Split, make_split
+from csalgan.data.clone import find_weights
+from csalgan.data.prepared import square
+from csalgan.data.records import SUBSETS
+from csalgan.evaluation import baselines
+from csalgan.evaluation.scoring import Evaluator
+from csalgan.evaluation.statistics import summarise
+from csalgan.evaluation.tables import METRIC_LABELS, PAPER_TABLE_I, TABLE_METRICS
+from csalgan.files.errors import CsalganError
+from csalgan.metrics import paper
+from csalgan.models import load_published_generator
+from csalgan.prediction.author import (
     SIZE,
     clip_or_none,
     photographs_of,
     predict,
     with_mean_sentence,
 )
-from csalgan.data import Dataset, Split, make_split
-from csalgan.data.prepared import square
-from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError
-from csalgan.evaluation.scoring import Evaluator
-from csalgan.evaluation.statistics import summarise
-from csalgan.evaluation.tables import METRIC_LABELS, PAPER_TABLE_I, TABLE_METRICS
-from csalgan.metrics import paper
-from csalgan.models import load_published_generator
 from csalgan.training import embed, subset_records
 
 #: Columns of ``author_table_one.csv``.

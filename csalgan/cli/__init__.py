@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.interrupt import Interrupted, telling
-from csalgan.errors import CsalganError
-from csalgan.inputs import printable, require_utf8
-from csalgan.progress import log_too
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import printable, require_utf8
+from csalgan.files.progress import log_too
 from csalgan.runner.processes import tie_to_parent
 
 app = typer.Typer(
@@ -25,7 +25,8 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from csalgan import __version__, provenance
+        from csalgan import __version__
+        from csalgan.files import provenance
 
         print(f"csalgan {__version__} (commit {provenance.commit()})")
         raise typer.Exit
@@ -48,6 +49,7 @@ def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
     from csalgan.cli import (
         author,
+        compare,
         data,
         evaluate,
         explore,
@@ -63,6 +65,7 @@ def _register() -> None:
     train.register(app)
     author.register(app)
     evaluate.register(app)
+    compare.register(app)
     predict.register(app)
     explore.register(app)
     reproduce.register(app)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.train import ClipOption
-from csalgan.inputs import MOST_SEED
+from csalgan.files.inputs import MOST_SEED
 
 
 def register(app: typer.Typer) -> None:
@@ -31,8 +31,8 @@ def author(
     """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
     from csalgan.author import report, score_clone
     from csalgan.data import open_dataset, require_clean
-    from csalgan.files import require_writable
-    from csalgan.provenance import Provenance, commit
+    from csalgan.files.provenance import Provenance, commit
+    from csalgan.files.writing import require_writable
 
     began = time.perf_counter()
     require_writable(out)  # before the work

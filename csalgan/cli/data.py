@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from csalgan.inputs import MOST_SEED
-from csalgan.progress import counted, doing
+from csalgan.files.inputs import MOST_SEED
+from csalgan.files.progress import counted, doing
 
 app = typer.Typer(help="Check, make and pack datasets.", no_args_is_help=True)
 

@@ -9,18 +9,17 @@ from typing import Annotated
 import typer
 
 from csalgan.data.records import CONDITIONS, SUBSETS
-from csalgan.errors import CsalganError
-from csalgan.inputs import MOST_SEED
-from csalgan.progress import Progress, counted, doing
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import MOST_SEED
+from csalgan.files.progress import Progress, counted, doing
 
 PARTS = ("all", "train", "val", "test")
 _WIDTH = 20  # characters of a cell: "0.684 [0.671, 0.701]"
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
+    """Add the command to the application."""
     app.command()(evaluate)
-    app.command()(compare)
 
 
 def evaluate(
@@ -84,18 +83,18 @@ def evaluate(
         raise CsalganError(
             f"{predictions}: no such folder; give a folder of saliency maps or of a training run."
         )
-    from csalgan.files import require_writable
+    from csalgan.files.writing import require_writable
 
     if out is not None:
         require_writable(out.parent)
     with doing("opening the data"):
         from csalgan import evaluation
-        from csalgan.baselines import YARDSTICKS
-        from csalgan.compute import use_threads
         from csalgan.config import TrainingConfig
         from csalgan.data import make_split
+        from csalgan.evaluation.baselines import YARDSTICKS
+        from csalgan.files.compute import use_threads
+        from csalgan.files.spreadsheets import write_csv
         from csalgan.prediction import Predictor
-        from csalgan.spreadsheets import write_csv
 
         dataset = _dataset(data)
         run = _run(predictions)
@@ -182,57 +181,6 @@ def evaluate(
     else:
         write_csv(out, scores)
         print(f"{out}: {counted(len(scores), 'score')}")
-
-
-def compare(
-    a: Annotated[
-        Path,
-        typer.Argument(help="Scores that csalgan evaluate wrote, or the folder of a crossval."),
-    ],
-    b: Annotated[Path, typer.Argument(help="Others on the same data.")],
-    model_a: Annotated[
-        str, typer.Option("--model-a", help="Which model of A, when it holds several.")
-    ] = "",
-    model_b: Annotated[
-        str, typer.Option("--model-b", help="Which model of B, when it holds several.")
-    ] = "",
-    subset: Annotated[
-        str,
-        typer.Option(help="Only rows of this subset, in scores that hold several (a report's)."),
-    ] = "",
-    bootstrap: Annotated[
-        int, typer.Option(min=10, max=1_000_000, help="Resamples of the images.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the resampling.")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="CSV of the differences.")] = None,
-) -> None:
-    """Paired differences A − B with 95 % intervals over images, and which exclude zero."""
-    from csalgan import evaluation
-    from csalgan.spreadsheets import write_csv
-
-    left = evaluation.one_model(_scores(a, subset), model_a or None, str(a))
-    right = evaluation.one_model(_scores(b, subset), model_b or None, str(b))
-    table = evaluation.compare(left, right, bootstrap=bootstrap, seed=seed)
-    print(f"A: {left['model'].iloc[0]} ({a})\nB: {right['model'].iloc[0]} ({b})")
-    labels = evaluation.METRIC_LABELS
-    for profile, group in table.groupby("metric_profile", sort=False):
-        print(f"\nprofile {profile}, A − B with 95 % intervals over images")
-        heads = f"{'metric':<14}{'condition':<13}{'A':>9}{'B':>9}{'A − B':>9}"
-        print(f"{heads}  {'interval':<20}{'records':>8}  verdict")
-        for row in group.itertuples(index=False):
-            verdict = (
-                f"excludes zero, {row.better} is better" if row.excludes_zero else "holds zero"
-            )
-            print(
-                f"{labels[row.metric]:<14}{row.condition:<13}{row.a:>9.3f}{row.b:>9.3f}"
-                f"{row.difference:>+9.3f}  {f'[{row.low:+.3f}, {row.high:+.3f}]':<20}"
-                f"{row.n_records:>8}  {verdict}"
-            )
-    clear = int(table["excludes_zero"].sum())
-    print(f"\n{clear} of {len(table)} differences exclude zero.")
-    if out is not None:
-        write_csv(out, table)
-        print(f"{out}: {counted(len(table), 'difference')}")
 
 
 def _profiles(given: list[str] | None) -> list[str]:
@@ -339,46 +287,3 @@ def _print_block(table, column: str, order) -> None:
         for v in shown
     ]
     print(f"{'records':<14}" + "".join(f"{n:>{_WIDTH + 3}}" for n in counts))
-
-
-def _check_values(scores, path: Path) -> None:
-    """Refuse scores that are no numbers, and conditions and metrics that nobody knows."""
-    import numpy as np
-    import pandas as pd
-
-    from csalgan.evaluation import METRIC_LABELS
-
-    wrong = {}
-    for column in {"value", "epsilon"} & set(scores.columns):
-        numbers = pd.to_numeric(scores[column], errors="coerce")
-        wrong[column] = (numbers.isna() & scores[column].notna()) | np.isinf(numbers)
-    for column, known in {"condition": CONDITIONS, "metric": METRIC_LABELS}.items():
-        if column in scores.columns:
-            wrong[column] = ~scores[column].isin(known)
-    for column, rows in wrong.items():
-        if rows.any():
-            row = int(rows.to_numpy().argmax())
-            raise CsalganError(
-                f"{path}: {column} is {scores[column].iloc[row]} in line {row + 2}; "
-                "give scores as csalgan evaluate wrote them."
-            )
-
-
-def _scores(path: Path, subset: str):
-    """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
-    from csalgan.evaluation import TEXTS
-    from csalgan.spreadsheets import read_csv
-
-    path = path / "tables" / "scores.csv" if path.is_dir() else path
-    try:
-        scores = read_csv(path, dtype=TEXTS)
-    except FileNotFoundError as error:
-        raise CsalganError(
-            f"{path}: no such file; write it with csalgan evaluate … --out {path.name}."
-        ) from error
-    _check_values(scores, path)
-    if not subset:
-        return scores
-    if "subset" not in scores.columns or subset not in set(scores["subset"]):
-        raise CsalganError(f"--subset {subset}: {path} has no rows of it; leave the option out.")
-    return scores[scores["subset"] == subset]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 def register(app: typer.Typer) -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 class Interrupted(CsalganError):

@@ -16,8 +16,8 @@ import typer
 from csalgan.cli.interrupt import telling
 from csalgan.cli.train import ClipOption
 from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError
-from csalgan.progress import Progress, counted, doing
+from csalgan.files.errors import CsalganError
+from csalgan.files.progress import Progress, counted, doing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,13 +112,13 @@ def predict(
     if out.is_dir() and any(out.iterdir()) and not force:
         raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
 
-    from csalgan.files import require_writable
+    from csalgan.files.writing import require_writable
 
     require_writable(out)
     with doing("loading the model" + (" and the data" if data else "")):
         from csalgan.data import open_dataset, require_clean
+        from csalgan.files.spreadsheets import write_csv
         from csalgan.prediction import Predictor, require_strength
-        from csalgan.spreadsheets import write_csv
         from csalgan.training import Run
 
         require_strength(strength)
@@ -159,7 +159,7 @@ def _making(out: Path) -> Iterator[Path]:
 
     What fails halfway leaves no prediction behind, and an earlier one as it was.
     """
-    from csalgan.files import explaining
+    from csalgan.files.writing import explaining
 
     new = not out.exists()
     with explaining(out):
@@ -181,7 +181,7 @@ def _making(out: Path) -> Iterator[Path]:
 
 def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photograph]:
     """The photographs named, and those in the folders named, each under a name of its own."""
-    from csalgan.photographs import SUFFIXES, read_photograph
+    from csalgan.data.photographs import SUFFIXES, read_photograph
 
     found: list[tuple[Path, Path]] = []  # (file, the folder its name is relative to)
     for path in given:
@@ -214,8 +214,8 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
 
 def _look_at(file: Path, n_sentences: int) -> None:
     """Refuse a photograph by its name or its header, before anything is predicted."""
-    from csalgan.inputs import require_utf8
-    from csalgan.photographs import PHOTOGRAPHS, opened
+    from csalgan.data.photographs import PHOTOGRAPHS, opened
+    from csalgan.files.inputs import require_utf8
 
     require_utf8(file)
     last = f"{file.stem}-{n_sentences}.png" if n_sentences > 1 else f"{file.stem}.png"
@@ -324,7 +324,7 @@ def _write(
     npy: bool,
     overlays: bool,
 ) -> list[dict]:
-    from csalgan import output
+    from csalgan.figures import output
 
     rows = []
     for k, (sentence, saliency) in enumerate(zip(photograph.sentences, maps, strict=True), 1):

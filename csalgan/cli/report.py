@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 def register(app: typer.Typer) -> None:
@@ -22,8 +22,8 @@ def report(
     ] = None,
 ) -> None:
     """Write a report's page again from what stands in its folder; pack it for others."""
-    from csalgan import report as reports
     from csalgan.pipeline import open_report
+    from csalgan.pipeline import report as reports
 
     job, steps = open_report(folder)
     missing = [step["step"] for step in steps if step["status"] not in ("done", "stale")]

@@ -7,7 +7,7 @@ import typer
 
 from csalgan.cli.interrupt import telling
 from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
-from csalgan.progress import doing
+from csalgan.files.progress import doing
 
 
 def register(app: typer.Typer) -> None:

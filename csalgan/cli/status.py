@@ -21,7 +21,7 @@ def status(
     stale: done, but the notebook, the package, the profile, the data or what it reads has changed
     since, or one of its files; interrupted: begun by a run that is gone.
     """
-    from csalgan.locks import holder, is_locked
+    from csalgan.files.locks import holder, is_locked
     from csalgan.pipeline import describe_steps
 
     steps = describe_steps(report)

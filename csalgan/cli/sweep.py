@@ -7,7 +7,7 @@ import typer
 
 from csalgan.cli.interrupt import telling
 from csalgan.cli.train import ProfileOption, SetOption
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of runs, tables and the figure.")]
 DataOption = Annotated[
@@ -40,7 +40,7 @@ def sweep(
 
     Stop it at any time: the same command goes on. A changed file trains only the new points.
     """
-    from csalgan import sweep as sweeps
+    from csalgan.experiment import sweep as sweeps
 
     _run(sweeps.read_spec(spec), out, data, jobs, executor)
 
@@ -61,8 +61,8 @@ def crossval(
     Stop it at any time: the same command goes on. `csalgan compare R1 R2` sets two such folders
     side by side, record by record.
     """
-    from csalgan import sweep as sweeps
     from csalgan.data.records import SUBSETS
+    from csalgan.experiment import sweep as sweeps
 
     if subset not in SUBSETS:
         raise CsalganError(f"--subset {subset}: use one of {', '.join(SUBSETS)}.")
@@ -79,10 +79,10 @@ def crossval(
 
 
 def _run(spec, out: Path, data: str, jobs: int, executor: str) -> None:
-    from csalgan import sweep as sweeps
-    from csalgan.files import require_writable
-    from csalgan.job import open_job
-    from csalgan.locks import locked
+    from csalgan.experiment import sweep as sweeps
+    from csalgan.experiment.job import open_job
+    from csalgan.files.locks import locked
+    from csalgan.files.writing import require_writable
     from csalgan.runner import State, run_tasks, slurm
 
     require_writable(out)

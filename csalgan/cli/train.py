@@ -64,9 +64,9 @@ def train(
     """Train one model adversarially; history and checkpoints go to --out."""
     import pandas as pd
 
-    from csalgan.files import require_writable
-    from csalgan.job import open_job
-    from csalgan.locks import refuse_inside
+    from csalgan.experiment.job import open_job
+    from csalgan.files.locks import refuse_inside
+    from csalgan.files.writing import require_writable
     from csalgan.training import train as train_model
 
     require_writable(out)

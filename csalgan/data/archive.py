@@ -15,10 +15,10 @@ from hashlib import file_digest
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from csalgan import paths
-from csalgan.errors import CsalganError
-from csalgan.files import atomic_dir
-from csalgan.inputs import open_file
+from csalgan.files import paths
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file
+from csalgan.files.writing import atomic_dir
 
 #: The released dataset has 5,400 files and 2 GB; far more than that is no dataset.
 MOST_FILES, MOST_BYTES = 100_000, 8 * 2**30

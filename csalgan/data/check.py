@@ -8,16 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from csalgan import paths
 from csalgan.data import pictures, sjtu_tis
 from csalgan.data.contents import Contents, Fault, check_sizes, look_over, refuse
 from csalgan.data.dataset import Dataset
 from csalgan.data.layouts import recognise
 from csalgan.data.pictures import BadFile
 from csalgan.data.records import CONDITIONS, SUBSETS, parse_stem
-from csalgan.errors import CsalganError
-from csalgan.files import write_text
-from csalgan.progress import Progress
+from csalgan.files import paths
+from csalgan.files.errors import CsalganError
+from csalgan.files.progress import Progress
+from csalgan.files.writing import write_text
 
 #: Raise it when the check finds more than before: datasets are then checked again.
 VERSION = 4

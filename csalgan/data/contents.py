@@ -12,8 +12,8 @@ from csalgan.data import pictures, truth
 from csalgan.data.pictures import FOLDERS
 from csalgan.data.records import parse_stem
 from csalgan.data.sentences import find_sentences, read_json, read_workbook, sentence_key
-from csalgan.errors import CsalganError
-from csalgan.inputs import shown
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import shown
 
 #: Faults that do not keep a dataset from being used.
 WARNINGS = (

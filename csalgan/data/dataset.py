@@ -13,8 +13,8 @@ import pandas as pd
 
 from csalgan.data import truth
 from csalgan.data.records import CONDITIONS_OF_SUBSET, SUBSETS
-from csalgan.errors import CsalganError
-from csalgan.inputs import open_file
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file
 
 
 class Arrays(NamedTuple):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from csalgan.data import pictures
 from csalgan.data.dataset import Arrays, Dataset
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 @dataclass(frozen=True)

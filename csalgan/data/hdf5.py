@@ -19,8 +19,8 @@ import pandas as pd
 from csalgan.data.dataset import Dataset
 from csalgan.data.free_viewing import Viewing, dataset_of
 from csalgan.data.pictures import size_of
-from csalgan.errors import CsalganError
-from csalgan.inputs import open_file
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file
 
 if TYPE_CHECKING:
     import h5py

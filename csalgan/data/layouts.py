@@ -7,8 +7,8 @@ from pathlib import Path
 from csalgan.data import hdf5, osie, scene500, sjtu_tis
 from csalgan.data.archive import unpacked
 from csalgan.data.dataset import Dataset
-from csalgan.errors import CsalganError
-from csalgan.inputs import require_utf8
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import require_utf8
 
 #: A file that only one layout has → its reader. All else is read as SJTU-TIS.
 READERS = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from csalgan.errors import CsalganError
-from csalgan.inputs import open_file
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file
 
 #: The releases are of one megabyte.
 MOST_BYTES = 64 * 2**20

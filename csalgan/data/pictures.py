@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from csalgan.data.photographs import is_turned, opened, require_8_bit, upright, upright_size
 from csalgan.data.records import parse_stem
-from csalgan.errors import CsalganError
-from csalgan.inputs import shown
-from csalgan.photographs import is_turned, opened, require_8_bit, upright, upright_size
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import shown
 
 #: The folders of a dataset; one file a record in each (photographs may be shared).
 FOLDERS = ("image", "map", "fixation")

@@ -25,10 +25,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from csalgan import paths
 from csalgan.data.dataset import Dataset
-from csalgan.files import atomic_dir
-from csalgan.progress import Progress
+from csalgan.files import paths
+from csalgan.files.progress import Progress
+from csalgan.files.writing import atomic_dir
 
 #: Raise it when the files' meaning changes: older folders are then made again.
 VERSION = 2

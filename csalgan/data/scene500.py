@@ -15,7 +15,7 @@ from csalgan.data.dataset import Dataset
 from csalgan.data.free_viewing import Viewing, dataset_of
 from csalgan.data.matlab import MatFile
 from csalgan.data.pictures import size_of
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 FIXATIONS = "data/tidy/fixations.mat"
 SIZES = "data/tidy/imgInfo.mat"

@@ -3,8 +3,8 @@
 import zipfile
 from pathlib import Path
 
-from csalgan import inputs
-from csalgan.errors import CsalganError
+from csalgan.files import inputs
+from csalgan.files.errors import CsalganError
 
 JSON_NAME = "image_text.json"
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csalgan.data.records import parse_stem
-from csalgan.errors import CsalganError
-from csalgan.inputs import first_fault, read_json
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import first_fault, read_json
 
 NAME = "synthetic.json"
 

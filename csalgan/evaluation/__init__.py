@@ -2,20 +2,12 @@
 
 from csalgan.evaluation.explain import Explanation, explain
 from csalgan.evaluation.maps import Folder, open_folder, read_map
-from csalgan.evaluation.report import (
-    OURS,
-    best_and_worst,
-    evaluator_of,
-    rows_of,
-    score_baselines,
-    score_companion,
-    score_models,
-)
 from csalgan.evaluation.scoring import COLUMNS, CONTROLS, TEXTS, Evaluator, Truth, with_subsets
 from csalgan.evaluation.statistics import compare, interval, one_model, over_seeds, summarise
 from csalgan.evaluation.tables import (
     COMPACT,
     METRIC_LABELS,
+    OURS,
     PAPER_TABLE_I,
     TABLE_METRICS,
     row_label,
@@ -36,9 +28,7 @@ __all__ = [
     "Explanation",
     "Folder",
     "Truth",
-    "best_and_worst",
     "compare",
-    "evaluator_of",
     "explain",
     "interval",
     "one_model",
@@ -46,10 +36,6 @@ __all__ = [
     "over_seeds",
     "read_map",
     "row_label",
-    "rows_of",
-    "score_baselines",
-    "score_companion",
-    "score_models",
     "summarise",
     "table_one",
     "with_subsets",

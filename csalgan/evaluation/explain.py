@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from csalgan.errors import CsalganError
 from csalgan.evaluation.scoring import CONTROLS, Evaluator
 from csalgan.evaluation.tables import METRIC_LABELS
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import METRICS, PROBABILISTIC, PROFILES, profile_info
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.lib.format import MAGIC_PREFIX
 
+from csalgan.data.photographs import MAX_PIXELS, opened, upright
 from csalgan.data.records import parse_stem
-from csalgan.errors import CsalganError
-from csalgan.inputs import open_file
-from csalgan.photographs import MAX_PIXELS, opened, upright
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
 #: Channels of a "grey" picture may differ by this many levels: JPEG's chroma rounding.
@@ -116,7 +116,7 @@ def read_map(path: str | Path) -> np.ndarray:
 
     Raises:
         CsalganError: naming the file and what is wrong with it; more than
-            :data:`~csalgan.photographs.MAX_PIXELS` values are refused too.
+            :data:`~csalgan.data.photographs.MAX_PIXELS` values are refused too.
     """
     path = Path(path)
     values = _read_npy(path) if path.suffix.lower() == ".npy" else _read_picture(path)

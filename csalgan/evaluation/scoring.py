@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from csalgan import baselines
 from csalgan.data.records import CONDITIONS_OF_SUBSET
-from csalgan.errors import CsalganError
+from csalgan.evaluation import baselines
 from csalgan.evaluation.gaze import Gaze
+from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance, commit
 from csalgan.metrics import PROBABILISTIC, profile_info, score
 from csalgan.metrics.common import as_map, fit_uniform_share, over_uniform, resize
 from csalgan.metrics.paper import SIZE as PAPER_SIZE
-from csalgan.provenance import Provenance, commit
 
 #: Columns of the tidy scores, in order. One row is one metric of one record under one profile.
 COLUMNS = (
@@ -195,7 +195,7 @@ class Evaluator:
     def baseline(
         self, name: str, records: pd.DataFrame, *, train: pd.DataFrame | None = None
     ) -> pd.DataFrame:
-        """Score a baseline (a key of :data:`csalgan.baselines.BASELINES`) or a ceiling.
+        """Score a baseline (a key of :data:`csalgan.evaluation.baselines.BASELINES`) or a ceiling.
 
         Args:
             name: one of :attr:`yardsticks`.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from csalgan.data.records import CONDITIONS
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import METRICS
 
 #: What a CSV of scores must hold to be compared.
@@ -179,7 +179,7 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
             raise CsalganError(
                 f"{where}: has no column {column}; give a CSV that csalgan evaluate wrote."
             )
-    from csalgan.baselines import YARDSTICKS
+    from csalgan.evaluation.baselines import YARDSTICKS
 
     names = scores["model"].drop_duplicates().tolist()
     if model is None:

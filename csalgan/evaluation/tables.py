@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from csalgan.baselines import CORRECTED, YARDSTICKS
 from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError
+from csalgan.evaluation.baselines import CORRECTED, YARDSTICKS
 from csalgan.evaluation.statistics import summarise
-from csalgan.files import write_text
+from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance
+from csalgan.files.spreadsheets import write_csv
+from csalgan.files.writing import write_text
 from csalgan.metrics import profile_info
-from csalgan.provenance import Provenance
-from csalgan.spreadsheets import write_csv
 
 #: The paper's numbers: rows AUC, sAUC, CC, NSS, one column for each of its four models.
 PAPER_TABLE_I = pd.DataFrame(
@@ -62,7 +62,7 @@ def table_one(
 
     Args:
         scores: tidy scores with a ``subset`` column: which model's column a row belongs to.
-            Models first, then baselines by their names in :data:`csalgan.baselines.BASELINES`.
+            Models first, then baselines by their names in :data:`.baselines.BASELINES`.
         metric_profile: the one to show; numbers of different profiles cannot share a column.
 
     Returns:

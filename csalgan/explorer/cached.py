@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from csalgan.errors import CsalganError
+from csalgan.exploration import density, share_moved
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, fit_side
-from csalgan.guidance.changes import density, share_moved
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import score
 from csalgan.metrics.negatives import NegativePool
 from csalgan.prediction import Features, Predictor, opened, split_for
+from csalgan.prediction.weights import Packed, shipped
 from csalgan.training import Run
-from csalgan.weights import Packed, shipped
 
 #: Scores shown when there is gaze to compare with, and which way is better.
 SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑"}
@@ -64,7 +64,7 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         before the others, for it is the one that listens; else the package's weights lead.
 
     Raises:
-        CsalganError: as :meth:`csalgan.job.Job.run`.
+        CsalganError: as :meth:`csalgan.experiment.job.Job.run`.
     """
     if first:
         job.run(first)

@@ -12,8 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from csalgan.explorer.pictures import table
 from csalgan.explorer.view import SIDES, View
-from csalgan.provenance import Provenance
-from csalgan.spreadsheets import csv_text
+from csalgan.files.provenance import Provenance
+from csalgan.files.spreadsheets import csv_text
 
 Scores = Mapping[str, Mapping[str, float]]
 _SIDE, _GAP, _INK, _QUIET = 560, 12, "#22262B", "#5C6168"

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from csalgan.errors import CsalganError
 from csalgan.explorer.controls import INTRO, Controls
 from csalgan.explorer.worker import Newest
+from csalgan.files.errors import CsalganError
 
 if TYPE_CHECKING:
+    from csalgan.experiment.job import Job
     from csalgan.explorer.cached import Model
     from csalgan.explorer.session import Wanted
     from csalgan.explorer.view import View
-    from csalgan.job import Job
 
 #: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
 LONGEST_SENTENCE = 50
@@ -299,7 +299,7 @@ class Explorer(Controls):
 
     def _worded(self, wanted: "Wanted") -> "Wanted":
         """Put the sentences' words below the pictures; no word of other ones is looked at."""
-        from csalgan.guidance.sentences import without_each_word
+        from csalgan.text.variants import without_each_word
 
         words = [[word for word, _ in without_each_word(text)] for text in wanted.sentences]
         if self.panels.words == words:

@@ -8,10 +8,10 @@ from hashlib import sha256
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from csalgan.errors import CsalganError
+from csalgan.data.photographs import read_photograph
 from csalgan.figures import MAPS, blend, diverging
 from csalgan.figures.base import colour_map, unit
-from csalgan.photographs import read_photograph
+from csalgan.files.errors import CsalganError
 
 #: Longest side of one of the explorer's panels, and of an uploaded photograph, pixels.
 VIEW_SIDE, UPLOAD_SIDE = 480, 1024
@@ -37,7 +37,7 @@ class Picture:
 def read_upload(content: bytes, name: str) -> Picture:
     """Decode a photograph that somebody brought.
 
-    As :func:`csalgan.photographs.read_photograph` does, no side longer than :data:`UPLOAD_SIDE`.
+    As :func:`read_photograph` does, no side longer than :data:`UPLOAD_SIDE`.
 
     Args:
         content: the bytes of a JPEG, PNG or WebP file.

@@ -22,7 +22,7 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.voila_identity_provider import VoilaIdentityProvider
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 _HOST = "127.0.0.1"
 _TEMPLATES = Path(__file__).resolve().parent / "templates"

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from csalgan.data.records import CONDITIONS
-from csalgan.errors import CsalganError
 from csalgan.explorer.cached import SHOWN_METRICS, CachedPredictors, Model, Truth
 from csalgan.explorer.pictures import Picture
 from csalgan.explorer.view import SIDES, Measured, View, Word
 from csalgan.figures.base import CONDITION_LABELS
-from csalgan.guidance.sentences import without_each_word
+from csalgan.files.errors import CsalganError
+from csalgan.text.variants import without_each_word
 
 _CHUNK = 8  # words weighed at once, between looks at whether something newer was asked
 _PARTS = {

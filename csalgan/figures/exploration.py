@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from csalgan.baselines import OBSERVERS, YARDSTICKS
 from csalgan.data.records import CONDITIONS
+from csalgan.evaluation.baselines import OBSERVERS, YARDSTICKS
 from csalgan.figures.base import (
     ACCENTS,
     CONDITION_LABELS,

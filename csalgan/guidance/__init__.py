@@ -6,7 +6,7 @@ differences to the true sentence are paired. People are the yardstick: the gaze 
 sentence, scored in the same way (:func:`human_scores`).
 
 ``sentences`` → ``reading`` (a model, each picture encoded once) → ``scores`` and ``changes`` →
-``words`` and ``effect`` (where the true effect is known) → ``encoders``. A model is anything that
+``words`` and ``effect`` (where the true effect is known). A model is anything that
 can be asked as a :class:`Reader` can (:class:`Ask`).
 """
 
@@ -19,7 +19,6 @@ from csalgan.guidance.changes import (
     summarise_changes,
 )
 from csalgan.guidance.effect import expected_map, summarise_effect, text_effect
-from csalgan.guidance.encoders import compare_encoders, train_encoders
 from csalgan.guidance.reading import Ask, Reader, measured
 from csalgan.guidance.scores import (
     COSTS,
@@ -32,7 +31,8 @@ from csalgan.guidance.scores import (
     score_strengths,
     score_variants,
 )
-from csalgan.guidance.sentences import (
+from csalgan.guidance.words import Pull, summarise_words, word_pulls, word_shares
+from csalgan.text.variants import (
     FUNCTION_WORDS,
     VARIANTS,
     Pool,
@@ -41,7 +41,6 @@ from csalgan.guidance.sentences import (
     sentence_variants,
     without_each_word,
 )
-from csalgan.guidance.words import Pull, summarise_words, word_pulls, word_shares
 
 __all__ = [
     "COSTS",
@@ -56,7 +55,6 @@ __all__ = [
     "Variant",
     "changes",
     "compare_changes",
-    "compare_encoders",
     "costs",
     "density",
     "expected_map",
@@ -74,7 +72,6 @@ __all__ = [
     "summarise_effect",
     "summarise_words",
     "text_effect",
-    "train_encoders",
     "without_each_word",
     "word_pulls",
     "word_shares",

@@ -4,28 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from csalgan.exploration import correlation, over_images
+from csalgan.exploration import correlation, density, over_images, share_moved
 from csalgan.guidance.reading import Ask
-
-
-def density(saliency: np.ndarray, size: int) -> np.ndarray:
-    """A map (any numeric (h, w) ≥ 0) at ``size`` × ``size`` with mean 1; a zero map stays zero.
-
-    Resized as the prepared maps are (antialiased bilinear), so that the two can be compared.
-    """
-    small = np.asarray(saliency, dtype=np.float32)
-    if small.shape != (size, size):
-        picture = Image.fromarray(small).resize((size, size), Image.Resampling.BILINEAR)
-        small = np.asarray(picture)
-    small = small.astype(np.float64)
-    return small / (small.mean() or 1.0)
-
-
-def share_moved(change: np.ndarray) -> float:
-    """Share of all attention (0 … 1) that a change of densities with mean 1 moves."""
-    return float(np.abs(change).mean() / 2)
 
 
 def predicted_changes(

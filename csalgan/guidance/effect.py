@@ -20,9 +20,9 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 
 from csalgan.data.synthetic import true_density
-from csalgan.errors import CsalganError
-from csalgan.exploration import correlation, over_images
-from csalgan.guidance.changes import density, predicted_changes
+from csalgan.exploration import correlation, density, over_images
+from csalgan.files.errors import CsalganError
+from csalgan.guidance.changes import predicted_changes
 from csalgan.guidance.reading import Ask
 
 _ROUNDING = 1e-6  # maps are float32

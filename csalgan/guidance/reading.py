@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from csalgan.data import Dataset
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.prediction import Features, Predictor
 from csalgan.text import TokenEmbeddings
 from csalgan.text.base import pad

@@ -7,7 +7,7 @@ import pandas as pd
 
 from csalgan.evaluation import compare
 from csalgan.guidance.reading import Ask
-from csalgan.guidance.sentences import VARIANTS
+from csalgan.text.variants import VARIANTS
 
 #: ``(pairs of record and map, rows of the dataset) → tidy scores``: an ``Evaluator``, say.
 Score = Callable[[Iterator[tuple[str, np.ndarray]], pd.DataFrame], pd.DataFrame]

@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from csalgan.exploration import over_images
-from csalgan.guidance.changes import density, share_moved
+from csalgan.exploration import density, over_images, share_moved
 from csalgan.guidance.reading import Ask
-from csalgan.guidance.sentences import FUNCTION_WORDS, without_each_word
+from csalgan.text.variants import FUNCTION_WORDS, without_each_word
 
 
 class Pull(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.metrics import mit, paper, tuebingen
 from csalgan.metrics.common import checked_map, resize, with_uniform
 from csalgan.metrics.profiles import METRICS, PROBABILISTIC, PROFILES, ProfileInfo, profile_info

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from scipy.optimize import minimize_scalar
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 #: How a prediction of another size meets the record's pixels, in every profile.
 RESIZE = "bilinear, half-pixel centres, antialiased when it shrinks (Pillow, float32)"

@@ -7,7 +7,7 @@ broken by a jitter of 1e-7, and random splits are seeded. As there, fixations ar
 a repeated point counts once.
 
 Maps are (H, W) of any real type; ``fixations`` and ``negatives`` are int (N, 2), rows (y, x).
-All raise :class:`csalgan.errors.CsalganError` for inputs of another shape or type.
+All raise :class:`csalgan.files.errors.CsalganError` for inputs of another shape or type.
 A prediction with NaN or infinity scores NaN everywhere.
 """
 

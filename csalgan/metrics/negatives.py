@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 class NegativePool:

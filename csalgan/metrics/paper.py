@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.metrics.common import as_map, as_truth, is_constant, resize
 from csalgan.metrics.ranks import Map
 from csalgan.metrics.tuebingen import pearson

@@ -3,7 +3,7 @@
 Every function takes maps of one size (:func:`csalgan.metrics.score` resizes before it calls
 them), is pure, and agrees with pysaliency (``metrics.py``, ``roc.py``, ``models.py``) to 1e-6.
 Maps are (H, W) of any real type; ``fixations`` and ``negatives`` are int (N, 2), rows (y, x).
-All raise :class:`csalgan.errors.CsalganError` for inputs of another shape or type.
+All raise :class:`csalgan.files.errors.CsalganError` for inputs of another shape or type.
 A prediction with NaN or infinity scores NaN everywhere.
 """
 

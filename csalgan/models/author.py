@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.models.paper import PaperGenerator
 
 

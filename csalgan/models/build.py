@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from csalgan.config import Profile
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator, semantic_start
 from csalgan.models.lite0 import class_names, imagenet_state
 from csalgan.models.paper import PaperDiscriminator, PaperGenerator, initialise

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.models.lite0 import Lite0
 from csalgan.text.sentences import Sentences
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 NAME = "tf_efficientnet_lite0"
 #: Blocks, kernel, stride, expansion and channels of each stage.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 def _conv_bn_relu(*channels: int) -> list[nn.Module]:

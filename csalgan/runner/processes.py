@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 #: Environment variable: the process without which a task is to end.
 PARENT = "CSALGAN_PARENT"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.runner.processes import Event, Outcome, Task, event, failure
 
 _PAUSE = 2.0  # seconds between two questions to the scheduler

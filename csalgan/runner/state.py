@@ -18,10 +18,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from csalgan import locks
-from csalgan.errors import CsalganError
-from csalgan.files import append_text, write_text
-from csalgan.inputs import open_file, read_json, read_text
+from csalgan.files import locks
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file, read_json, read_text
+from csalgan.files.writing import append_text, write_text
 
 #: The largest file of a report, weights among them.
 MOST_BYTES = 16 * 2**30
@@ -85,7 +85,7 @@ class State:
         return sorted(path.stem for path in self.folder.glob("*.json") if path.stem != "plan")
 
     def ledger(self, step: str) -> Path:
-        """The file that names what a step writes while it runs (:data:`csalgan.files.LEDGER`)."""
+        """The file that names what a step writes while it runs (:data:`.writing.LEDGER`)."""
         return self.folder / f"{step}.written"
 
     def written(self, step: str) -> set[Path]:

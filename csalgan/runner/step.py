@@ -10,9 +10,9 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from papermill.iorw import LocalHandler, papermill_io
 
-from csalgan import paths
-from csalgan.errors import CsalganError
-from csalgan.files import LEDGER, write_text
+from csalgan.files import paths
+from csalgan.files.errors import CsalganError
+from csalgan.files.writing import LEDGER, write_text
 from csalgan.runner.processes import PARENT, tie_to_parent
 
 #: The kernel is a process of its own: it ends with the step, however that ends.

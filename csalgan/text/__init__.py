@@ -15,7 +15,7 @@ An encoder is never changed silently: where its weights are missing, :func:`get_
 import os
 from pathlib import Path
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.text.base import TextEncoder, TokenEmbeddings
 from csalgan.text.cache import Cached
 

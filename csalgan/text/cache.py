@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from csalgan import paths
-from csalgan.errors import CsalganError
+from csalgan.files import paths
+from csalgan.files.errors import CsalganError
 from csalgan.text.base import TextEncoder, TokenEmbeddings, pad
 
 _REMEMBERED = 20_000  # sentences whose tokens stay in memory, some 15 kB each

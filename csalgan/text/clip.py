@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.text.base import TokenEmbeddings, file_fingerprint, pad
 
 #: OpenAI's weights were trained with QuickGELU; with plain GELU they give other embeddings.

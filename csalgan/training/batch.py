@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from csalgan.losses import Measured
 from csalgan.text.sentences import Sentences
+from csalgan.training.losses import Measured
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from csalgan.config import AugmentConfig, Profile
 from csalgan.data import Prepared
-from csalgan.losses import Measured
 from csalgan.text import TextEncoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment
 from csalgan.training.batch import Batch
+from csalgan.training.losses import Measured
 
 #: What a network reads for all records of a dataset.
 Texts = np.ndarray | Sentences

@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from csalgan.config import Profile
-from csalgan.errors import CsalganError
-from csalgan.losses import content_loss, discriminator_loss, fooling_loss
+from csalgan.files.errors import CsalganError
 from csalgan.models.build import new_players, parameter_groups
 from csalgan.text import TextEncoder
 from csalgan.training.batch import Batch
+from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 
 
 def discriminator_step(game: "Game", batch: Batch, prediction: Tensor) -> Tensor:

@@ -34,20 +34,20 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from csalgan.compute import use_threads
 from csalgan.config import Profile
 from csalgan.data import Dataset, make_split, prepare
 from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError
-from csalgan.files import remove_leftovers, write_bytes, write_text
-from csalgan.locks import locked
-from csalgan.losses import content_loss, discriminator_loss, fooling_loss
+from csalgan.files.compute import use_threads
+from csalgan.files.errors import CsalganError
+from csalgan.files.locks import locked
+from csalgan.files.writing import remove_leftovers, write_bytes, write_text
 from csalgan.metrics import batched
 from csalgan.text import get_encoder
 from csalgan.training import pretraining
 from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, texts_for
 from csalgan.training.game import Game, discriminator_step, generator_step
+from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.training.pretraining import Mixed, other_sets
 from csalgan.training.run import (
     HISTORY_COLUMNS,

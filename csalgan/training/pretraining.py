@@ -17,11 +17,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from csalgan import paths
 from csalgan.config import Profile
 from csalgan.data import Dataset, open_dataset, prepare, require_clean
-from csalgan.errors import CsalganError
-from csalgan.files import write_bytes
+from csalgan.files import paths
+from csalgan.files.errors import CsalganError
+from csalgan.files.writing import write_bytes
 from csalgan.text import TextEncoder
 from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, texts_for

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from csalgan import provenance
 from csalgan.config import Profile, profile_from
 from csalgan.data import Dataset, Split, make_split
-from csalgan.errors import CsalganError
-from csalgan.inputs import read_json
+from csalgan.files import provenance
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import read_json
+from csalgan.files.spreadsheets import read_csv
 from csalgan.models.build import Generator, load_generator
-from csalgan.spreadsheets import read_csv
 from csalgan.text import get_encoder
 from csalgan.training.game import device_of, precision_of
 from csalgan.training.pretraining import names_of, other_sets

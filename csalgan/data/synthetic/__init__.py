@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from csalgan import paths
 from csalgan.data.records import CONDITION_OF_SUFFIX
 from csalgan.data.synthetic import layout
 from csalgan.data.synthetic.gaze import (
@@ -23,9 +22,10 @@ from csalgan.data.synthetic.gaze import (
 )
 from csalgan.data.synthetic.scenes import draw_scene
 from csalgan.data.synthetic.sentences import describe
-from csalgan.errors import CsalganError
-from csalgan.files import atomic_dir
-from csalgan.inputs import read_json
+from csalgan.files import paths
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import read_json
+from csalgan.files.writing import atomic_dir
 
 __all__ = [
     "GAZE_MODEL",

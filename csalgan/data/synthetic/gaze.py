@@ -20,7 +20,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from csalgan.data.records import parse_stem
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 #: Every number of the model; written to ``synthetic.json``, from which alone densities are made.
 GAZE_MODEL = {

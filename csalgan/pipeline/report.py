@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from csalgan import figures, pages
-from csalgan.errors import CsalganError
+from csalgan import figures
+from csalgan.data.photographs import opened
 from csalgan.evaluation.tables import SPLIT_HALF_NOTE
-from csalgan.files import atomic_file, write_text
-from csalgan.job import PAPER_EXAMPLE, Job
+from csalgan.experiment.job import PAPER_EXAMPLE, Job
+from csalgan.files.errors import CsalganError
+from csalgan.files.spreadsheets import read_csv
+from csalgan.files.writing import atomic_file, write_text
 from csalgan.metrics import profile_info
-from csalgan.photographs import opened
+from csalgan.pipeline import pages
 from csalgan.runner import State
-from csalgan.spreadsheets import read_csv
 
 _PACKAGES = (
     "csalgan",

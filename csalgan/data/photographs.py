@@ -16,8 +16,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from csalgan.errors import CsalganError
-from csalgan.inputs import open_file, shown
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file, shown
 
 #: A larger picture is refused before it is decoded (a phone's 12 to 24 megapixels pass).
 MAX_PIXELS = 40_000_000

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from csalgan.data import Dataset
 from csalgan.data.prepared import square
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 from csalgan.models import PaperGenerator
 from csalgan.text import TextEncoder, get_encoder
 

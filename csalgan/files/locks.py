@@ -16,9 +16,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from csalgan.errors import CsalganError
-from csalgan.files import explaining, require_writable, write_text
-from csalgan.inputs import read_json
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import read_json
+from csalgan.files.writing import explaining, require_writable, write_text
 
 #: What stands in a folder because of its lock.
 NAMES = (".lock", ".holder.json")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import nbformat
 
-from csalgan.errors import CsalganError
-from csalgan.files import write_text
-from csalgan.inputs import read_text
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import read_text
+from csalgan.files.writing import write_text
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Formulas; code between backticks is left alone.
@@ -70,7 +70,7 @@ def title(cells: nbformat.NotebookNode, default: str) -> str:
 def _exporter():
     from nbconvert import HTMLExporter  # takes a second
 
-    here = Path(__file__).resolve().parent / "templates"
+    here = Path(__file__).resolve().parents[1] / "templates"
     return HTMLExporter(
         extra_template_paths=[str(here)],
         template_file="notebook.html.j2",

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from csalgan.errors import CsalganError
-from csalgan.files import write_text
-from csalgan.inputs import open_file, shown
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file, shown
+from csalgan.files.writing import write_text
 
 #: What begins a formula (the wide forms do in some languages), quoted before or not.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")

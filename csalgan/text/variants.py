@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from csalgan.errors import CsalganError
-from csalgan.exploration import STOP_WORDS, words
+from csalgan.files.errors import CsalganError
+from csalgan.text.words import STOP_WORDS, words
 
-#: Words that carry grammar, not things: :data:`csalgan.exploration.STOP_WORDS` and what else
+#: Words that carry grammar, not things: :data:`csalgan.text.words.STOP_WORDS` and what else
 #: English captions bind their content words with. No tagger and no model: a list, and so an
 #: approximation. What is left, the *content words*, are nouns, adjectives and full verbs.
 FUNCTION_WORDS = STOP_WORDS | frozenset(

@@ -15,8 +15,6 @@ from typing import Any
 
 import pandas as pd
 
-from csalgan import paths, provenance
-from csalgan.compute import use_threads
 from csalgan.config import Profile, load_profile
 from csalgan.data import (
     Dataset,
@@ -29,11 +27,13 @@ from csalgan.data import (
     require_clean,
 )
 from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError
-from csalgan.files import write_text
-from csalgan.locks import NAMES, locked
+from csalgan.files import paths, provenance
+from csalgan.files.compute import use_threads
+from csalgan.files.errors import CsalganError
+from csalgan.files.locks import NAMES, locked
+from csalgan.files.spreadsheets import write_csv
+from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor, precision_of_predictions
-from csalgan.spreadsheets import write_csv
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.training import Run, describe, finished, finished_run, same_settings, train
 from csalgan.training.pretraining import names_of, other_sets

@@ -7,9 +7,9 @@ started anywhere find the same folders. ``CSALGAN_HOME`` moves everything at onc
 import os
 from pathlib import Path
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:

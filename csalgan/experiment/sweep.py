@@ -17,17 +17,17 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from csalgan import comparison
 from csalgan.config import Profile, Section, Subset, first_fault, load_profile, read_yaml
 from csalgan.data import Dataset, make_split, open_dataset
-from csalgan.errors import CsalganError
 from csalgan.evaluation import TEXTS, Evaluator, summarise
-from csalgan.files import write_text
-from csalgan.inputs import MOST_SEED
+from csalgan.experiment import comparison
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import MOST_SEED
+from csalgan.files.provenance import Provenance, commit
+from csalgan.files.spreadsheets import read_csv, write_csv
+from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
-from csalgan.provenance import Provenance, commit
 from csalgan.runner.processes import Task, tie_to_parent
-from csalgan.spreadsheets import read_csv, write_csv
 from csalgan.training import part_rows, train
 from csalgan.training.pretraining import names_of, other_sets
 
@@ -115,7 +115,7 @@ def read_spec(path: str | Path) -> Spec:
     Raises:
         CsalganError: no such file, not YAML, an unknown key, or a value of the wrong type.
     """
-    ours = Path(__file__).resolve().parent / "sweeps" / f"{path}.yaml"
+    ours = Path(__file__).resolve().parents[1] / "sweeps" / f"{path}.yaml"
     path = ours if ours.is_file() else Path(path)
     if not path.is_file():
         raise CsalganError(f"{path}: no such file; give a sweep's YAML file.")
@@ -183,7 +183,7 @@ def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
         }
         path = out / "points" / f"{point.folder}.json"
         write_text(path, json.dumps(about, indent=1) + "\n")
-        command = (sys.executable, "-m", "csalgan.sweep", str(path.resolve()))
+        command = (sys.executable, "-m", "csalgan.experiment.sweep", str(path.resolve()))
         made.append(Task(point.folder, command, out / "logs" / f"{point.folder}.log"))
     return made
 

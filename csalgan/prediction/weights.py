@@ -19,13 +19,13 @@ from safetensors.torch import save
 
 from csalgan.config import Profile, profile_from
 from csalgan.data import Dataset, make_split
-from csalgan.errors import CsalganError
-from csalgan.files import write_bytes
+from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance
+from csalgan.files.writing import write_bytes
 from csalgan.models.build import Generator, load_generator
-from csalgan.provenance import Provenance
 from csalgan.training import Run
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[1] / "weights"
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,14 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """``python -m csalgan.weights RUN DATA NAME``: put a run's weights into the package."""
+    """``python -m csalgan.prediction.weights RUN DATA NAME``: put weights into the package."""
     from csalgan.data import open_dataset
 
     run, data, name = sys.argv[1:]
     path = FOLDER / f"{name}.safetensors"
     about = pack(Run.load(run), open_dataset(data), path)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, validation {about['validation']}")
+
+
+if __name__ == "__main__":
+    main()

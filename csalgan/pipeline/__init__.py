@@ -16,14 +16,15 @@ from typing import Any
 
 import papermill
 
-from csalgan import paths, report
-from csalgan.author.clone import find_weights
 from csalgan.config import Profile
+from csalgan.data.clone import find_weights
 from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError
-from csalgan.files import remove_leftovers, require_writable, write_text
-from csalgan.job import Job, open_job
-from csalgan.locks import is_locked, locked
+from csalgan.experiment.job import Job, open_job
+from csalgan.files import paths
+from csalgan.files.errors import CsalganError
+from csalgan.files.locks import is_locked, locked
+from csalgan.files.writing import remove_leftovers, require_writable, write_text
+from csalgan.pipeline import report
 from csalgan.runner import Done, Outcome, State, Task, run_tasks
 from csalgan.runner import state as runner_state
 from csalgan.runner.keys import step_key

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def commit() -> str:
 
     ``unknown`` when the package was not imported from a checkout.
     """
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = Path(__file__).resolve().parents[2]
     if not (checkout / ".git").exists():
         return "unknown"
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from unicodedata import category
 
-from csalgan.errors import CsalganError, nearest
+from csalgan.files.errors import CsalganError, nearest
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -15,21 +15,23 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from csalgan.compute import threads
 from csalgan.data import Dataset, Split, make_split
+from csalgan.data.clone import weights_of
+from csalgan.data.photographs import read_photograph
 from csalgan.data.prepared import square
-from csalgan.errors import CsalganError
+from csalgan.files.compute import threads
+from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance, commit
 from csalgan.models import CompactGenerator, load_published_generator
 from csalgan.models.build import Generator
 from csalgan.models.compact import ImageFeatures
 from csalgan.models.fast import folded
-from csalgan.photographs import read_photograph
-from csalgan.provenance import Provenance, commit
+from csalgan.prediction.author import SIZE, clip_or_none, photographs_of, with_mean_sentence
+from csalgan.prediction.weights import Packed, shipped
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
 from csalgan.training.game import precision_of
-from csalgan.weights import Packed, shipped
 
 #: What a generator keeps of images, or several of these, one for each size they are seen at.
 Features = Tensor | ImageFeatures | tuple["Features", ...]
@@ -123,29 +125,27 @@ class Predictor:
         Raises:
             CsalganError: no such weights, or the given file is not CLIP's.
         """
-        from csalgan import author  # what it scores with would make every prediction start later
-
-        weights = author.weights_of(path, subset)
-        generator = load_published_generator(weights.path)
-        encoder = author.clip_or_none(clip_weights)
+        found = weights_of(path, subset)
+        generator = load_published_generator(found.path)
+        encoder = clip_or_none(clip_weights)
         reads = "reads CLIP cut to integers"
         if encoder is None:
             encoder, reads = get_encoder("none"), "CLIP's weights are not here: zeros"
             if dataset is not None:
-                images, counts = author.photographs_of(dataset)
-                generator = author.with_mean_sentence(generator, images, counts)
+                images, counts = photographs_of(dataset)
+                generator = with_mean_sentence(generator, images, counts)
                 reads = "CLIP's weights are not here: the mean sentence"
-        digest = hashlib.sha256(weights.path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(found.path.read_bytes()).hexdigest()
         return cls(
-            name=f"author's model, {weights.subset} ({reads})",
+            name=f"author's model, {found.subset} ({reads})",
             generator=generator.to(memory_format=torch.channels_last),
             encoder=encoder,
-            sizes=(author.SIZE,),
+            sizes=(SIZE,),
             provenance=Provenance(
                 data="the author's training, records not known",
                 fingerprint=digest[:12],
                 encoder=encoder.name,
-                profile=weights.run,
+                profile=found.run,
                 seed=-1,  # none was set
                 commit=commit(),
             ),

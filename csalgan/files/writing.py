@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 try:
     import fcntl

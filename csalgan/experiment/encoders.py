@@ -6,13 +6,13 @@ from dataclasses import replace
 import pandas as pd
 
 from csalgan.config import load_profile, profile_from
-from csalgan.errors import CsalganError
+from csalgan.experiment.job import Job
 from csalgan.exploration import over_images
+from csalgan.files.errors import CsalganError
 from csalgan.guidance.changes import changes, compare_changes, summarise_changes
 from csalgan.guidance.effect import summarise_effect, text_effect
 from csalgan.guidance.reading import Reader
 from csalgan.guidance.scores import Score, paired_differences, score_variants
-from csalgan.job import Job
 from csalgan.prediction import Predictor
 from csalgan.text import get_encoder
 

@@ -1,6 +1,6 @@
 """Models side by side: scores, what reading is worth to them, baselines; a table and a figure.
 
-What :mod:`csalgan.sweep` scores and puts together.
+What :mod:`csalgan.experiment.sweep` scores and puts together.
 """
 
 from pathlib import Path
@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from csalgan import figures, guidance
-from csalgan.baselines import PEOPLE
 from csalgan.evaluation import METRIC_LABELS, Evaluator, over_seeds, row_label, summarise
+from csalgan.evaluation.baselines import PEOPLE
 from csalgan.figures.scores import side_by_side
-from csalgan.files import write_text
+from csalgan.files.provenance import Provenance
+from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
-from csalgan.provenance import Provenance
 
 #: What the compact model is to reach on real gaze (``tuebingen``, all images), drawn as lines.
 WANTED = {

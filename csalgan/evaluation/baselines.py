@@ -24,7 +24,7 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from csalgan.errors import CsalganError
+from csalgan.files.errors import CsalganError
 
 #: Baselines that predict a map for a record: name → what tables call it.
 BASELINES = {

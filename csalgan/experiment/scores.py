@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from csalgan.evaluation.scoring import Evaluator
 from csalgan.evaluation.tables import COMPACT, OURS
+from csalgan.experiment.job import Job
+from csalgan.training import part_rows
 
-if TYPE_CHECKING:
-    from csalgan.job import Job
 
-
-def evaluator_of(job: "Job", metric_profiles: Sequence[str]) -> Evaluator:
+def evaluator_of(job: Job, metric_profiles: Sequence[str]) -> Evaluator:
     """An evaluator of a report's data, split, seed and receipt."""
     return Evaluator(
         job.dataset,
@@ -24,20 +22,18 @@ def evaluator_of(job: "Job", metric_profiles: Sequence[str]) -> Evaluator:
     )
 
 
-def rows_of(job: "Job", subset: str, part: str = "test") -> pd.DataFrame:
+def rows_of(job: Job, subset: str, part: str = "test") -> pd.DataFrame:
     """Rows of the dataset that a model of this report trains (``train``) or is tested on."""
-    from csalgan.training import part_rows
-
     numbers = part_rows(job.dataset, job.profile, job.split, subset)[part]
     return job.dataset.records.loc[numbers]
 
 
-def score_models(job: "Job", evaluator: Evaluator, *, progress: bool = False) -> pd.DataFrame:
+def score_models(job: Job, evaluator: Evaluator, *, progress: bool = False) -> pd.DataFrame:
     """Every model of the report on its own subset's test records.
 
     Returns:
         Tidy scores with a ``subset`` column, ``model`` is :data:`OURS`. Runs that do not exist
-        yet are trained (:meth:`csalgan.job.Job.run`).
+        yet are trained (:meth:`csalgan.experiment.job.Job.run`).
     """
     tables = []
     for subset in job.profile.training.subsets:
@@ -49,8 +45,8 @@ def score_models(job: "Job", evaluator: Evaluator, *, progress: bool = False) ->
     return pd.concat(tables, ignore_index=True)
 
 
-def score_companion(job: "Job", evaluator: Evaluator) -> list[pd.DataFrame]:
-    """The model beside the report's own (:meth:`csalgan.job.Job.companion`) on each subset.
+def score_companion(job: Job, evaluator: Evaluator) -> list[pd.DataFrame]:
+    """The model beside the report's own (:meth:`Job.companion`) on each subset.
 
     Returns:
         One table of tidy scores with a ``subset`` column, ``model`` is :data:`COMPACT`; none
@@ -73,7 +69,7 @@ def score_companion(job: "Job", evaluator: Evaluator) -> list[pd.DataFrame]:
     ]
 
 
-def score_baselines(job: "Job", evaluator: Evaluator) -> pd.DataFrame:
+def score_baselines(job: Job, evaluator: Evaluator) -> pd.DataFrame:
     """Every baseline and ceiling on the test records of each subset.
 
     The mean map is taken over the training records of the subset; all others are the same for
@@ -96,7 +92,7 @@ def score_baselines(job: "Job", evaluator: Evaluator) -> pd.DataFrame:
 
 
 def best_and_worst(
-    job: "Job", subset: str, scores: pd.DataFrame, *, metric: str = "nss", each: int = 3
+    job: Job, subset: str, scores: pd.DataFrame, *, metric: str = "nss", each: int = 3
 ) -> list[dict]:
     """The records a model of the report predicts best, then those it predicts worst.
 

@@ -9,9 +9,9 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from csalgan.errors import CsalganError
 from csalgan.figures.base import blend
-from csalgan.files import write_bytes
+from csalgan.files.errors import CsalganError
+from csalgan.files.writing import write_bytes
 
 _CELL, _GAP, _FOOT = 420, 12, 26  # pixels of a contact sheet
 

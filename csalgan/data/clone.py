@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from csalgan.data.photographs import opened
 from csalgan.data.records import SUBSETS
-from csalgan.errors import CsalganError
-from csalgan.inputs import read_text
-from csalgan.photographs import opened
+from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import read_text
 
 #: The run whose logs are the paper's Figures 6 to 9.
 PAPER_RUN = "epoch_50_lr_0.0002"

@@ -1,0 +1,1 @@
+"""The ground floor: paths, whole writes, locks, bounded reading, provenance, errors."""

@@ -1,3 +1,0 @@
-from csalgan.weights import main
-
-main()

@@ -1,1 +1,0 @@
-"""Moved to :mod:`csalgan.explorer`; kept for the check at landing only, and goes with it."""
