@@ -13,46 +13,46 @@ from csalgan.config import load_profile
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences
 from csalgan.training.batch import Batch
-from csalgan.training.game import Game, discriminator_step, generator_step
 from csalgan.training.losses import Measured
+from csalgan.training.trainer import Trainer, discriminator_step, generator_step
 
 IMAGES, REPEATS, SIZE = 8, 3, 256
 
 
 def main() -> None:
     """Print the table."""
-    games = {}
+    trainers = {}
     for label, profile, extra in [
         ("paper, float32", "paper", ["training.precision=float32"]),
         ("paper", "paper", []),
         ("compact", "best", []),
     ]:
         settings = ["text.encoder=minilm", f"data.size={SIZE}", "training.device=cpu", *extra]
-        games[label] = Game(load_profile(profile, settings), get_encoder("minilm"))
+        trainers[label] = Trainer(load_profile(profile, settings), get_encoder("minilm"))
     threads = torch.get_num_threads()
     print(f"{IMAGES} images at {SIZE} px a batch, one sentence each, {threads} threads")
-    rows = {label: measure(game) for label, game in games.items()}
+    rows = {label: measure(trainer) for label, trainer in trainers.items()}
     base = rows["paper, float32"]
     print(f"{'':16}{'precision':>10}{'forward ms':>12}{'ratio':>8}{'training ms':>13}{'ratio':>8}")
     for label, (forward, step) in rows.items():
         print(
-            f"{label:16}{games[label].precision:>10}{forward:12.1f}{base[0] / forward:8.1f}"
+            f"{label:16}{trainers[label].precision:>10}{forward:12.1f}{base[0] / forward:8.1f}"
             f"{step:13.1f}{base[1] / step:8.1f}"
         )
     print("milliseconds an image; ratio: how many times faster than the first row")
 
 
-def batch_for(game: Game) -> Batch:
-    """Random images, sentences and maps of the game's sizes."""
+def batch_for(trainer: Trainer) -> Batch:
+    """Random images, sentences and maps of the trainer's sizes."""
     drawn = torch.Generator().manual_seed(0)
-    compact = game.profile.model.kind == "compact"
+    compact = trainer.profile.model.kind == "compact"
     whole = torch.randn(IMAGES, 384, generator=drawn)
     text = whole
     if compact:
         words = torch.randn(IMAGES, 10, 384, generator=drawn)
         text = Sentences(whole, words, torch.ones(IMAGES, 10, dtype=torch.bool), torch.ones(IMAGES))
     image = torch.rand(IMAGES, 3, SIZE, SIZE, generator=drawn)
-    maps = torch.rand(IMAGES, 1, game.map_size, game.map_size, generator=drawn)
+    maps = torch.rand(IMAGES, 1, trainer.map_size, trainer.map_size, generator=drawn)
     return Batch(
         image.contiguous(memory_format=torch.channels_last),
         text,
@@ -60,23 +60,23 @@ def batch_for(game: Game) -> Batch:
     )
 
 
-def measure(game: Game) -> tuple[float, float]:
+def measure(trainer: Trainer) -> tuple[float, float]:
     """Milliseconds an image of a forward pass and of a whole training step."""
-    batch = batch_for(game)
+    batch = batch_for(trainer)
 
     def forward() -> None:
         with torch.inference_mode():
-            game.predict(batch)
+            trainer.predict(batch)
 
     def step() -> None:
-        prediction = game.predict(batch)
-        if game.adversarial_weight:
-            discriminator_step(game, batch, prediction)
-        generator_step(game, batch, prediction)
+        prediction = trainer.predict(batch)
+        if trainer.adversarial_weight:
+            discriminator_step(trainer, batch, prediction)
+        generator_step(trainer, batch, prediction)
 
-    game.generator.eval()
+    trainer.generator.eval()
     times = [fastest(forward)]
-    game.begin_epoch(game.profile.training.frozen_epochs + 1)
+    trainer.begin_epoch(trainer.profile.training.frozen_epochs + 1)
     times.append(fastest(step))
     return times[0] / IMAGES * 1e3, times[1] / IMAGES * 1e3
 

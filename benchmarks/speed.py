@@ -23,8 +23,8 @@ from csalgan.files.provenance import Provenance, commit
 from csalgan.models.fast import folded
 from csalgan.text import get_encoder
 from csalgan.training import Batch, Batches, embed
-from csalgan.training.game import Game, discriminator_step, generator_step
 from csalgan.training.losses import Measured
+from csalgan.training.trainer import Trainer, discriminator_step, generator_step
 
 RECORDS, SIZE, SIZES, COUNTS = 8, 256, (64, 128, 192, 256), (4, 8, 16, 32)
 
@@ -43,7 +43,7 @@ def main() -> None:
 def side_by_side(dataset, text, encoder) -> None:
     """Inference and a training step, theirs and ours."""
     rows = np.arange(RECORDS)
-    theirs, ours = game("float32", encoder), game("auto", encoder)
+    theirs, ours = trainer("float32", encoder), trainer("auto", encoder)
     for network in (theirs.generator, theirs.discriminator):
         network.to(memory_format=torch.contiguous_format)
     prepared = prepare(dataset, SIZE)
@@ -117,10 +117,10 @@ def growth(encoder) -> None:
     """Cost against image size and number of records, printed and drawn."""
     by_size, by_count = [], []
     for size in SIZES:
-        ours = game("auto", encoder, size)
+        ours = trainer("auto", encoder, size)
         batch = random_batch(4, size, encoder.dim)
         by_size.append(1e3 * fastest(lambda o=ours, b=batch: step(o, b)) / 4)
-    ours = game("auto", encoder, 64)
+    ours = trainer("auto", encoder, 64)
     for count in COUNTS:
         batch = random_batch(count, 64, encoder.dim)
         by_count.append(1e3 * fastest(lambda b=batch: step(ours, b)))
@@ -150,13 +150,13 @@ def _drawn(by_size: list[float], by_count: list[float]):
     return fig
 
 
-def game(precision: str, encoder, size: int = SIZE) -> Game:
+def trainer(precision: str, encoder, size: int = SIZE) -> Trainer:
     """The paper's players at a size."""
     settings = ["text.encoder=hashing", f"data.size={size}", f"training.precision={precision}"]
-    return Game(load_profile("paper", [*settings, "training.device=cpu"]), encoder)
+    return Trainer(load_profile("paper", [*settings, "training.device=cpu"]), encoder)
 
 
-def step(players: Game, batch: Batch) -> None:
+def step(players: Trainer, batch: Batch) -> None:
     """One step of both players."""
     prediction = players.predict(batch)
     discriminator_step(players, batch, prediction)

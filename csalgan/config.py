@@ -21,7 +21,12 @@ Subset = Literal["total", "general", "sal", "non_sal"]
 MetricProfile = Literal["mit", "tuebingen", "paper"]
 
 #: What settings were called before: profiles and ``run.json`` files with these names stay readable.
-_RENAMED = {"published-code": "author", "published": "record"}
+_RENAMED = {
+    "published-code": "author",
+    "published": "record",
+    "average": "ema_decay",
+    "views": "test_scales",
+}
 
 
 class Section(BaseModel):
@@ -32,9 +37,11 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _lists_are_tuples(cls, values: Any) -> Any:
-        """YAML has lists only."""
+    def _as_python(cls, values: Any) -> Any:
+        """YAML has lists only; keys may have their former names."""
         if isinstance(values, dict):
+            known = {k if k in cls.model_fields else _RENAMED.get(k, k): k for k in values}
+            values = {new: values[old] for new, old in known.items()}
             values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return values
 
@@ -100,7 +107,7 @@ class ModelConfig(Section):
     at places, both, or nothing."""
     semantic_start: bool = True
     """Compare words with places through ImageNet's class names from the first step on."""
-    views: tuple[int, ...] = ()
+    test_scales: tuple[int, ...] = ()
     """Sides at which an image is seen when predicting; the densities are averaged. None:
     ``data.size``."""
     channels: Annotated[int, Field(ge=8, le=512)] = 96
@@ -166,7 +173,7 @@ class TrainingConfig(Section):
     """How many parts of the pretrained encoder keep their weights (stem, seven stages, head)."""
     frozen_epochs: Annotated[int, Field(ge=0)] = 1
     """For how many epochs the whole pretrained encoder keeps its weights."""
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the running average of weights that is validated and saved; 0: the last weights."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop after so many epochs without a better validation CC; 0: never."""
@@ -264,14 +271,18 @@ class Profile(Section):
     @model_validator(mode="after")
     def _model_fits(self) -> "Profile":
         if self.model.kind == "compact":
-            for side in (self.data.size, *self.model.views, *self.training.augment.sizes):
+            for side in (self.data.size, *self.model.test_scales, *self.training.augment.sizes):
                 if side % 32 or not 32 <= side <= 1024:
                     raise ValueError(f"an image side of {side}: compact needs a multiple of 32")
             if self.text.cast_to_int:
                 raise ValueError("text.cast_to_int belongs to the author's model only")
-        elif self.training.batches == "images" or self.model.views or self.training.augment.sizes:
+        elif (
+            self.training.batches == "images"
+            or self.model.test_scales
+            or self.training.augment.sizes
+        ):
             raise ValueError(
-                "training.batches=images, model.views and training.augment.sizes are for "
+                "training.batches=images, model.test_scales and training.augment.sizes are for "
                 "model.kind=compact"
             )
         return self
@@ -371,4 +382,4 @@ def _apply(values: dict[str, Any], override: str) -> None:
         target = target.setdefault(parent, {})
         if not isinstance(target, dict):
             raise CsalganError(f"{said!r}: {parent} is a value, not a section with keys.")
-    target[last] = value
+    target[_RENAMED.get(last, last)] = value

@@ -93,14 +93,14 @@ def quick(monkeypatch):
 
     from csalgan.training import HISTORY_COLUMNS, loop
 
-    def epoch(game, batches, number):
+    def epoch(trainer, batches, number):
         with torch.no_grad():
-            for weights in game.generator.parameters():
+            for weights in trainer.generator.parameters():
                 weights.mul_(1.01)
         return dict.fromkeys(HISTORY_COLUMNS[1:6], float(number))
 
-    def validate(game, batches):
-        total = sum(weights.detach().sum() for weights in game.generator.parameters())
+    def validate(trainer, batches):
+        total = sum(weights.detach().sum() for weights in trainer.generator.parameters())
         return dict.fromkeys(HISTORY_COLUMNS[6:], float(total))
 
     monkeypatch.setattr(loop, "_train_epoch", epoch)

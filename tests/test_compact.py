@@ -17,7 +17,7 @@ from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment, loop, losses, train
 from csalgan.training.batch import Batch
-from csalgan.training.game import Game
+from csalgan.training.trainer import Trainer
 
 DIM = 16
 
@@ -303,15 +303,15 @@ def dataset(embedded):
 
 
 def test_frozen_stages_stay_as_imagenet_left_them(dataset):
-    game = Game(profile("training.frozen_epochs=1"), get_encoder("hashing"))
-    stages = game.generator.encoder.stages()
+    trainer = Trainer(profile("training.frozen_epochs=1"), get_encoder("hashing"))
+    stages = trainer.generator.encoder.stages()
 
     def trained():
         return [any(p.requires_grad for p in stage.parameters()) for stage in stages]
 
-    game.begin_epoch(1)
+    trainer.begin_epoch(1)
     assert not any(trained())
-    game.begin_epoch(2)
+    trainer.begin_epoch(2)
     assert trained() == [False] * 3 + [True] * 6
     made, _ = new_players(profile(), get_encoder("hashing"))
     rates = {group["lr"] for group in parameter_groups(made, profile())}
@@ -328,11 +328,11 @@ def test_a_compact_run_resumes_to_the_same_bits(dataset, tmp_path):
     train_again = tmp_path / "cut"
     original, calls = loop._train_epoch, []
 
-    def cut(game, batches, epoch):
+    def cut(trainer, batches, epoch):
         calls.append(epoch)
         if epoch == 2:
             raise Stop
-        return original(game, batches, epoch)
+        return original(trainer, batches, epoch)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
         patch.setattr(loop, "_train_epoch", cut)
@@ -351,8 +351,8 @@ def test_bfloat16_gradients_are_those_of_float32(dataset):
     gradients = []
     for precision in ("float32", "bfloat16"):
         settings = (f"training.precision={precision}", "model.dropout=0.0", "data.size=128")
-        game = Game(profile(*settings, "training.frozen_epochs=0"), get_encoder("hashing"))
-        game.begin_epoch(1)
+        trainer = Trainer(profile(*settings, "training.frozen_epochs=0"), get_encoder("hashing"))
+        trainer.begin_epoch(1)
         drawn = torch.Generator().manual_seed(0)
         maps = torch.rand(4, 1, 32, 32, generator=drawn)
         dim = get_encoder("hashing").dim
@@ -363,13 +363,13 @@ def test_bfloat16_gradients_are_those_of_float32(dataset):
             torch.ones(4),
         )
         image = torch.rand(2, 3, 128, 128, generator=drawn)
-        for part in (game.generator.to_map, game.generator.modulate[-1]):
+        for part in (trainer.generator.to_map, trainer.generator.modulate[-1]):
             torch.nn.init.normal_(part.weight, std=0.1, generator=torch.Generator().manual_seed(2))
         batch = Batch(image, text, measured(maps, [0, 0, 1, 1]))
-        content = losses.content_loss(game.predict(batch), batch.measured, game.losses)
+        content = losses.content_loss(trainer.predict(batch), batch.measured, trainer.losses)
         content.backward()
         gradients.append(
-            {n: p.grad for n, p in game.generator.named_parameters() if p.grad is not None}
+            {n: p.grad for n, p in trainer.generator.named_parameters() if p.grad is not None}
         )
     exact, fast = gradients
     assert exact.keys() == fast.keys()

@@ -79,7 +79,7 @@ def test_overrides_are_read_as_yaml_and_checked():
         ("training.betas=[0.5, 2.0]", "betas"),
         ("training.losses={change: 1.0}", "use batches=images"),
         ("training.batches=images", "for model.kind=compact"),
-        ("model={kind: compact, views: [250]}", "compact needs a multiple of 32"),
+        ("model={kind: compact, test_scales: [250]}", "compact needs a multiple of 32"),
         ("training={content_weight: 0.0, adversarial_weight: 0.0}", "nothing to learn"),
         ("text.encoder=bert", "bert"),
         ("data.size=255", "data.size=255"),

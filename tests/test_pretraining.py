@@ -15,7 +15,7 @@ from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
 from csalgan.text import get_encoder
-from csalgan.training import Game, Run, loop, pretraining, same_settings, train
+from csalgan.training import Run, Trainer, loop, pretraining, same_settings, train
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,12 @@ def test_runs_that_differ_after_pretraining_share_it(run, dataset, tmp_path, mon
     assert (fold.folder / before).read_bytes() == (run.folder / before).read_bytes()
     paths = {pretraining.cached(loop.describe(p, dataset, "total")) for p in (folds, profile())}
     assert len(paths) == 1
-    for change in ("seed=1", "data.size=64", "training.pretrain.epochs=3", "training.average=0.5"):
+    for change in (
+        "seed=1",
+        "data.size=64",
+        "training.pretrain.epochs=3",
+        "training.ema_decay=0.5",
+    ):
         info = loop.describe(profile(change), dataset, "total")
         assert pretraining.cached(info) not in paths
     (path,) = paths
@@ -120,8 +125,8 @@ def test_runs_that_differ_after_pretraining_share_it(run, dataset, tmp_path, mon
 def test_all_free_viewing_is_seen_without_a_sentence(dataset):
     encoder = get_encoder("hashing")
     sets = pretraining.other_sets(profile("training.batch_size=2"), dataset)
-    game = pretraining.first_game(profile("training.batch_size=2"), encoder)
-    seen = pretraining.batches(sets, game, encoder)
+    trainer = pretraining.first_trainer(profile("training.batch_size=2"), encoder)
+    seen = pretraining.batches(sets, trainer, encoder)
     empty = torch.from_numpy(encoder.encode([""]))
     found = list(seen.shuffled(0, 1))
     assert len(found) == len(seen) == 3 + 2
@@ -136,8 +141,8 @@ def test_all_free_viewing_is_seen_without_a_sentence(dataset):
 
 def test_the_second_game_begins_with_the_average_of_the_first():
     encoder = get_encoder("hashing")
-    settings = profile("training.average=0.9")
-    first, second = (Game(settings, encoder) for _ in range(2))
+    settings = profile("training.ema_decay=0.9")
+    first, second = (Trainer(settings, encoder) for _ in range(2))
     with torch.no_grad():
         for number, weight in enumerate(first.averaged.module.parameters()):
             weight.fill_(number / 100)

@@ -1,4 +1,4 @@
-"""The adversarial game: its losses, its two steps, and runs that resume to the same bits."""
+"""Adversarial training: its losses, its two steps, and runs that resume to the same bits."""
 
 import errno
 import json
@@ -24,8 +24,8 @@ from csalgan.prediction import Predictor, weights
 from csalgan.training import (
     HISTORY_COLUMNS,
     Batch,
-    Game,
     Run,
+    Trainer,
     discriminator_step,
     embed,
     generator_step,
@@ -52,8 +52,8 @@ class EightNumbers:
     dim = 8
 
 
-def game_and_batch(*overrides):
-    game = Game(profile("training.precision=float32", *overrides), EightNumbers())
+def trainer_and_batch(*overrides):
+    trainer = Trainer(profile("training.precision=float32", *overrides), EightNumbers())
     generator = torch.Generator().manual_seed(1)
     batch = Batch(
         image=torch.rand(3, 3, 32, 32, generator=generator),
@@ -62,7 +62,7 @@ def game_and_batch(*overrides):
             torch.rand(3, 1, 32, 32, generator=generator), torch.ones(3, 1, 32, 32), torch.arange(3)
         ),
     )
-    return game, batch
+    return trainer, batch
 
 
 def copies(network):
@@ -92,34 +92,34 @@ def test_losses_are_salgans_cross_entropies():
 
 
 def test_the_discriminator_step_leaves_the_generator_alone():
-    game, batch = game_and_batch()
-    prediction = game.predict(batch)
-    before = copies(game.generator)
-    d_before = copies(game.discriminator)
-    discriminator_step(game, batch, prediction)
-    assert same(game.generator, before)
-    assert all(parameter.grad is None for parameter in game.generator.parameters())
-    assert not same(game.discriminator, d_before)
+    trainer, batch = trainer_and_batch()
+    prediction = trainer.predict(batch)
+    before = copies(trainer.generator)
+    d_before = copies(trainer.discriminator)
+    discriminator_step(trainer, batch, prediction)
+    assert same(trainer.generator, before)
+    assert all(parameter.grad is None for parameter in trainer.generator.parameters())
+    assert not same(trainer.discriminator, d_before)
 
 
 def test_the_generator_step_leaves_the_discriminator_alone():
-    game, batch = game_and_batch()
-    prediction = game.predict(batch)
-    before = copies(game.discriminator)
-    g_before = copies(game.generator)
-    loss, content = generator_step(game, batch, prediction)
-    assert same(game.discriminator, before)
-    assert all(parameter.grad is None for parameter in game.discriminator.parameters())
-    assert all(parameter.requires_grad for parameter in game.discriminator.parameters())
-    assert not same(game.generator, g_before)
-    fooling = losses.fooling_loss(game.discriminator.logits(prediction)).item()
+    trainer, batch = trainer_and_batch()
+    prediction = trainer.predict(batch)
+    before = copies(trainer.discriminator)
+    g_before = copies(trainer.generator)
+    loss, content = generator_step(trainer, batch, prediction)
+    assert same(trainer.discriminator, before)
+    assert all(parameter.grad is None for parameter in trainer.discriminator.parameters())
+    assert all(parameter.requires_grad for parameter in trainer.discriminator.parameters())
+    assert not same(trainer.generator, g_before)
+    fooling = losses.fooling_loss(trainer.discriminator.logits(prediction)).item()
     assert loss.item() == pytest.approx(content.item() + fooling, rel=1e-5)
 
 
 def test_the_weights_of_the_losses_reach_the_gradient():
     def loss(*overrides):
-        game, batch = game_and_batch(*overrides)
-        return [float(x) for x in generator_step(game, batch, game.predict(batch))]
+        trainer, batch = trainer_and_batch(*overrides)
+        return [float(x) for x in generator_step(trainer, batch, trainer.predict(batch))]
 
     both, content = loss("training.content_weight=0.05")
     only_content, _ = loss("training.content_weight=0.05", "training.adversarial_weight=0.0")
@@ -131,9 +131,9 @@ def test_the_weights_of_the_losses_reach_the_gradient():
 def test_bfloat16_stays_close_to_float32():
     outputs = []
     for precision in ("float32", "bfloat16"):
-        game, batch = game_and_batch(f"training.precision={precision}")
+        trainer, batch = trainer_and_batch(f"training.precision={precision}")
         with torch.inference_mode():
-            outputs.append(game.predict(batch))
+            outputs.append(trainer.predict(batch))
     # bfloat16 keeps 8 bits of the mantissa: 2^-8 relative in each of a dozen layers.
     assert torch.allclose(*outputs, atol=0.02)
 
@@ -141,16 +141,16 @@ def test_bfloat16_stays_close_to_float32():
 def test_bfloat16_gradients_of_both_players_are_those_of_float32():
     gradients = []
     for precision in ("float32", "bfloat16"):
-        game, batch = game_and_batch(f"training.precision={precision}")
-        prediction = game.predict(batch)
-        for network in (game.generator, game.discriminator):
+        trainer, batch = trainer_and_batch(f"training.precision={precision}")
+        prediction = trainer.predict(batch)
+        for network in (trainer.generator, trainer.discriminator):
             for parameter in network.parameters():
                 parameter.grad = None
-        with game.autocast():
-            fake = game.discriminator.logits(prediction)
-        content = losses.content_loss(prediction, batch.measured, game.losses)
+        with trainer.autocast():
+            fake = trainer.discriminator.logits(prediction)
+        content = losses.content_loss(prediction, batch.measured, trainer.losses)
         (content + losses.fooling_loss(fake)).backward()
-        networks = (game.generator, game.discriminator)
+        networks = (trainer.generator, trainer.discriminator)
         gradients.append({(i, name): p.grad for i, network in enumerate(networks)
                           for name, p in network.named_parameters()})  # fmt: skip
     exact, rounded = gradients
@@ -364,7 +364,7 @@ def test_a_loss_that_is_not_a_number_stops_with_one_sentence(dataset, tmp_path, 
     def broken(*_):
         return torch.tensor(float("nan"), requires_grad=True)
 
-    monkeypatch.setattr("csalgan.training.game.content_loss", broken)
+    monkeypatch.setattr("csalgan.training.trainer.content_loss", broken)
     with pytest.raises(CsalganError, match="the generator loss is nan at epoch 1, step 1"):
         train(profile(), dataset, "sal", tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / "last.safetensors").exists()
@@ -458,10 +458,10 @@ def test_a_batch_too_large_for_the_device_names_the_largest_that_fits(
 ):
     whole = training_loop.generator_step
 
-    def step(game, batch, prediction):
+    def step(trainer, batch, prediction):
         if len(batch) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return whole(game, batch, prediction)
+        return whole(trainer, batch, prediction)
 
     monkeypatch.setattr(training_loop, "generator_step", step)
     profile = load_profile("smoke", ["training.batch_size=8"])

@@ -31,7 +31,7 @@ from csalgan.prediction.weights import Packed, shipped
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
-from csalgan.training.game import precision_of
+from csalgan.training.trainer import precision_of
 
 #: What a generator keeps of images, or several of these, one for each size they are seen at.
 Features = Tensor | ImageFeatures | tuple["Features", ...]
@@ -94,7 +94,7 @@ class Predictor:
             name=f"{profile.model.kind} model, {encoder.name if packed else run.subset}",
             generator=run.generator().to(memory_format=torch.channels_last),
             encoder=encoder,
-            sizes=profile.model.views or (profile.data.size,),
+            sizes=profile.model.test_scales or (profile.data.size,),
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
             split=(profile.data.rule, profile.split_seed),

@@ -1,9 +1,8 @@
-"""Adversarial training: two players (``game``), their records (``batches``), the epochs
-(``loop``) and what they leave on disk (``run``)."""
+"""Adversarial training: both networks and their steps (``trainer``), the records
+(``batches``), the epochs (``loop``) and what they leave on disk (``run``)."""
 
 from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, embed
-from csalgan.training.game import Game, discriminator_step, generator_step
 from csalgan.training.loop import train
 from csalgan.training.run import (
     HISTORY_COLUMNS,
@@ -15,12 +14,13 @@ from csalgan.training.run import (
     same_settings,
     subset_records,
 )
+from csalgan.training.trainer import Trainer, discriminator_step, generator_step
 
 __all__ = [
     "HISTORY_COLUMNS",
     "Batch",
     "Batches",
-    "Game",
+    "Trainer",
     "Run",
     "describe",
     "discriminator_step",

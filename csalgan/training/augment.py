@@ -1,4 +1,4 @@
-"""Changes of training records that keep them true, on the device, the same for map and image."""
+"""Random augmentation of a training batch, on the device, the same for map and image."""
 
 import re
 

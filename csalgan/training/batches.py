@@ -31,7 +31,7 @@ class Batches:
         by: what ``size`` counts. With ``images`` a batch holds each image once, and all of
             ``rows`` that belong to it.
         map_size: side of the measured maps; they are averaged down to it.
-        changes: of the records handed out by :meth:`shuffled`.
+        augmentation: of the records handed out by :meth:`shuffled`.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class Batches:
         *,
         by: str = "records",
         map_size: int | None = None,
-        changes: AugmentConfig | None = None,
+        augmentation: AugmentConfig | None = None,
     ):
         self.prepared, self.rows, self.text = prepared, rows, text
         self.size, self.device = size, device
         self.map_size = map_size or prepared.size
-        self.changes = changes or AugmentConfig()
+        self.augmentation = augmentation or AugmentConfig()
         if by == "images":
             images = prepared.image_index[rows]
             self._units = [rows[images == image] for image in np.unique(images)]
@@ -62,7 +62,7 @@ class Batches:
         return math.ceil(len(self._units) / self.size)
 
     def shuffled(self, seed: int, epoch: int) -> Iterator[Batch]:
-        """Batches in the order, and with the changes, that belong to this seed and epoch."""
+        """Batches in the order, and with the augmentation, that belong to this seed and epoch."""
         random = np.random.default_rng([seed, epoch])
         order = random.permutation(len(self._units))
         yield from self._in_order([self._units[unit] for unit in order], random)
@@ -93,15 +93,15 @@ class Batches:
         text = self._texts(rows)
         if random is not None:
             may = np.array([self._may_mirror[unit].all() for unit in units])
-            view = augment.views(len(units), may, self.changes, random)
+            view = augment.views(len(units), may, self.augmentation, random)
             image = augment.look(image, view, image.shape[-1], padding="reflection")
-            image = augment.resize(image, self.changes, random)
-            image = augment.recolour(image, self.changes, random)
+            image = augment.resize(image, self.augmentation, random)
+            image = augment.recolour(image, self.augmentation, random)
             image = image.contiguous(memory_format=torch.channels_last)
             view = None if view is None else view[torch.from_numpy(image_of)]
             measured = augment.look(measured, view, self.map_size)
             if isinstance(text, Sentences):
-                text = augment.paraphrase(text, self.changes, random)
+                text = augment.paraphrase(text, self.augmentation, random)
         of = torch.from_numpy(image_of).to(self.device)
         return Batch(image, text.to(self.device), Measured(measured[:, :1], measured[:, 1:], of))
 

@@ -46,7 +46,6 @@ from csalgan.text import get_encoder
 from csalgan.training import pretraining
 from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, texts_for
-from csalgan.training.game import Game, discriminator_step, generator_step
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.training.pretraining import Mixed, other_sets
 from csalgan.training.run import (
@@ -59,6 +58,7 @@ from csalgan.training.run import (
     part_rows,
     same_settings,
 )
+from csalgan.training.trainer import Trainer, discriminator_step, generator_step
 
 
 def train(
@@ -121,12 +121,12 @@ def _train(
 
     prepared = prepare(dataset, profile.data.size)
     text = texts_for(profile, encoder, dataset.records["text"].tolist())
-    game = Game(profile, encoder)
+    trainer = Trainer(profile, encoder)
     size, by = profile.training.batch_size, profile.training.batches
-    validation = Batches(prepared, rows["val"], text, size, game.device, by=by)
+    validation = Batches(prepared, rows["val"], text, size, trainer.device, by=by)
 
-    def train_one_more(game: Game, batches: Batches | Mixed, rows: list, what: str) -> None:
-        epoch, epochs = len(rows) + 1, game.profile.training.epochs
+    def train_one_more(trainer: Trainer, batches: Batches | Mixed, rows: list, what: str) -> None:
+        epoch, epochs = len(rows) + 1, trainer.profile.training.epochs
         began = time.perf_counter()
         bar = tqdm(
             batches.shuffled(profile.seed, epoch),
@@ -135,21 +135,21 @@ def _train(
             disable=not (progress and sys.stderr.isatty()),
             leave=False,
         )
-        row = {"epoch": epoch, **_train_epoch(game, bar, epoch)}
+        row = {"epoch": epoch, **_train_epoch(trainer, bar, epoch)}
         if rows is done.history:
-            row |= _validate(game, validation)
+            row |= _validate(trainer, validation)
         rows.append(row)
         seconds = round(time.perf_counter() - began, 2)
         if rows is done.history:
             done.seconds.append(seconds)
-        _save_epoch(out, game, info, done)
+        _save_epoch(out, trainer, info, done)
         if progress:
             tqdm.write(_line(what, epochs, row, seconds), file=sys.stderr)
 
     if done.history:
-        game.load_state(state["game"])
+        trainer.load_state(state["game"])
     elif sets:
-        first = pretraining.first_game(profile, encoder)
+        first = pretraining.first_trainer(profile, encoder)
         known = pretraining.cached(info)
         if state is not None:
             first.load_state(state["game"])
@@ -160,20 +160,20 @@ def _train(
             train_one_more(first, batches, done.pretraining, f"{subset} pretraining")
             if len(done.pretraining) == profile.training.pretrain.epochs:
                 pretraining.keep(known, first, done.pretraining)
-        pretraining.hand_over(first, game)
+        pretraining.hand_over(first, trainer)
 
     batches = Batches(
         prepared,
         rows["train"],
         text,
         size,
-        game.device,
+        trainer.device,
         by=by,
-        map_size=game.map_size,
-        changes=profile.training.augment,
+        map_size=trainer.map_size,
+        augmentation=profile.training.augment,
     )
     while not finished(profile, done.val_cc):
-        train_one_more(game, batches, done.history, subset)
+        train_one_more(trainer, batches, done.history, subset)
     return Run.load(out)
 
 
@@ -226,15 +226,15 @@ def _state_to_resume(out: Path, info: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
-    game.begin_epoch(epoch)
+def _train_epoch(trainer: Trainer, batches, epoch: int) -> dict[str, float]:
+    trainer.begin_epoch(epoch)
     sums, count = torch.zeros(3), 0
     for step, batch in enumerate(batches, start=1):
-        game.set_rates(epoch - 1 + (step - 1) / batches.total)
+        trainer.set_rates(epoch - 1 + (step - 1) / batches.total)
         try:
-            g_loss, d_loss, content = _step(game, batch)
+            g_loss, d_loss, content = _step(trainer, batch)
         except torch.OutOfMemoryError as error:
-            raise CsalganError(_too_large(game, batch)) from error
+            raise CsalganError(_too_large(trainer, batch)) from error
         losses = torch.stack([g_loss.cpu(), d_loss.cpu(), content.cpu()])
         if not torch.isfinite(losses).all():
             names = ("generator", "discriminator", "content")
@@ -249,63 +249,63 @@ def _train_epoch(game: Game, batches, epoch: int) -> dict[str, float]:
     return means | dict(zip(HISTORY_COLUMNS[4:6], losses[:2].tolist(), strict=True))
 
 
-def _step(game: Game, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+def _step(trainer: Trainer, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """One step of both players: the generator's loss, the discriminator's, the content's."""
-    prediction = game.predict(batch)
+    prediction = trainer.predict(batch)
     d_loss = torch.zeros(())
-    if game.adversarial_weight:
-        d_loss = discriminator_step(game, batch, prediction)
-    g_loss, content = generator_step(game, batch, prediction)
+    if trainer.adversarial_weight:
+        d_loss = discriminator_step(trainer, batch, prediction)
+    g_loss, content = generator_step(trainer, batch, prediction)
     return g_loss, d_loss, content
 
 
-def _too_large(game: Game, batch: Batch) -> str:
+def _too_large(trainer: Trainer, batch: Batch) -> str:
     """What to say of a batch that the device has no room for: the largest half of it that fits.
 
     Trying spoils the weights, which are thrown away with the training that ends here.
     """
-    unit = game.profile.training.batches
+    unit = trainer.profile.training.batches
     count = len(batch.image)
     size = count // 2
     while size:
-        for optimiser in (game.generator_optimiser, game.discriminator_optimiser):
+        for optimiser in (trainer.generator_optimiser, trainer.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)
-        if game.device.type == "cuda":
+        if trainer.device.type == "cuda":
             torch.cuda.empty_cache()
         try:
-            _step(game, batch.images(0, size))
+            _step(trainer, batch.images(0, size))
         except torch.OutOfMemoryError:
             size //= 2
         else:
             return (
-                f"training.batch_size={count}: {count} {unit} at {game.profile.data.size} px do "
-                f"not fit into the memory of this {game.device.type} device; {size} do, so use "
+                f"training.batch_size={count}: {count} {unit} at {trainer.profile.data.size} px do "
+                f"not fit into the memory of this {trainer.device.type} device; {size} do, so use "
                 f"training.batch_size={size}."
             )
     return (
         f"training.batch_size={count}: not even one of the {unit} fits into the memory of this "
-        f"{game.device.type} device at {game.profile.data.size} px; use a smaller data.size."
+        f"{trainer.device.type} device at {trainer.profile.data.size} px; use a smaller data.size."
     )
 
 
 @torch.inference_mode()
-def _validate(game: Game, batches: Batches) -> dict[str, float]:
+def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
     """Losses, CC and NSS over the validation records, at the model's size; NaN without any."""
-    game.best_generator.eval()
-    game.discriminator.eval()
+    trainer.best_generator.eval()
+    trainer.discriminator.eval()
     totals: dict[str, list[Tensor]] = {name: [] for name in HISTORY_COLUMNS[6:]}
     for batch in batches:
-        prediction = game.predict_best(batch)
+        prediction = trainer.predict_best(batch)
         n, measured = len(batch), batch.measured
-        content = content_loss(prediction, measured, game.losses)
+        content = content_loss(prediction, measured, trainer.losses)
         discriminator = fooling = torch.zeros(())
-        if game.adversarial_weight:
-            small, image = game.map_size, batch.image[measured.image]
-            with game.autocast():
-                real = game.discriminator.logits(_shrink(measured.saliency_map, small), image)
-                fake = game.discriminator.logits(_shrink(prediction, small), image)
+        if trainer.adversarial_weight:
+            small, image = trainer.map_size, batch.image[measured.image]
+            with trainer.autocast():
+                real = trainer.discriminator.logits(_shrink(measured.saliency_map, small), image)
+                fake = trainer.discriminator.logits(_shrink(prediction, small), image)
             fooling, discriminator = fooling_loss(fake), discriminator_loss(real, fake)
-        generator = game.content_weight * content + game.adversarial_weight * fooling
+        generator = trainer.content_weight * content + trainer.adversarial_weight * fooling
         totals["val_content"].append(content.expand(n).cpu())
         totals["val_generator"].append(generator.expand(n).cpu())
         totals["val_fooling"].append(fooling.expand(n).cpu())
@@ -323,19 +323,19 @@ def _shrink(maps: Tensor, size: int) -> Tensor:
     return maps if maps.shape[-1] == size else F.interpolate(maps, size=size, mode="area")
 
 
-def _save_epoch(out: Path, game: Game, info: dict[str, Any], done: _Done) -> None:
+def _save_epoch(out: Path, trainer: Trainer, info: dict[str, Any], done: _Done) -> None:
     names = []
     if done.history:  # weights of pretraining are nobody's result
         names = ["last", "best"][: 1 + (best_epoch(done.val_cc) == len(done.history))]
-    weights = {k: v.contiguous().cpu() for k, v in game.best_generator.state_dict().items()}
+    weights = {k: v.contiguous().cpu() for k, v in trainer.best_generator.state_dict().items()}
     packed = save(weights)
     for name in names:
         write_bytes(out / f"{name}.safetensors", packed)
-    last = finished(game.profile, done.val_cc)
-    if not last or game.profile.training.keep_state:
+    last = finished(trainer.profile, done.val_cc)
+    if not last or trainer.profile.training.keep_state:
         state = io.BytesIO()
         values = {
-            "game": game.state(),
+            "game": trainer.state(),
             **done._asdict(),
             "info": json.dumps(info),  # as text: weights_only loading then meets tensors and texts
         }
@@ -343,7 +343,7 @@ def _save_epoch(out: Path, game: Game, info: dict[str, Any], done: _Done) -> Non
         write_bytes(out / "state.pt", state.getbuffer())
     _write_tables(out, info, done)
     if last:
-        _drop_state(game.profile, out)
+        _drop_state(trainer.profile, out)
 
 
 def _write_tables(out: Path, info: dict[str, Any], done: _Done) -> None:

@@ -1,11 +1,11 @@
 """Free viewing of other photographs, seen before the training itself, with no sentence.
 
-A pretrained run is two games. The first sees every free-viewing record of other datasets, with the
-settings of the profile and its own schedule; the second begins with the weights the first would
+A pretrained run has two trainers. The first sees every free-viewing record of other datasets, with
+the settings of the profile and its own schedule; the second begins with the weights the first would
 have saved, and is the profile as it is: new optimisers, a new average, a new schedule.
 
-The first game knows nothing of the split, so the models of several folds share it: what it ended at
-is kept in the cache (``data/cache/pretrained``) under a digest of everything that decides it.
+The first knows nothing of the split, so the models of several folds share it: what it ended at is
+kept in the cache (``data/cache/pretrained``) under a digest of everything that decides it.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from csalgan.files.writing import write_bytes
 from csalgan.text import TextEncoder
 from csalgan.training.batch import Batch
 from csalgan.training.batches import Batches, texts_for
-from csalgan.training.game import Game
+from csalgan.training.trainer import Trainer
 
 
 def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
@@ -64,27 +64,27 @@ def names_of(sets: Sequence[Dataset]) -> str:
     return ", ".join(f"{each.name} [{each.fingerprint[:12]}]" for each in sets)
 
 
-def first_game(profile: Profile, encoder: TextEncoder) -> Game:
-    """The game of pretraining: the profile's, as long as ``training.pretrain.epochs``."""
+def first_trainer(profile: Profile, encoder: TextEncoder) -> Trainer:
+    """The trainer of pretraining: the profile's, as long as ``training.pretrain.epochs``."""
     changes = {"epochs": profile.training.pretrain.epochs}
     training = profile.training.model_copy(update=changes)
-    return Game(profile.model_copy(update={"training": training}), encoder)
+    return Trainer(profile.model_copy(update={"training": training}), encoder)
 
 
-def batches(sets: Sequence[Dataset], game: Game, encoder: TextEncoder) -> "Mixed":
+def batches(sets: Sequence[Dataset], trainer: Trainer, encoder: TextEncoder) -> "Mixed":
     """All free-viewing records of all datasets, read with an empty sentence."""
-    config, size = game.profile.training, game.profile.data.size
+    config, size = trainer.profile.training, trainer.profile.data.size
     return Mixed(
         [
             Batches(
                 prepare(other, size),
                 _free_viewing(other),
-                texts_for(game.profile, encoder, [""] * len(other.records)),
+                texts_for(trainer.profile, encoder, [""] * len(other.records)),
                 config.batch_size,
-                game.device,
+                trainer.device,
                 by=config.batches,
-                map_size=game.map_size,
-                changes=config.augment,
+                map_size=trainer.map_size,
+                augmentation=config.augment,
             )
             for other in sets
         ]
@@ -101,15 +101,15 @@ class Mixed:
         return sum(map(len, self.parts))
 
     def shuffled(self, seed: int, epoch: int) -> Iterator[Batch]:
-        """Batches in the order, and with the changes, that belong to this seed and epoch."""
+        """Batches in the order, and with the augmentation, that belong to this seed and epoch."""
         turns = np.repeat(np.arange(len(self.parts)), [len(part) for part in self.parts])
         iterators = [part.shuffled(seed, epoch) for part in self.parts]
         for turn in np.random.default_rng([seed, epoch]).permutation(turns):
             yield next(iterators[turn])
 
 
-def hand_over(first: Game, second: Game) -> None:
-    """Give the second game the weights that the first would have saved."""
+def hand_over(first: Trainer, second: Trainer) -> None:
+    """Give the second trainer the weights that the first would have saved."""
     weights = first.best_generator.state_dict()
     second.generator.load_state_dict(weights)
     if second.averaged is not None:
@@ -131,7 +131,7 @@ def cached(info: dict) -> Path:
         "size": profile["data"]["size"],
         **{key: profile[key] for key in ("model", "text")},
         "training": {
-            **{k: v for k, v in profile["training"].items() if k not in _OF_THE_SECOND_GAME},
+            **{k: v for k, v in profile["training"].items() if k not in _NOT_IN_PRETRAINING},
             "pretrain": profile["training"]["pretrain"]["epochs"],
         },
     }
@@ -139,8 +139,8 @@ def cached(info: dict) -> Path:
     return paths.cache_dir() / "pretrained" / f"{digest[:24]}.safetensors"
 
 
-def keep(path: Path, first: Game, rows: list[dict[str, float]]) -> None:
-    """Keep what :func:`hand_over` needs of the first game, and its history."""
+def keep(path: Path, first: Trainer, rows: list[dict[str, float]]) -> None:
+    """Keep what :func:`hand_over` needs of the first trainer, and its history."""
     players = {"generator": first.best_generator, "discriminator": first.discriminator}
     tensors = {
         f"{name}.{key}": value.contiguous().cpu()
@@ -151,8 +151,8 @@ def keep(path: Path, first: Game, rows: list[dict[str, float]]) -> None:
     write_bytes(path, save(tensors, metadata={"history": json.dumps(rows)}))
 
 
-def recall(path: Path, first: Game) -> list[dict[str, float]]:
-    """Give the first game the weights it ended at, if they are known.
+def recall(path: Path, first: Trainer) -> list[dict[str, float]]:
+    """Give the first trainer the weights it ended at, if they are known.
 
     Returns:
         Its history; empty when they are not known (or the file is broken, which costs time only).
@@ -170,7 +170,7 @@ def recall(path: Path, first: Game) -> list[dict[str, float]]:
 
 
 #: Settings of ``training`` that pretraining does not see.
-_OF_THE_SECOND_GAME = ("epochs", "patience", "keep", "keep_state", "subsets", "pretrain")
+_NOT_IN_PRETRAINING = ("epochs", "patience", "keep", "keep_state", "subsets", "pretrain")
 
 
 def _free_viewing(dataset: Dataset) -> np.ndarray:

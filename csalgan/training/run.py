@@ -19,8 +19,8 @@ from csalgan.files.inputs import read_json
 from csalgan.files.spreadsheets import read_csv
 from csalgan.models.build import Generator, load_generator
 from csalgan.text import get_encoder
-from csalgan.training.game import device_of, precision_of
 from csalgan.training.pretraining import names_of, other_sets
+from csalgan.training.trainer import device_of, precision_of
 
 #: Raise it when a change of the code changes what is trained: runs made before are then neither
 #: loaded by a report nor resumed.

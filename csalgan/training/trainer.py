@@ -1,4 +1,4 @@
-"""The two players and the two steps of their game."""
+"""Both networks, and the two steps of adversarial training: discriminator's, generator's."""
 
 import math
 from typing import Any
@@ -15,42 +15,42 @@ from csalgan.training.batch import Batch
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 
 
-def discriminator_step(game: "Game", batch: Batch, prediction: Tensor) -> Tensor:
+def discriminator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> Tensor:
     """One step of D on measured maps and on predictions it may not change (``detach``)."""
     image = batch.image[batch.measured.image]
-    with game.autocast():
-        real = game.discriminator.logits(batch.measured.saliency_map, image)
-        fake = game.discriminator.logits(prediction.detach(), image)
+    with trainer.autocast():
+        real = trainer.discriminator.logits(batch.measured.saliency_map, image)
+        fake = trainer.discriminator.logits(prediction.detach(), image)
     loss = discriminator_loss(real, fake)
-    game.discriminator_optimiser.zero_grad(set_to_none=True)
+    trainer.discriminator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    game.discriminator_optimiser.step()
+    trainer.discriminator_optimiser.step()
     return loss.detach()
 
 
-def generator_step(game: "Game", batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor]:
+def generator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor]:
     """One step of G: ``α·content + BCE(D(prediction), 1)``; D is held still."""
-    content = content_loss(prediction, batch.measured, game.losses)
-    loss = game.content_weight * content
-    if game.adversarial_weight:
-        game.discriminator.requires_grad_(False)  # no gradients are wasted on D's weights here
-        with game.autocast():
+    content = content_loss(prediction, batch.measured, trainer.losses)
+    loss = trainer.content_weight * content
+    if trainer.adversarial_weight:
+        trainer.discriminator.requires_grad_(False)  # no gradients are wasted on D's weights here
+        with trainer.autocast():
             image = batch.image[batch.measured.image]
-            fake = game.discriminator.logits(prediction, image)
-        game.discriminator.requires_grad_(True)
-        loss = loss + game.adversarial_weight * fooling_loss(fake)
-    game.generator_optimiser.zero_grad(set_to_none=True)
+            fake = trainer.discriminator.logits(prediction, image)
+        trainer.discriminator.requires_grad_(True)
+        loss = loss + trainer.adversarial_weight * fooling_loss(fake)
+    trainer.generator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    if game.clip:
-        torch.nn.utils.clip_grad_norm_(game.generator.parameters(), game.clip)
-    game.generator_optimiser.step()
-    if game.averaged is not None:
-        game.averaged.update_parameters(game.generator)
+    if trainer.clip:
+        torch.nn.utils.clip_grad_norm_(trainer.generator.parameters(), trainer.clip)
+    trainer.generator_optimiser.step()
+    if trainer.averaged is not None:
+        trainer.averaged.update_parameters(trainer.generator)
     return loss.detach(), content.detach()
 
 
-class Game:
-    """Both networks, both optimisers, the weights of the losses and the arithmetic they use."""
+class Trainer:
+    """Both networks, both optimisers, the weights of the losses and the precision of computing."""
 
     def __init__(self, profile: Profile, encoder: TextEncoder):
         config = profile.training
@@ -69,8 +69,8 @@ class Game:
         for network in (self.generator, self.discriminator):
             network.to(self.device, memory_format=torch.channels_last)
         self.averaged = None
-        if config.average:
-            self.averaged = AveragedModel(self.generator, avg_fn=_running(config.average))
+        if config.ema_decay:
+            self.averaged = AveragedModel(self.generator, avg_fn=_running(config.ema_decay))
         optimiser = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
         options = {"weight_decay": config.weight_decay, "betas": config.betas, "fused": True}
         self.generator_optimiser = optimiser(parameter_groups(self.generator, profile), **options)
