@@ -19,7 +19,7 @@ from csalgan.config import load_profile
 from csalgan.data import Dataset, open_dataset
 from csalgan.evaluation.tables import PAPER_TABLE_I
 from csalgan.files.errors import CsalganError
-from csalgan.metrics import paper
+from csalgan.metrics import author as paper
 from csalgan.models import PaperGenerator, load_published_generator
 from csalgan.models.paper import initialise
 from csalgan.prediction import Predictor

@@ -22,24 +22,19 @@ def maps():
     return prediction, target, mask
 
 
-@pytest.mark.parametrize("name", ["cc", "sim", "kl"])
-def test_maps_equal_numpy(maps, name):
+def test_maps_equal_numpy(maps):
     prediction, target, _ = maps
-    ours = getattr(batched, name)(torch.from_numpy(prediction), torch.from_numpy(target))
-    expected = [
-        getattr(tuebingen, name)(p[0], t[0]) for p, t in zip(prediction, target, strict=True)
-    ]
+    ours = batched.cc(torch.from_numpy(prediction), torch.from_numpy(target))
+    expected = [tuebingen.cc(p[0], t[0]) for p, t in zip(prediction, target, strict=True)]
     assert ours.shape == (5,)
     np.testing.assert_allclose(ours.numpy(), expected, rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", ["nss", "auc"])
-def test_fixations_equal_numpy(maps, name):
+def test_fixations_equal_numpy(maps):
     prediction, _, mask = maps
-    ours = getattr(batched, name)(torch.from_numpy(prediction), torch.from_numpy(mask))
+    ours = batched.nss(torch.from_numpy(prediction), torch.from_numpy(mask))
     expected = [
-        getattr(tuebingen, name)(p[0], np.argwhere(m[0]))
-        for p, m in zip(prediction, mask, strict=True)
+        tuebingen.nss(p[0], np.argwhere(m[0])) for p, m in zip(prediction, mask, strict=True)
     ]
     assert np.isnan(expected[4])
     np.testing.assert_allclose(ours.numpy(), expected, rtol=0, atol=TOLERANCE)
@@ -52,7 +47,6 @@ def test_counts_in_the_mask_are_weights():
     points = [[2, 3], [2, 3], [2, 3], [0, 0]]
     array = values[0, 0].numpy()
     assert batched.nss(values, mask).item() == pytest.approx(tuebingen.nss(array, points))
-    assert batched.auc(values, mask).item() == pytest.approx(tuebingen.auc(array, points))
 
 
 def test_float32_input_is_summed_in_float64():
@@ -71,10 +65,7 @@ def test_three_dimensions_are_a_batch_too_and_nan_stays_nan():
     mask = torch.ones(3, 8, 8)
     for value in (
         batched.cc(prediction, prediction.nan_to_num()),
-        batched.sim(prediction, mask),
-        batched.kl(prediction, mask),
         batched.nss(prediction, mask),
-        batched.auc(prediction, mask),
     ):
         assert value.shape == (3,)
         assert torch.isnan(value).tolist() == [False, True, False]
@@ -89,7 +80,7 @@ def test_a_constant_target_has_no_correlation():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_the_gpu_agrees_with_the_cpu(maps):
     prediction, target, mask = (torch.from_numpy(part) for part in maps)
-    for name, other in (("cc", target), ("sim", target), ("kl", target), ("nss", mask)):
+    for name, other in (("cc", target), ("nss", mask)):
         metric = getattr(batched, name)
         there = metric(prediction.cuda(), other.cuda())
         assert there.is_cuda

@@ -39,7 +39,6 @@ def test_every_profile_gives_its_metrics_in_table_order(prediction, truth):
         assert [m for m in metrics.METRICS if m in scores] == list(scores)
         assert set(info.reasons) == set(info.needs) == set(info.metrics)
         assert info.resize
-        assert set(info.random) <= set(info.metrics)
     assert "auc_borji" not in metrics.profile_info("tuebingen").metrics
 
 

@@ -20,7 +20,8 @@ from csalgan import exploration, metrics
 from csalgan.data import make_split
 from csalgan.experiment.job import open_job
 from csalgan.files.errors import CsalganError
-from csalgan.metrics import paper, tuebingen
+from csalgan.metrics import author as paper
+from csalgan.metrics import tuebingen
 from csalgan.training import HISTORY_COLUMNS, losses
 
 ROOT = Path(__file__).resolve().parent.parent

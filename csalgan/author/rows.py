@@ -5,7 +5,7 @@ import pandas as pd
 
 from csalgan.author.scoring import Bench, Maps, Scores
 from csalgan.evaluation.tables import PAPER_ROW, SUBSET_LABELS
-from csalgan.metrics.paper import prediction_at_size
+from csalgan.metrics.author import prediction_at_size
 from csalgan.prediction.author import SIZE
 
 #: Metric profile → the protocol whose numbers stand under it.

@@ -21,7 +21,7 @@ from csalgan.evaluation.scoring import Evaluator
 from csalgan.evaluation.statistics import summarise
 from csalgan.evaluation.tables import METRIC_LABELS, PAPER_TABLE_I, TABLE_METRICS
 from csalgan.files.errors import CsalganError
-from csalgan.metrics import paper
+from csalgan.metrics import author
 from csalgan.models import load_published_generator
 from csalgan.prediction.author import (
     SIZE,
@@ -237,7 +237,7 @@ class Bench:
             random = np.random.default_rng([self.seed, repeat])
             drawn = random.integers(len(truths), size=self.draws)
             labels = int(random.integers(2**31))
-            return paper.score_batches(maps.maps[maps.of[drawn]], truths[drawn], seed=labels)
+            return author.score_batches(maps.maps[maps.of[drawn]], truths[drawn], seed=labels)
 
         with ThreadPoolExecutor(2) as pool:
             values = pd.DataFrame(list(pool.map(once, range(self.repeats))))

@@ -16,8 +16,8 @@ from csalgan.evaluation.gaze import Gaze
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
 from csalgan.metrics import PROBABILISTIC, profile_info, score
+from csalgan.metrics.author import SIZE as PAPER_SIZE
 from csalgan.metrics.common import as_map, fit_uniform_share, over_uniform, resize
-from csalgan.metrics.paper import SIZE as PAPER_SIZE
 
 #: Columns of the tidy scores, in order. One row is one metric of one record under one profile.
 COLUMNS = (

@@ -1,6 +1,6 @@
 """Metrics one can trust: three named profiles, and a receipt for every number.
 
-``mit``, ``tuebingen`` and ``paper`` (modules of those names) are pure functions on maps of one
+``mit``, ``tuebingen`` and ``paper`` (its module is ``author``) are pure functions on maps of one
 size. :func:`score` resizes, picks the functions of a profile and returns a dict. docs/metrics.md
 gives the formulae, the edge cases and the sources. Tensors: :mod:`csalgan.metrics.batched`.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from csalgan.files.errors import CsalganError
-from csalgan.metrics import mit, paper, tuebingen
+from csalgan.metrics import author, mit, tuebingen
 from csalgan.metrics.common import checked_map, resize, with_uniform
 from csalgan.metrics.profiles import METRICS, PROBABILISTIC, PROFILES, ProfileInfo, profile_info
 from csalgan.metrics.ranks import Map
@@ -87,11 +87,11 @@ def score(
     if profile == "paper":
         if not names:
             return {}
-        truth = paper.truth_at_size(saliency_map)
-        prediction = paper.prediction_at_size(prediction)
-        options = {"sauc": {"seed": seed}}
+        truth = author.truth_at_size(saliency_map)
+        prediction = author.prediction_at_size(prediction)
+        drawn = {"sauc": {"seed": seed}}
         return {
-            name: getattr(paper, name)(prediction, truth, **options.get(name, {})) for name in names
+            name: getattr(author, name)(prediction, truth, **drawn.get(name, {})) for name in names
         }
     prediction = resize(prediction, _native_shape(shape, saliency_map, center_bias, prediction))
     shape = prediction.shape

@@ -1,15 +1,13 @@
-"""The ``tuebingen`` metrics on batches of tensors, on whatever device they are.
+"""CC and NSS of ``tuebingen`` on batches of tensors, on whatever device they are.
 
 For validation while training, where maps stay at the model's size and on the GPU. Shapes are
 (B, 1, H, W) (or (B, H, W)); every function returns (B,), one number per map, in float64 on CPU
 and CUDA (float32 on devices without it). Equal to :mod:`csalgan.metrics.tuebingen` to 1e-9 in
-float64 and 1e-5 in float32. No gradients are promised: ``auc`` has none.
+float64 and 1e-5 in float32.
 """
 
 import torch
 from torch import Tensor
-
-from csalgan.metrics.tuebingen import EPSILON
 
 
 def cc(prediction: Tensor, target: Tensor) -> Tensor:
@@ -34,29 +32,6 @@ def nss(prediction: Tensor, fixation_mask: Tensor) -> Tensor:
     return torch.where(_constant(p) & ~empty, torch.zeros_like(value), value)
 
 
-def sim(prediction: Tensor, target: Tensor) -> Tensor:
-    """Sum of pixelwise minima of the two densities, (B,)."""
-    return torch.minimum(_density(prediction, 0.0), _density(target, 0.0)).sum(1)
-
-
-def kl(prediction: Tensor, target: Tensor) -> Tensor:
-    """KL(target ‖ prediction) in nats with 1e-20 added to every pixel of both, (B,)."""
-    p, q = _density(target, EPSILON), _density(prediction, EPSILON)
-    return (p * (p.log() - q.log())).sum(1)
-
-
-def auc(prediction: Tensor, fixation_mask: Tensor) -> Tensor:
-    """Exact rank AUC of fixated pixels against all pixels, ties ½, (B,); NaN for an empty mask."""
-    p, mask = _rows(prediction), _rows(fixation_mask).clamp_min(0)
-    ordered = p.sort(1).values  # (B, H·W)
-    below = torch.searchsorted(ordered, p.contiguous(), right=False)
-    not_above = torch.searchsorted(ordered, p.contiguous(), right=True)
-    wins = ((below + not_above).to(p.dtype) * mask).sum(1)
-    value = wins / (2 * mask.sum(1) * p.shape[1])
-    unusable = ~torch.isfinite(p).all(1)
-    return torch.where(unusable, torch.full_like(value, torch.nan), value)
-
-
 def _rows(maps: Tensor) -> Tensor:
     maps = maps.flatten(1)  # (B, 1, H, W) → (B, H·W)
     return maps.to(torch.float32 if maps.device.type == "mps" else torch.float64)
@@ -64,10 +39,3 @@ def _rows(maps: Tensor) -> Tensor:
 
 def _constant(rows: Tensor) -> Tensor:
     return rows.amin(1) == rows.amax(1)
-
-
-def _density(maps: Tensor, epsilon: float) -> Tensor:
-    rows = _rows(maps)
-    rows = rows - rows.amin(1, keepdim=True).clamp_max(0) + epsilon
-    total = rows.sum(1, keepdim=True)
-    return torch.where(total == 0, torch.full_like(rows, 1 / rows.shape[1]), rows / total)

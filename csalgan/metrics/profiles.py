@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from csalgan.files.errors import CsalganError
-from csalgan.metrics import mit, paper, tuebingen
+from csalgan.metrics import author, mit, tuebingen
 from csalgan.metrics.common import RESIZE
 
 PROFILES = ("mit", "tuebingen", "paper")
@@ -48,8 +48,6 @@ class ProfileInfo:
         The ε of KL and information gain (NaN where the profile has neither).
     negative_images
         From how many other images the negatives of shuffled AUC come; None for all, 0 for none.
-    random
-        Metrics that depend on the seed.
     """
 
     name: str
@@ -60,7 +58,6 @@ class ProfileInfo:
     resize: str
     epsilon: float
     negative_images: int | None
-    random: tuple[str, ...]
 
 
 def profile_info(profile: str) -> ProfileInfo:
@@ -111,7 +108,6 @@ _INFO = {
         resize=f"prediction to native size; {RESIZE}",
         epsilon=mit.EPSILON,
         negative_images=10,
-        random=("auc_borji", "sauc"),
     ),
     "tuebingen": _info(
         "tuebingen",
@@ -132,7 +128,6 @@ _INFO = {
         resize=f"prediction to native size; {RESIZE}",
         epsilon=tuebingen.EPSILON,
         negative_images=None,
-        random=(),
     ),
     "paper": _info(
         "paper",
@@ -142,14 +137,13 @@ _INFO = {
             "is balanced accuracy of two binary maps; no fixation is used.",
             "sauc": "As auc, but as many random background pixels are labelled positive too, so "
             "the value falls to about (AUC + ½)/2; nothing is shuffled between images.",
-            "cc": f"Pearson correlation at {paper.SIZE} × {paper.SIZE}.",
+            "cc": f"Pearson correlation at {author.SIZE} × {author.SIZE}.",
             "nss": "Mean z-score over all pixels with map > 0 instead of the fixations: a large "
             "area, so the value is small.",
         },
         needs=("saliency_map",),
-        resize=f"prediction and map to {paper.SIZE} × {paper.SIZE}; {RESIZE}",
+        resize=f"prediction and map to {author.SIZE} × {author.SIZE}; {RESIZE}",
         epsilon=float("nan"),
         negative_images=0,
-        random=("sauc",),
     ),
 }
