@@ -62,7 +62,7 @@ PAPER = (
         Counterpart(
             f"Figure {10 + k}",
             f"prediction without and with the {kind.replace('_', '-')} sentence",
-            (f"figures/05_pair-{kind}.png",),
+            (f"figures/05_pair-{kind}.png", "figures/04_figures_10_to_12.png"),
         )
         for k, kind in enumerate(_PAIRS)
     ),
