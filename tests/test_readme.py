@@ -80,3 +80,49 @@ def test_the_table_of_baselines_is_table_one():
             expected = table.loc[row, [subset, f"{subset}_low", f"{subset}_high"]]
             assert mean == f"{expected.iloc[0]:.3f}", (label, subset)
             assert (low, high) == (f"{expected.iloc[1]:.2f}", f"{expected.iloc[2]:.2f}")
+
+
+def of_folds(name: str, model: str, condition: str, metric: str) -> pd.Series:
+    table = pd.read_csv(REPORTS / "sjtu-tis-folds" / name / "tables" / "sweep.csv")
+    chosen = (table["model"] == model) & (table["condition"] == condition)
+    (row,) = [row for _, row in table[chosen & (table["metric"] == metric)].iterrows()]
+    return row
+
+
+def test_the_table_of_folds_is_what_the_folds_gave():
+    found = rows("What we measured on real gaze")
+    columns = [("all", "cc"), ("all", "nss"), ("none", "cc"), ("salient", "cc")]
+    columns += [("non_salient", "cc")]
+    labels = {
+        "mean training map (again) (again)": ("pretrained", "mean_map"),
+        "**compact, pretrained on OSIE and Scene500**": ("pretrained", "best"),
+    }
+    for label, (name, model) in labels.items():
+        for cell, (condition, metric) in zip(found[label], columns, strict=False):
+            row = of_folds(name, model, condition, metric)
+            mean, low, high = re.findall(r"[\d.]+", cell)
+            assert mean == f"{row['mean']:.3f}", (label, condition, metric)
+            assert (low, high) == (f"{row['low']:.2f}", f"{row['high']:.2f}"), (label, condition)
+    lost = [of_folds("pretrained", "best", c, "lost_content") for c in ("salient", "non_salient")]
+    cell = found["**compact, pretrained on OSIE and Scene500**"][-1]
+    assert cell.strip("*") == ", ".join(f"{row['mean']:.3f}" for row in lost)
+
+
+def test_the_card_of_the_weights_is_what_the_folds_gave():
+    card = (ROOT / "csalgan" / "weights" / "README.md").read_text(encoding="utf-8")
+    said = {
+        "CC, all 1530 records": ("all", "cc"),
+        "NSS": ("all", "nss"),
+        "CC, free viewing": ("none", "cc"),
+        "shuffled AUC, negatives of the same condition": ("all", "sauc"),
+        "CC, general sentence": ("general", "cc"),
+        "SIM": ("all", "sim"),
+        "CC, salient sentence": ("salient", "cc"),
+        "KL": ("all", "kl"),
+        "CC, non-salient sentence": ("non_salient", "cc"),
+        "information gain, bits": ("all", "ig"),
+    }
+    for label, (condition, metric) in said.items():
+        row = of_folds("pretrained", "best", condition, metric)
+        value = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        assert f"| {label} | {value} |" in card, label
