@@ -9,13 +9,12 @@ from csalgan.figures.base import (
     ACCENTS,
     Figure,
     figure,
-    legend_below,
-    named_rows,
     show_fixations,
     show_map,
     themed,
     wrapped,
 )
+from csalgan.figures.charts import legend_below, named_rows
 
 #: What the splits of :func:`course.leakage` are called on the figure.
 _RULES = {

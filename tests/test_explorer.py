@@ -679,7 +679,8 @@ def test_the_static_figure_has_a_row_a_sentence_and_says_its_scale(job, predicto
     assert len(titles) == 8
     assert titles[3] == titles[7]
     assert "±" in titles[3]
-    assert job.save(fig, "06_test", photographs=True).is_file()
+    job.save(fig, "06_test", photographs=True)
+    assert (job.figures / "06_test.png").is_file()
 
 
 def test_models_on_offer_are_those_of_this_data_and_those_in_the_package(embedded, tmp_path):

@@ -12,7 +12,7 @@ from readable import DEUTERANOPIA, faults
 from csalgan import exploration
 from csalgan.data import make_split, open_dataset, prepare
 from csalgan.data.records import CONDITIONS
-from csalgan.figures import base, saving
+from csalgan.figures import base, charts, saving
 from csalgan.figures import exploration as draw
 from csalgan.figures.training import loss_curves, validation_curves
 from csalgan.files.errors import CsalganError
@@ -81,13 +81,15 @@ def test_the_provenance_line_stands_below_everything(width):
     fig = lines(width)
     long = PROVENANCE.with_(data="w" * 150)
     before = len(fig.texts)
-    with saving._footed(fig, long.line()) as box:
-        foot = fig.texts[-1].get_window_extent().transformed(fig.dpi_scale_trans.inverted())
-        assert foot.y1 <= fig.get_tightbbox().y0
-        assert box.x0 <= foot.x0
-        assert foot.x1 <= box.x1
-        assert box.y0 <= foot.y0
-        assert fig.texts[-1].get_text().replace("\n", "").count("w") == 150
+    content = saving._footed(fig, "")[0].get_tightbbox()
+    with base.theme():
+        footed, box = saving._footed(fig, long.line())
+    foot = footed.texts[-1].get_window_extent().transformed(footed.dpi_scale_trans.inverted())
+    assert foot.y1 <= content.y0
+    assert box.x0 <= foot.x0
+    assert foot.x1 <= box.x1
+    assert box.y0 <= foot.y0
+    assert footed.texts[-1].get_text().count("w") == long.line().count("w")
     assert len(fig.texts) == before
     assert fig.get_layout_engine() is not None
 
@@ -97,7 +99,7 @@ def test_a_legend_below_stands_above_the_provenance_line(tmp_path):
     def drawing():
         fig = base.figure(5, 2.5, title="T")
         fig.subplots().bar([0], [1], color="#FF0000", label="red")
-        base.legend_below(fig, fig.axes)
+        charts.legend_below(fig, fig.axes)
         fig.axes[0].patches[0].set_visible(False)  # its colour is in the legend only
         return fig
 
@@ -115,7 +117,7 @@ def test_simulated_gaze_is_called_so_in_the_picture(tmp_path):
     def drawing(title, width):
         fig = base.figure(width, 2.5, title=title)
         fig.subplots().plot([0, 1], label="people's gaze after it")
-        base.legend_below(fig, fig.axes)
+        charts.legend_below(fig, fig.axes)
         return fig
 
     real = PROVENANCE.with_(data="SJTU-TIS (510 images)")

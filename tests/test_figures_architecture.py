@@ -32,7 +32,7 @@ def test_the_boxes_add_up_to_the_papers_count(layers_of: Callable, draw: Callabl
     fig = draw(layers)
     assert f"{count:,} parameters" in fig.axes[0].get_title(loc="left") + fig.axes[0].get_title()
     # A box's parameters are the last line of its label, below its name.
-    boxes = {layer.name for layer in layers if layer.kind in ("Conv2d", "Linear")}
+    boxes = {layer.name for layer in layers if layer.macs}
     notes = [text.get_text().split("\n") for text in fig.axes[0].texts]
     counts = [n[-1] for n in notes if n[0] in boxes and re.fullmatch(r"[\d,]+", n[-1])]
     assert len(counts) == len(boxes)

@@ -236,13 +236,13 @@ def small_notebooks(folder: Path) -> Path:
     tables = {
         SMALL[
             0
-        ]: "path = job.save_table(job.prepared.records.drop(columns=['image_path', 'map_path', "
+        ]: "table = job.save_table(job.prepared.records.drop(columns=['image_path', 'map_path', "
         "'fixation_path']), '02_records')",
         SMALL[1]: "job.save_table(job.run(subset).history, f'03_history-{subset}')\n"
-        "path = job.save_table(job.dataset.records[['record']], '03_every')",  # each writes it
+        "table = job.save_table(job.dataset.records[['record']], '03_every')",  # each writes it
         SMALL[2]: "import pandas as pd\n"
         "rows = [job.run(s).history.assign(subset=s) for s in ('total', 'sal')]\n"
-        "path = job.save_table(pd.concat(rows), '04_all')",
+        "table = job.save_table(pd.concat(rows), '04_all')",
     }
     folder.mkdir()
     for name, source in tables.items():

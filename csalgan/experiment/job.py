@@ -245,8 +245,10 @@ class Job:
         """The model trained on a subset, ready to predict (see :meth:`run`)."""
         return Predictor.of_run(self.run(subset))
 
-    def save(self, fig, name: str, *, photographs: bool) -> Path:
-        """Save a figure as ``figures/<name>.png`` and ``.pdf`` with its receipt.
+    def save(self, fig, name: str, *, photographs: bool):
+        """Save a figure as ``figures/<name>.png`` and ``.pdf`` with its receipt; gives it back.
+
+        As the last line of a notebook's cell it saves and shows.
 
         Args:
             name: ``NN_topic``, NN the number of the notebook.
@@ -254,14 +256,14 @@ class Job:
         """
         from csalgan import figures
 
-        return figures.save(fig, self.figures, name, self.provenance, photographs=photographs)
+        figures.save(fig, self.figures, name, self.provenance, photographs=photographs)
+        return fig
 
-    def save_table(self, table: pd.DataFrame, name: str, *, index: bool = False) -> Path:
-        """Save a table as ``tables/<name>.csv``, its receipt beside it as ``<name>.source.txt``."""
-        path = self.tables / f"{name}.csv"
-        write_csv(path, table, index=index, float_format="%.6g")
+    def save_table(self, table: pd.DataFrame, name: str, *, index: bool = False) -> pd.DataFrame:
+        """Save a table as ``tables/<name>.csv``, its receipt as ``.source.txt``; gives it back."""
+        write_csv(self.tables / f"{name}.csv", table, index=index, float_format="%.6g")
         write_text(self.tables / f"{name}.source.txt", self.provenance.line() + "\n")
-        return path
+        return table
 
 
 def _finished(folder: Path, profile: Profile, wanted: dict[str, Any]) -> Run | None:

@@ -1,18 +1,6 @@
-"""Everything a person looks at: one look (:mod:`.base`), one way to files
-(:mod:`.saving`) and one module per family of figures."""
+"""Everything a person looks at: one look (:mod:`.base`), one way to be saved, a module a family."""
 
-from csalgan.figures.base import (
-    MAPS,
-    blend,
-    diverging,
-    figure,
-    overlay,
-    show_change,
-    show_fixations,
-    show_image,
-    show_map,
-    themed,
-)
+from csalgan.figures.base import MAPS, blend, diverging, figure, overlay, show_change, themed
 from csalgan.figures.saving import figure_info, save
 
 __all__ = [
@@ -24,8 +12,5 @@ __all__ = [
     "overlay",
     "save",
     "show_change",
-    "show_fixations",
-    "show_image",
-    "show_map",
     "themed",
 ]

@@ -11,13 +11,14 @@ from csalgan.figures.base import (
     ACCENTS,
     INK,
     Figure,
-    bare,
     figure,
+    picture_grid,
     show_image,
     show_map,
     themed,
     wrapped,
 )
+from csalgan.figures.charts import named_rows, spread, strip
 
 
 @themed
@@ -42,15 +43,12 @@ def draws(draws: pd.DataFrame, table: pd.DataFrame, run: str) -> Figure:
         for ax, subset in zip(row, subsets, strict=True):
             here = draws[(draws["metric"] == metric) & (draws["subset"] == subset)]
             for y, text in enumerate(texts):
-                values = here.loc[here["text"] == text, "value"].to_numpy()
-                place = y + np.linspace(-0.2, 0.2, len(values))
-                ax.plot(values, place, ".", color=ACCENTS[y], alpha=0.6, ms=5)
+                values = here.loc[here["text"] == text, "value"]
+                strip(ax, values, y + spread(len(values), 0.2), ACCENTS[y])
                 ax.plot(values.mean(), y, "|", color=ACCENTS[y], ms=18, mew=2)
             if (metric, subset) in printed.index:
                 ax.axvline(printed[metric, subset].iloc[0], color=INK, lw=1.2, ls="--")
-            ax.set_ylim(len(texts) - 0.5, -0.5)
-            ax.set_yticks(range(len(texts)), [f"{text} sentence" for text in texts])
-            ax.grid(axis="y", visible=False)
+            named_rows(ax, [f"{text} sentence" for text in texts])
         row[0].set_ylabel(metric)
     for ax, subset in zip(axes[0], subsets, strict=True):
         ax.set_title(SUBSET_LABELS[subset])
@@ -69,14 +67,11 @@ def pictures(
         rows: of :func:`csalgan.author.pictures.collect`.
         sentences: condition → what was read.
     """
-    n = len(rows) + 1
-    fig = figure(3.2 * len(sentences), 2.4 * n, title="The paper's Figures 10 to 12")
-    axes = fig.subplots(n, len(sentences), squeeze=False)
-    for k, (condition, sentence) in enumerate(sentences.items()):
-        show_image(axes[0][k], image, title=wrapped(f"“{sentence}”", 36))
-        for row, (name, maps) in zip(axes[1:], rows.items(), strict=True):
+    size = len(rows) + 1, len(sentences)
+    fig, axes = picture_grid(*size, [image.shape[:2]], 3.2, "The paper's Figures 10 to 12")
+    for column, (condition, sentence) in zip(axes.T, sentences.items(), strict=True):
+        show_image(column[0], image, title=wrapped(f"“{sentence}”", 36))
+        for ax, (name, maps) in zip(column[1:], rows.items(), strict=True):
             if condition in maps:
-                show_map(row[k], maps[condition], title=wrapped(name, 36))
-            else:
-                bare(row[k]).axis("off")
+                show_map(ax, maps[condition], title=wrapped(name, 36))
     return fig

@@ -6,6 +6,7 @@ open, and a notebook shows what its last line returns. Functions that draw are d
 """
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -15,7 +16,6 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
-from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from csalgan.files.errors import CsalganError
@@ -51,9 +51,7 @@ ACCENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4
 MAPS = ("inferno", "magma", "viridis", "cividis")
 INK, MUTED, RULE = "#22262B", "#666B73", "#D5D8DC"
 
-
-#: Inches between the figure's edge and what stands in it.
-PAD = 0.06
+PAD = 0.06  # inches between the figure's edge and what stands in it
 
 _RC = {
     "figure.dpi": 100,
@@ -111,6 +109,15 @@ def condition_colour(condition: str) -> str:
 def condition_ink(condition: str) -> str:
     """The colour of a condition's name in print, dark enough to read."""
     return CONDITION_INKS.get(condition, INK)
+
+
+def condition_look(condition: str) -> dict[str, str]:
+    """Colour, marker and label of a condition's line."""
+    return {
+        "color": condition_colour(condition),
+        "marker": CONDITION_MARKERS[condition],
+        "label": condition_label(condition),
+    }
 
 
 class Figure(matplotlib.figure.Figure):
@@ -256,61 +263,6 @@ def overlay(
     return ax
 
 
-def intervals(ax: Axes, rows, places: Sequence[float], colour: str, marker: str, label: str = ""):
-    """Means (column ``mean``) with their intervals (``low`` to ``high``), a row at each place."""
-    error = np.abs(np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]))
-    return ax.errorbar(
-        rows["mean"], places, xerr=error, fmt=marker, ms=5.5, color=colour, capsize=2, lw=1.3,
-        markeredgecolor="white", markeredgewidth=0.5, label=label or None,
-    )  # fmt: skip
-
-
-def named_rows(ax: Axes, names: Sequence[str], title: str = "", ticks: int = 4) -> None:
-    """Make the y axis a list of names from top to bottom, with few enough ticks below it."""
-    ax.set(title=title, ylim=(len(names) - 0.5, -0.5))
-    ax.set_yticks(range(len(names)), names)
-    ax.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
-    ax.grid(False, axis="y")
-
-
-def legend_below(fig: matplotlib.figure.Figure, axes, columns: int = 4, **options) -> None:
-    """One legend under the figure for what is drawn in some axes, each name once."""
-    found = {}
-    for ax in axes:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    if found:
-        place = {"loc": "outside lower center", "ncols": min(columns, len(found))}
-        fig.legend(found.values(), found.keys(), **place, **options)
-
-
-def heat_map(ax: Axes, table, rows: Sequence[str], columns: Sequence[str], **scale) -> None:
-    """A mean with its interval in every cell.
-
-    Args:
-        table: columns ``mean``, ``low`` and ``high``, indexed by row and column.
-        rows, columns: the order of both; conditions get their labels.
-        scale: ``vmin`` and ``vmax``, of the colours.
-    """
-    import seaborn
-
-    mean = table["mean"].unstack().loc[rows, columns]
-    texts = [[_cell(table.loc[(row, column)]) for column in columns] for row in rows]
-    seaborn.heatmap(
-        mean, ax=ax, annot=np.array(texts), fmt="", annot_kws={"fontsize": 8}, cbar=False,
-        cmap=colour_map("viridis"), linewidths=1, **scale,
-    )  # fmt: skip
-    ax.set_xticklabels([condition_label(c) for c in columns], rotation=0)
-    ax.set_yticklabels([condition_label(r) for r in rows], rotation=0)
-    ax.tick_params(length=0)
-    ax.set(xlabel="", ylabel="")
-
-
-def _cell(found) -> str:
-    interval = f"\n{found.low:.2f} – {found.high:.2f}" if found.high - found.low > 1e-6 else ""
-    return f"{found['mean']:.2f}{interval}"
-
-
 def show_image(ax: Axes, image: np.ndarray, *, title: str = "") -> Axes:
     """Show a uint8 (H, W, 3) image as it is."""
     bare(ax, title).imshow(image)
@@ -336,11 +288,16 @@ def show_change(
     ``limit`` is the value at the ends of the scale; the largest magnitude when None. ``shape`` is
     that of the image (H, W), where the map is square.
     """
-    limit = float(np.abs(change).max()) if limit is None else limit
-    limit = limit or 1.0
+    limit = limit or float(np.abs(change).max()) or 1.0
     extent = (0, shape[1], shape[0], 0) if shape else None
     cmap = diverging()
     return bare(ax, title).imshow(change, cmap=cmap, vmin=-limit, vmax=limit, extent=extent)
+
+
+def change_bar(fig: matplotlib.figure.Figure, picture, axes, label: str = "change of attention"):
+    """The colour bar of signed maps that are multiples of even attention."""
+    fig.colorbar(picture, ax=axes, shrink=0.85, pad=0.01, extend="both",
+                 label=f"{label}\n(1 = even attention)")  # fmt: skip
 
 
 def show_fixations(ax: Axes, fixations: np.ndarray, *, colour: str = "white", size: float = 7):
@@ -350,8 +307,27 @@ def show_fixations(ax: Axes, fixations: np.ndarray, *, colour: str = "white", si
     )
 
 
+def picture_grid(
+    rows: int, columns: int, shapes: Sequence[tuple[int, int]], width: float, title: str
+) -> tuple[Figure, np.ndarray]:
+    """A figure of pictures ``width`` inches wide, and its (rows, columns) axes.
+
+    ``shapes`` are the (H, W) of the pictures of each row, or one for all rows.
+    """
+    heights = [width * height / wide + 0.25 for height, wide in shapes]
+    heights = heights * rows if len(heights) == 1 else heights
+    fig = figure(width * columns + 0.4, sum(heights) + 0.8, title=title)
+    axes = fig.subplots(rows, columns, squeeze=False, height_ratios=heights)
+    for ax in axes.flat:
+        bare(ax)
+    return fig, axes
+
+
+def read(condition: str, text: str, width: int = 32) -> str:
+    """What was read, under the name of its condition, broken into lines."""
+    return f"{condition_label(condition)}\n{wrapped(text, width) if text else '(looked freely)'}"
+
+
 def wrapped(text: str, width: int, lines: int = 3) -> str:
     """Break a sentence into at most ``lines`` lines of ``width`` characters for a title."""
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))

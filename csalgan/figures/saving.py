@@ -1,9 +1,9 @@
-"""A figure as files: its provenance at the foot and in the metadata, and simulated gaze said."""
+"""Figures as files: provenance at the foot and in the metadata, simulated gaze called so."""
 
 import io
+import pickle
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import textwrap
 from pathlib import Path
 
 import matplotlib.figure
@@ -56,17 +56,21 @@ def save(
         )
     if provenance.synthetic:
         say_simulated(fig)
-    png = _metadata(fig, provenance, photographs, default=name)
+    title = " ".join((fig.get_suptitle() or _first_title(fig) or name).split())
+    facts = {"photographs": "yes" if photographs else "no", "title": title}
+    facts |= {key: str(value) for key, value in provenance.as_dict().items()}
+    png = {"Software": None, "Title": title} | {_PREFIX + k: v for k, v in facts.items()}
     pdf = {
         "CreationDate": None,  # a date would make equal figures differ
-        "Title": png["Title"],
+        "Title": title,
         "Subject": provenance.line(),
-        "Keywords": f"photographs: {png[_PREFIX + 'photographs']}",
+        "Keywords": f"photographs: {facts['photographs']}",
     }
-    with theme(), _footed(fig, provenance.line()) as box:
+    with theme():
+        footed, box = _footed(fig, provenance.line())
         for suffix, metadata in ((".pdf", pdf), (".png", png)):  # the PNG last: it says "done"
             buffer = io.BytesIO()
-            fig.savefig(buffer, format=suffix[1:], dpi=_DPI, bbox_inches=box, metadata=metadata)
+            footed.savefig(buffer, format=suffix[1:], dpi=_DPI, bbox_inches=box, metadata=metadata)
             write_bytes(Path(folder) / (name + suffix), buffer.getbuffer())
     return Path(folder) / f"{name}.png"
 
@@ -110,16 +114,6 @@ def figure_info(path: str | Path) -> dict[str, str | bool | int]:
     return info | {"photographs": info["photographs"] == "yes", "seed": int(info["seed"])}
 
 
-def _metadata(
-    fig: matplotlib.figure.Figure, provenance: Provenance, photographs: bool, default: str
-) -> dict[str, str | None]:
-    """Text chunks of a PNG; what :func:`figure_info` reads."""
-    title = " ".join((fig.get_suptitle() or _first_title(fig) or default).split())
-    facts = {"photographs": "yes" if photographs else "no", "title": title}
-    facts |= {key: str(value) for key, value in provenance.as_dict().items()}
-    return {"Software": None, "Title": title} | {_PREFIX + k: v for k, v in facts.items()}
-
-
 def _first_title(fig: matplotlib.figure.Figure) -> str:
     for ax in fig.axes:
         for where in ("left", "center", "right"):
@@ -128,12 +122,10 @@ def _first_title(fig: matplotlib.figure.Figure) -> str:
     return ""
 
 
-@contextmanager
-def _footed(fig: matplotlib.figure.Figure, line: str) -> Iterator[Bbox]:
-    """Hang the line below the figure while the block runs; yield the box to save, in inches."""
-    engine = fig.get_layout_engine()
-    before = [(ax, ax.get_position(True), ax.get_position()) for ax in fig.axes]
-    for _ in range(1 if engine is None else 2):  # constrained layout needs a second look
+def _footed(fig: matplotlib.figure.Figure, line: str) -> tuple[matplotlib.figure.Figure, Bbox]:
+    """A copy of the figure, laid out, with the line below it; and the box to save, in inches."""
+    fig = pickle.loads(pickle.dumps(fig))  # the layout moves axes: the next save starts afresh
+    for _ in range(2):  # constrained layout needs a second look
         fig.draw_without_rendering()
     fig.set_layout_engine("none")  # what was measured is what is written, at any resolution
     for legend in fig.legends:  # and not at the foot of the box that is saved
@@ -142,50 +134,13 @@ def _footed(fig: matplotlib.figure.Figure, line: str) -> Iterator[Bbox]:
     # Artists may stick out of a figure that has no layout engine: take them in. Rows left empty
     # above and below (pictures keep their shape) go.
     tight = fig.get_tightbbox()
-    content = Bbox([[min(0, tight.x0), tight.y0 - PAD], [max(width, tight.x1), tight.y1 + PAD]])
-    foot = fig.text(
-        (content.x0 + PAD) / width,
-        (content.y0 - PAD) / height,
-        "",
-        va="top",
-        ha="left",
-        fontsize=_FOOT_SIZE,
-        color=MUTED,
-        parse_math=False,  # a dollar sign in a folder's name is no formula
-    )
-    foot.set_in_layout(False)
-    try:
-        foot.set_text(_fit(line, foot, (content.width - 2 * PAD) * fig.dpi))
-        depth = foot.get_window_extent().height / fig.dpi + 3 * PAD
-        yield Bbox([[content.x0, content.y0 - depth], [content.x1, content.y1]])
-    finally:
-        foot.remove()
-        fig.set_layout_engine(engine)
-        for legend in fig.legends:
-            legend.set_bbox_to_anchor(None)
-        for ax, original, active in before:  # a second save starts where the first one did
-            # The public method would also take the axes out of the layout.
-            ax._set_position(original, which="original")
-            ax._set_position(active, which="active")
-
-
-def _fit(line: str, artist, pixels: float) -> str:
-    """Break a provenance line at its separators, and inside a field only when it must be."""
-
-    def fits(text: str) -> bool:
-        artist.set_text(text)
-        return artist.get_window_extent().width <= pixels
-
-    lines = [""]
-    for field in line.split(" · "):
-        joined = f"{lines[-1]} · {field}" if lines[-1] else field
-        if fits(joined):
-            lines[-1] = joined
-            continue
-        if lines[-1]:
-            lines.append("")
-        for character in field:
-            if not fits(lines[-1] + character):
-                lines.append("")
-            lines[-1] += character
-    return "\n".join(lines)
+    left, right = min(0, tight.x0), max(width, tight.x1)
+    place = ((left + PAD) / width, (tight.y0 - 2 * PAD) / height)
+    # A dollar sign in a folder's name is no formula.
+    foot = fig.text(*place, line, va="top", size=_FOOT_SIZE, color=MUTED, parse_math=False)
+    characters = len(line)
+    while foot.get_window_extent().width > (right - left - 2 * PAD) * fig.dpi:
+        characters -= 1
+        foot.set_text(textwrap.fill(line, characters))
+    bottom = foot.get_window_extent().y0 / fig.dpi - PAD
+    return fig, Bbox([[left, bottom], [right, tight.y1 + PAD]])

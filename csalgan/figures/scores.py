@@ -2,9 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from csalgan.data.records import CONDITIONS
 from csalgan.evaluation.statistics import LESS_IS_BETTER
@@ -18,17 +16,15 @@ from csalgan.figures.base import (
     MUTED,
     Figure,
     figure,
-    intervals,
-    legend_below,
-    named_rows,
     overlay,
+    picture_grid,
     show_fixations,
     show_image,
     themed,
     wrapped,
 )
+from csalgan.figures.charts import forest, legend_below, spread, strip
 
-_BLUE, _RED = ACCENTS[:2]
 #: Rows that are no networks.
 _SHORT = {
     "uniform": "uniform",
@@ -40,8 +36,8 @@ _SHORT = {
     "observers": "observers",
     "people": "people's gaze",
 }
+_KINDS = {"network": (ACCENTS[0], "o"), "mean_map": (ACCENTS[1], "s"), "other": (MUTED, "s")}
 _UNITS = {"kl": "nat", "ig": "bit", "ig_uniform": "bit"}
-_MARKS = "osD^vP"  # never colour alone
 
 
 def metric_title(metric: str) -> str:
@@ -51,7 +47,10 @@ def metric_title(metric: str) -> str:
     return METRIC_LABELS[metric] + (f" ({noted})" if noted else "")
 
 
-@themed
+def _kind(model: str) -> str:
+    return "network" if model not in _SHORT else model if model == "mean_map" else "other"
+
+
 def profile_values(summary: pd.DataFrame, metrics: Collection[str], title: str) -> Figure:
     """The same predictions under every profile, one panel a metric.
 
@@ -59,26 +58,15 @@ def profile_values(summary: pd.DataFrame, metrics: Collection[str], title: str) 
         summary: from :func:`csalgan.evaluation.summarise` by ``subset``.
         metrics: which ones may be shown; those of Table I are.
     """
-    names = [m for m in TABLE_METRICS if m in metrics and (summary.metric == m).any()]
-    profiles = summary["metric_profile"].drop_duplicates().tolist()
-    subsets = summary["subset"].drop_duplicates().tolist()
-    columns = min(4, len(names))
-    lines = -(-len(names) // columns)
-    each = 0.18 * len(subsets) * len(profiles) + 0.7
-    fig = figure(2.6 * columns + 1, each * lines + 1, title=title)
-    axes = fig.subplots(lines, columns, sharey=True, squeeze=False).ravel()
-    for ax, metric in zip(axes, names, strict=False):
-        for k, profile in enumerate(profiles):
-            mine = summary[(summary.metric == metric) & (summary.metric_profile == profile)]
-            y = [subsets.index(s) + (k - (len(profiles) - 1) / 2) * 0.22 for s in mine.subset]
-            intervals(ax, mine, y, ACCENTS[k], _MARKS[k], profile)
-        named_rows(ax, subsets, metric_title(metric))
-    _hide(axes[len(names) :])
-    legend_below(fig, axes)
-    return fig
+    panels = {m: metric_title(m) for m in TABLE_METRICS if m in metrics}
+    marks = zip(summary["metric_profile"].drop_duplicates(), ACCENTS, "osD^vP", strict=False)
+    looks = {profile: (colour, mark, profile) for profile, colour, mark in marks}
+    return forest(
+        summary, ("metric", panels), ("subset", {s: s for s in summary["subset"]}),
+        ("metric_profile", looks), title=title, zero=False,
+    )  # fmt: skip
 
 
-@themed
 def beside_the_paper(
     table: pd.DataFrame, paper: pd.Series | None, labels: Mapping[str, str], *, metric: str
 ) -> Figure:
@@ -91,60 +79,50 @@ def beside_the_paper(
         labels: model → what it is called.
         metric: heads the figure.
     """
-    subsets = table["subset"].drop_duplicates().tolist()
-    models = [name for name in labels if name in set(table["model"])]
+    subsets = {name: name for name in table["subset"]}
     title = f"{metric} of every model, baseline and split half"
     if paper is not None:
         title = f"{metric}: the line is what the paper prints"
-    fig = figure(12, 0.36 * len(models) + 1.6, title=title)
-    panels = np.atleast_1d(fig.subplots(1, len(subsets), sharey=True, sharex=True))
-    for ax, subset in zip(panels, subsets, strict=True):
-        for k, model in enumerate(models):
-            mine = table[(table.subset == subset) & (table.model == model)]
-            learned = model not in _SHORT
-            colour = _BLUE if learned else _RED if model == "mean_map" else MUTED
-            intervals(ax, mine, [k] * len(mine), colour, "o" if learned else "s")
-        if paper is not None:
-            ax.axvline(paper[subset], color=INK, lw=1, ls="--")
-        named_rows(ax, [wrapped(labels[m], 40) for m in models], subset)
-    if any(name.startswith("split_half") for name in models):
-        fig.supxlabel(SPLIT_HALF_NOTE, fontsize=8, color=MUTED)
+    halves = table["model"].str.startswith("split_half").any()
+    fig = forest(
+        table.assign(kind=table["model"].map(_kind)), ("subset", subsets),
+        ("model", {model: wrapped(label, 40) for model, label in labels.items()}),
+        ("kind", _KINDS), title=title, zero=False, sharex=True,
+        below=SPLIT_HALF_NOTE if halves else "",
+    )  # fmt: skip
+    for ax, subset in zip(fig.axes, subsets if paper is not None else (), strict=False):
+        ax.axvline(paper[subset], color=INK, lw=1, ls="--")
     return fig
 
 
-@themed
 def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: str) -> Figure:
-    """Several models, one panel a measure, means with their intervals.
+    """What models are compared by, a panel a column: scores by condition and what is lost.
 
     Args:
-        summary: means by ``model``, ``subset`` and ``condition``; models come in its order,
-            networks first, then baselines.
-        wanted: ``"metric, condition"`` → a value to reach, drawn as a line.
+        summary: rows of ``model``, ``subset``, ``condition`` and ``metric`` with ``mean``,
+            ``low`` and ``high``, models in the order to draw.
+        wanted: ``"<metric>, <condition>"`` → the value that is aimed for, drawn as a line.
     """
-    panels = [("cc", "all"), ("nss", "all")]
-    panels += [("cc", c) for c in ("none", "salient", "non_salient")]
-    panels += [("lost_content", "salient"), ("lost_content", "non_salient")]
-    have = set(zip(summary.metric, summary.condition, strict=True))
-    panels = [panel for panel in panels if panel in have]
-    drawn = [panel in panels for panel in zip(summary.metric, summary.condition, strict=True)]
-    runs = summary.loc[drawn, ["model", "subset"]].drop_duplicates().reset_index(drop=True)
-    labels = runs["model"].map(lambda name: _SHORT.get(name, name))
-    if runs["subset"].nunique() > 1:
-        labels += ", " + runs["subset"]
-    fig = figure(13.5, 0.27 * len(runs) + 1.4, title=title)
-    axes = fig.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for ax, (metric, condition) in zip(axes, panels, strict=True):
-        here = summary[(summary.metric == metric) & (summary.condition == condition)]
-        here = here.set_index(["model", "subset"])
-        for y, run in enumerate(runs.itertuples(index=False, name=None)):
-            if run in here.index:
-                network = run[0] not in _SHORT
-                colour = _BLUE if network else _RED if run[0] == "mean_map" else MUTED
-                intervals(ax, here.loc[[run]], [y], colour, "o" if network else "s")
-        if (value := wanted.get(f"{metric}, {condition}")) is not None:
-            ax.axvline(value, color=INK, lw=1, ls="--")
-        name = {"cc": "CC", "nss": "NSS", "lost_content": "CC lost to other\ncontent"}[metric]
-        named_rows(ax, labels, f"{name}\n{condition.replace('_', '-')}")
+    conditions = {"cc": ("all", "none", "salient", "non_salient"), "nss": ("all",)}
+    conditions["lost_content"] = ("salient", "non_salient")
+    names = {"cc": "CC", "nss": "NSS", "lost_content": "CC lost to other\ncontent"}
+    panels = {
+        f"{metric}, {condition}": f"{name}\n{condition.replace('_', '-')}"
+        for metric, name in names.items()
+        for condition in conditions[metric]
+    }
+    what = summary["metric"] + ", " + summary["condition"]
+    runs = summary["model"].map(lambda name: _SHORT.get(name, name))
+    if summary["subset"].nunique() > 1:
+        runs = runs + ", " + summary["subset"]
+    table = summary.assign(what=what, run=runs, kind=summary["model"].map(_kind))
+    table = table[table.what.isin(panels)]
+    fig = forest(table, ("what", panels), ("run", {run: run for run in table.run}),
+                 ("kind", _KINDS), title=title, zero=False, columns=7, width=1.6)  # fmt: skip
+    shown = [panel for panel in panels if (table.what == panel).any()]
+    for ax, panel in zip(fig.axes, shown, strict=True):
+        if panel in wanted:
+            ax.axvline(wanted[panel], color=INK, lw=1, ls="--")
     return fig
 
 
@@ -158,38 +136,31 @@ def distributions(scores: pd.DataFrame, metrics: Collection[str], title: str) ->
         metrics: which ones, in this order.
     """
     names = [m for m in metrics if m in set(scores.metric)]
-    models = scores["model"].drop_duplicates().tolist()
+    first, *others = scores["model"].drop_duplicates()
     conditions = [c for c in CONDITIONS if c in set(scores.condition)]
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
     fig = figure(3 * columns, 2.7 * rows + 0.9, title=title)
     panels = fig.subplots(rows, columns, squeeze=False).ravel()
-    rng = np.random.default_rng(0)
     for ax, metric in zip(panels, names, strict=False):
         for x, condition in enumerate(conditions):
             here = scores[(scores.metric == metric) & (scores.condition == condition)]
-            values = here.loc[here.model == models[0], "value"].dropna().to_numpy()
-            if len(values):
-                spread = rng.uniform(-0.22, 0.22, len(values))
-                ax.scatter(
-                    x + spread, values, s=9, alpha=0.55, linewidths=0,
-                    c=CONDITION_COLOURS[condition], marker=CONDITION_MARKERS[condition],
-                )  # fmt: skip
-                for value, half, width in zip(
-                    np.percentile(values, [25, 50, 75]), (0.2, 0.3, 0.2), (0.8, 1.8, 0.8),
-                    strict=True,
-                ):  # fmt: skip
-                    label = f"{row_label(models[0])}: median and quartiles"
-                    ax.hlines(value, x - half, x + half, color=INK, lw=width, label=label)
-            for k, model in enumerate(models[1:]):
-                mean = here.loc[here.model == model, "value"].mean()
-                label = f"mean of {row_label(model)}"
-                ax.plot(x + 0.38, mean, "<xP*"[k], color=ACCENTS[1 + k], ms=6, ls="", label=label)
+            values = here.loc[here.model == first, "value"].dropna()
+            colour, marker = CONDITION_COLOURS[condition], CONDITION_MARKERS[condition]
+            strip(ax, x + spread(len(values)), values, colour, marker)
+            quartiles = values.quantile([0.25, 0.5, 0.75])
+            label = f"{row_label(first)}: median and quartiles"
+            ax.hlines(quartiles, x - 0.3, x + 0.3, color=INK, lw=[0.8, 1.8, 0.8], label=label)
+            for k, model in enumerate(others):
+                mean, label = here.loc[here.model == model, "value"].mean(), row_label(model)
+                look = {"marker": "<xP*"[k], "color": ACCENTS[1 + k], "ls": ""}
+                ax.plot(x + 0.38, mean, label=f"mean of {label}", **look)
         ax.set(title=metric_title(metric), xticks=range(len(conditions)))
         ax.set_xticklabels([CONDITION_LABELS[c].replace(" ", "\n") for c in conditions])
         ax.grid(axis="x", visible=False)
-    _hide(panels[len(names) :])
-    legend_below(fig, panels, columns=2)
+    for ax in panels[len(names) :]:
+        ax.set_visible(False)
+    legend_below(fig, panels)
     return fig
 
 
@@ -201,8 +172,7 @@ def cases(rows: Sequence[Mapping], title: str) -> Figure:
         rows: mappings with ``image`` uint8 (H, W, 3), ``truth``, ``prediction``, ``fixations``,
             ``heading`` (a line or two) and ``text``.
     """
-    fig = figure(2.35 * len(rows), 6.3, title=title)
-    grid = fig.subplots(3, len(rows), squeeze=False)
+    fig, grid = picture_grid(3, len(rows), [(3, 4)], 2.35, title)
     for column, row in zip(grid.T, rows, strict=True):
         show_image(column[0], row["image"], title=row["heading"])
         show_fixations(column[0], row["fixations"], size=4)
@@ -210,8 +180,3 @@ def cases(rows: Sequence[Mapping], title: str) -> Figure:
         overlay(column[2], row["image"], row["prediction"], title="predicted")
         column[2].set_xlabel(wrapped(row["text"] or "(no sentence)", 34), fontsize=8)
     return fig
-
-
-def _hide(axes: Sequence[Axes]) -> None:
-    for ax in axes:
-        ax.set_visible(False)

@@ -42,9 +42,7 @@ def loss_curves(
                 _line(ax, table, column, colour, label, marker)
         # At 2 ln 2 the discriminator cannot tell the measured maps from the drawn ones.
         ax.axhline(2 * np.log(2), color=MUTED, lw=0.8, ls=":", label="discriminator at chance")
-        ax.set(title=whose, xlabel="epoch")
-        _epochs(ax, table)
-        ax.legend(loc="best", handlelength=1.3)
+        _finish(ax, table, whose)
     panels[0].set_ylabel("loss (nats)")
     return fig
 
@@ -62,24 +60,22 @@ def validation_curves(history: pd.DataFrame, title: str) -> Figure:
     content, cc, nss = fig.subplots(1, 3)
     _line(content, history, "content", _BLUE, "training", "o")
     _line(content, history, "val_content", _GREEN, "validation", "^")
-    content.set(title="content loss (BCE with the map)", ylabel="loss (nats)")
     _line(cc, history, "val_cc", _GREEN, "validation", "^")
     _line(nss, history, "val_nss", _GREEN, "validation", "^")
-    cc.set(title="CC on validation", ylabel="CC")
-    nss.set(title="NSS on validation", ylabel="NSS")
-    best = history.epoch[history.val_cc.idxmax()] if history.val_cc.notna().any() else None
-    for ax in (content, cc, nss):
-        ax.set(xlabel="epoch")
-        _epochs(ax, history)
-        if best is not None:
+    titles = "content loss (BCE with the map)", "CC on validation", "NSS on validation"
+    for ax, name in zip((content, cc, nss), titles, strict=True):
+        if history.val_cc.notna().any():
+            best = history.epoch[history.val_cc.idxmax()]
             ax.axvline(best, color=MUTED, lw=0.8, ls="--", label=f"best CC, epoch {best}")
-        ax.legend(loc="best", handlelength=1.3)
+        _finish(ax, history, name)
+    content.set_ylabel("loss (nats)")
     return fig
 
 
-def _epochs(ax, table: pd.DataFrame) -> None:
-    ax.set_xlim(table.epoch.min() - 0.5, table.epoch.max() + 0.5)
+def _finish(ax, table: pd.DataFrame, title: str) -> None:
+    ax.set(title=title, xlabel="epoch", xlim=(table.epoch.min() - 0.5, table.epoch.max() + 0.5))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+    ax.legend(loc="best", handlelength=1.3)
 
 
 def _line(ax, table: pd.DataFrame, column: str, colour: str, label: str, marker: str) -> None:
