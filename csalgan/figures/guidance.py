@@ -304,7 +304,7 @@ def encoder_forest(table: pd.DataFrame, measures: Mapping[str, str], *, title: s
         for k, name in enumerate(names):
             if rows[name] == 0:
                 ax.text(0.5, k, "moved nothing", transform=ax.get_yaxis_transform(), ha="center",
-                        va="center", color=MUTED, fontsize=8)  # fmt: skip
+                        va="center", color=MUTED, fontsize=8, backgroundcolor="white")  # fmt: skip
     return fig
 
 

@@ -83,9 +83,8 @@ def sauc_anatomy(prediction: np.ndarray, fixations: np.ndarray, negatives: np.nd
     where.scatter(*negatives[few].T[::-1], s=2, c=_RED, alpha=0.35, linewidths=0)
     show_fixations(where, fixations)
     here, there = prediction[tuple(fixations.T)], prediction[tuple(negatives.T)]
-    _shares(spread, prediction.ravel(), MUTED, "all pixels", fill=True)
-    _shares(spread, there, _RED, "fixations of other images")
-    _shares(spread, here, _BLUE, "fixations here")
+    series = (there, _RED, "fixations of other images"), (here, _BLUE, "fixations here")
+    _shares(spread, (prediction.ravel(), MUTED, "all pixels"), *series, fill=False)
     spread.set(title="predicted value", xlabel="value")
     _roc(curve, here, prediction.ravel(), MUTED, "AUC")
     _roc(curve, here, there, _BLUE, "shuffled AUC")
@@ -108,8 +107,8 @@ def nss_anatomy(prediction: np.ndarray, fixations: np.ndarray, truth: np.ndarray
     bare(area, f"measured map > 0: {np.mean(truth > 0):.0%} of the pixels")
     area.imshow(truth > 0, cmap="Greys", vmin=0, vmax=1.6)
     show_fixations(area, fixations, colour=_BLUE, size=5)
-    _shares(spread, above, _RED, f"map > 0 (paper profile): {above.mean():.2f}", fill=True)
-    _shares(spread, at, _BLUE, f"fixations (NSS): {at.mean():.2f}", fill=True)
+    area_label = f"map > 0 (paper profile): {above.mean():.2f}"
+    _shares(spread, (above, _RED, area_label), (at, _BLUE, f"fixations (NSS): {at.mean():.2f}"))
     spread.set(title="z-scores that are averaged", xlabel="standard deviations")
     return fig
 
@@ -192,7 +191,7 @@ def ig_anatomy(prediction: np.ndarray, fixations: np.ndarray, center_bias: np.nd
     dots = where.scatter(*fixations.T[::-1], s=12, c=gain, linewidths=0.4, **scale)
     fig.colorbar(dots, ax=where, shrink=0.8, label="bit over the center bias", extend="both")
     mean = f"mean: IG {gain.mean():.2f} bit".replace("-", "−")
-    _shares(spread, gain, _BLUE, mean, fill=True)
+    _shares(spread, (gain, _BLUE, mean))
     spread.axvline(0, color=MUTED, lw=0.8)
     spread.set(title="one value a fixation", xlabel="bit", ylabel="share of fixations")
     return fig
@@ -214,12 +213,20 @@ def _density(values: np.ndarray) -> np.ndarray:
     return values / total if total > 0 else np.full(values.shape, 1 / values.size)
 
 
-def _shares(ax: Axes, values: np.ndarray, colour: str, label: str, *, fill: bool = False) -> None:
-    """A histogram of shares with a line at the mean."""
-    look = {"histtype": "stepfilled", "alpha": 0.35} if fill else {"histtype": "step", "lw": 1.6}
-    weights = np.full(len(values), 1 / len(values))
-    ax.hist(values, 30, weights=weights, color=colour, label=label, **look)
-    ax.axvline(values.mean(), color=colour, lw=1.2)
+def _shares(ax: Axes, *series: tuple[np.ndarray, str, str], fill: bool = True) -> None:
+    """Histograms of shares on the same bins, each with a line at its mean.
+
+    Args:
+        series: values, colour and label of each.
+        fill: whether all are filled; otherwise the first alone is.
+    """
+    bins = np.histogram_bin_edges(np.concatenate([values for values, *_ in series]), 30)
+    for k, (values, colour, label) in enumerate(series):
+        filled = {"histtype": "stepfilled", "alpha": 0.35}
+        look = filled if fill or k == 0 else {"histtype": "step", "lw": 1.6}
+        weights = np.full(len(values), 1 / len(values))
+        ax.hist(values, bins, weights=weights, color=colour, label=label, **look)
+        ax.axvline(values.mean(), color=colour, lw=1.2)
     ax.set_ylabel("share")
     ax.legend()
 
