@@ -71,13 +71,6 @@ def test_a_failure_stops_only_what_waits_for_it(tmp_path):
     assert "SIGKILL" in found["killed"].message
 
 
-def test_names_and_order_are_checked(tmp_path):
-    with pytest.raises(CsalganError, match="one name"):
-        run_tasks([task(tmp_path, "a", ""), task(tmp_path, "a", "")])
-    with pytest.raises(CsalganError, match="a waits for b"):
-        run_tasks([task(tmp_path, "a", "", after=("b",)), task(tmp_path, "b", "")])
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_children_end_with_the_runner(tmp_path, number):
     """Also when it is killed outright: the child asks the system for that."""
@@ -199,7 +192,7 @@ def test_a_state_that_is_not_ours_is_one_sentence_or_nothing(tmp_path, text):
     for name in ("plan", "01"):
         (tmp_path / "steps" / f"{name}.json").write_text(text)
     with pytest.raises(CsalganError, match=r"no readable plan\.json"):
-        pipeline.describe_steps(tmp_path)
+        pipeline.open_report(tmp_path)
     assert State(tmp_path).read("01") is None
 
 
@@ -361,7 +354,7 @@ def test_steps_are_skipped_while_nothing_changes(whole, notebooks, embedded, mon
     monkeypatch.setattr(pipeline, "_READERS", SMALL[2:])
 
     def status() -> list[str]:
-        return [step["status"] for step in pipeline.describe_steps(whole)]
+        return [step["status"] for step in pipeline.open_report(whole)[1]]
 
     assert status() == ["done"] * 4
     before = results(whole)

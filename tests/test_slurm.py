@@ -115,9 +115,3 @@ def test_a_partition_that_is_not_there_is_one_sentence(tmp_path, environment):
     task = Task("a", ("true",), tmp_path / "log")
     with pytest.raises(CsalganError, match="the scheduler did not take the jobs"):
         slurm.run_tasks([task], tmp_path / "slurm", partition="elsewhere")
-
-
-def test_tasks_that_wait_cannot_be_an_array(tmp_path):
-    tasks = [Task("a", ("true",), tmp_path / "a"), Task("b", ("true",), tmp_path / "b", ("a",))]
-    with pytest.raises(CsalganError, match="job array"):
-        slurm.run_tasks(tasks, tmp_path / "slurm")

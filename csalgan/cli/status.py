@@ -7,24 +7,19 @@ from typing import Annotated
 import typer
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(status)
-
-
 def status(
     report: Annotated[Path, typer.Argument(help="Folder of a report.")],
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Show what of a report is done, running, stale or failed, with times.
 
-    stale: done, but the notebook, the package, the profile, the data or what it reads has changed
-    since, or one of its files; interrupted: begun by a run that is gone.
+    stale: done, but the notebook, the modules it reads, the profile, the data or a step before it
+    has changed since, or one of its files; interrupted: begun by a run that is gone.
     """
     from csalgan.files.locks import holder, is_locked
-    from csalgan.pipeline import describe_steps
+    from csalgan.pipeline import open_report
 
-    steps = describe_steps(report)
+    _, steps = open_report(report)
     working = is_locked(report)
     if as_json:
         print(json.dumps({"working": working, "steps": steps}, indent=1, ensure_ascii=False))

@@ -9,8 +9,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from csalgan.pipeline import report
 from csalgan.runner import Done, Outcome, State, Task, run_tasks
 from csalgan.runner import state as runner_state
 from csalgan.runner.keys import step_key
+from csalgan.runner.processes import Event, event
 
 #: The notebooks in the order they build on each other; the third runs once a subset.
 NOTEBOOKS = (
@@ -56,12 +56,16 @@ class Step:
 
     Attributes:
         reads: names of the steps whose results it reads.
+        key: of its result (:func:`csalgan.runner.keys.step_key`), once that is known.
+        current: whether that result stands.
     """
 
     name: str
     notebook: Path
     parameters: dict[str, Any] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
+    key: str = ""
+    current: bool = False
 
     def run_files(self, out: Path) -> list[Path]:
         """The files of the run that this step trains; when it stood already, nothing wrote them."""
@@ -71,15 +75,6 @@ class Step:
         return [out / "runs" / self.parameters["subset"] / name for name in names]
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A step, the key of its result, and whether that result stands."""
-
-    step: Step
-    key: str
-    current: bool
-
-
 def plan(profile: Profile, shared: dict[str, Any], *, told: bool = True) -> list[Step]:
     """The steps of a report, in order.
 
@@ -87,23 +82,17 @@ def plan(profile: Profile, shared: dict[str, Any], *, told: bool = True) -> list
         shared: the parameters every notebook gets; ``author`` goes only to those that show it.
         told: whether somebody read a sentence; without, the notebook on sentences is left out.
     """
-    folder = paths.notebooks_dir()
+    trained = {f"{_PER_SUBSET}-{subset}": subset for subset in profile.training.subsets}
     steps: list[Step] = []
-    everything = shared
-    for name in NOTEBOOKS:
-        if name == _TOLD and not told:
-            continue
-        left_out = () if name in _WITH_AUTHOR else ("author",)
-        shared = {key: value for key, value in everything.items() if key not in left_out}
-        notebook = folder / f"{name}.ipynb"
+    for name in NOTEBOOKS if told else [name for name in NOTEBOOKS if name != _TOLD]:
+        notebook = paths.notebooks_dir() / f"{name}.ipynb"
+        own = dict(shared)
+        if name not in _WITH_AUTHOR:
+            own.pop("author", None)
         if name == _PER_SUBSET:
-            trained = tuple(f"{name}-{subset}" for subset in profile.training.subsets)
-            steps += [
-                Step(one, notebook, {**shared, "subset": subset})
-                for one, subset in zip(trained, profile.training.subsets, strict=True)
-            ]
+            steps += [Step(one, notebook, own | {"subset": trained[one]}) for one in trained]
         else:
-            steps.append(Step(name, notebook, shared, trained if name in _READERS else ()))
+            steps.append(Step(name, notebook, own, tuple(trained) if name in _READERS else ()))
     return steps
 
 
@@ -171,7 +160,7 @@ def reproduce(
     if author:
         find_weights(author)  # or a sentence, before anything runs
         asked["author"] = str(Path(author).expanduser().resolve())
-    steps = plan(job.profile, asked | {"out": str(job.out)}, told=job.dataset.has_sentences)
+    steps = _steps_of(job, asked)
     if not job.dataset.has_sentences:
         print(f"{_TOLD}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
     check_parameters(steps)
@@ -182,28 +171,25 @@ def reproduce(
         return _reproduce(job, steps, asked, fresh, from_step, jobs)
 
 
-def look(job: Job, asked: dict[str, Any]) -> list[Planned]:
-    """The steps of a report as it was asked for, and which of them stand."""
+def _steps_of(job: Job, asked: dict[str, Any]) -> list[Step]:
+    shared = asked | {"out": str(job.out)}
+    return plan(job.profile, shared, told=job.dataset.has_sentences)
+
+
+def look(job: Job, steps: Sequence[Step]) -> dict[str, Step]:
+    """Steps of a report by their names, with their keys, and which of them stand."""
     state = State(job.out)
-    keys: dict[str, str] = {}
-    planned = []
-    told = job.dataset.has_sentences
-    for step in plan(job.profile, asked | {"out": str(job.out)}, told=told):
+    profile = job.profile.as_dict() | {"pretraining": job.provenance.pretraining}
+    found: dict[str, Step] = {}
+    for step in steps:
         own = {k: v for k, v in step.parameters.items() if k in ("subset", "author")}
-        reads = [keys[name] for name in step.reads]
-        profile = job.profile.as_dict() | {"pretraining": job.provenance.pretraining}
-        key = step_key(step.notebook, own, profile, job.dataset.fingerprint, reads)
-        keys[step.name] = key
+        reads = [found[name] for name in step.reads]
+        fingerprint = job.dataset.fingerprint
+        key = step_key(step.notebook, own, profile, fingerprint, [one.key for one in reads])
         # A step whose sources are to be made again is made again too.
-        sources = {one.step.name: one.current for one in planned}
-        current = all(sources[name] for name in step.reads) and state.is_current(step.name, key)
-        planned.append(Planned(step, key, current))
-    return planned
-
-
-def describe_steps(out: Path) -> list[dict[str, Any]]:
-    """What is known of each step of a report, in order: see :func:`open_report`."""
-    return open_report(out)[1]
+        current = all(one.current for one in reads) and state.is_current(step.name, key)
+        found[step.name] = replace(step, key=key, current=current)
+    return found
 
 
 def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
@@ -221,15 +207,15 @@ def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
     job = open_job(asked["profile"], asked["data"], str(out), asked["overrides"])
     working = is_locked(out)
     rows = []
-    for one in look(job, asked):
-        done = state.read(one.step.name) or Done("", "waiting", "")
+    for name, step in look(job, _steps_of(job, asked)).items():
+        done = state.read(name) or Done("", "waiting", "")
         status = done.status
-        if status == "done" and not one.current:
+        if status == "done" and not step.current:
             status = "stale"
         elif status == "running" and not working:
             status = "interrupted"
         about = {"started": done.started, "seconds": done.seconds, "message": done.message}
-        rows.append({"step": one.step.name, "status": status, **about})
+        rows.append({"step": name, "status": status, **about})
     return job, rows
 
 
@@ -242,38 +228,38 @@ def _reproduce(
         job.refuse_other_runs()
     _clean(job, state, steps, fresh)
     state.write_plan(asked)
-    planned = [one for one in look(job, asked) if not (one.current and one.step.name not in redo)]
-    for one in steps:
-        if one.name not in {p.step.name for p in planned}:
-            print(f"{one.name}: unchanged, skipped", file=sys.stderr, flush=True)
-            state.add_event(_skipped(one.name))
-            state.ledger(one.name).unlink(missing_ok=True)
-    by_name = {one.step.name: one for one in planned}
-    tasks = [_task(job, state, one.step, by_name) for one in planned]
+    wanted = {}
+    for name, step in look(job, steps).items():
+        if step.current and name not in redo:
+            print(f"{name}: unchanged, skipped", file=sys.stderr, flush=True)
+            state.add_event(event("skipped", name, 0.0, "unchanged"))
+            state.ledger(name).unlink(missing_ok=True)
+        else:
+            wanted[name] = step
+    tasks = [_task(job, state, step, wanted) for step in wanted.values()]
 
-    def keep(event: dict[str, Any]) -> None:
-        state.add_event(event)
-        one = by_name[event["step"]]
-        if event["event"] == "started":
-            state.write(one.step.name, Done(one.key, "running", event["time"]))
+    def keep(told: Event) -> None:
+        state.add_event(told)
+        name = told["step"]
+        step = wanted[name]
+        if told["event"] == "started":
+            state.write(name, Done(step.key, "running", told["time"]))
             return
-        before = state.read(one.step.name)
-        began = before.started if before else event["time"]
-        ok = event["event"] == "finished"
-        files = state.digests({*state.written(one.step.name), *one.step.run_files(job.out)})
-        status = "done" if ok else "failed"
-        done = Done(one.key, status, began, event["seconds"], files, event["message"])
-        state.write(one.step.name, done)
-        for path in (state.ledger(one.step.name), _spec(job, one.step)):
+        before = state.read(name)
+        began = before.started if before else told["time"]
+        files = state.digests({*state.written(name), *step.run_files(job.out)})
+        status = "done" if told["event"] == "finished" else "failed"
+        state.write(name, Done(step.key, status, began, told["seconds"], files, told["message"]))
+        for path in (state.ledger(name), _spec(job, step)):
             path.unlink(missing_ok=True)
-        state.agree(one.step.name, files)
+        state.agree(name, files)
 
     # The receipt comes first, half empty, so that a report cut short is still known as one.
     write_text(job.out / _RECEIPT, '{"complete": false}\n')
     try:
         ended = run_tasks(tasks, jobs=jobs, on_event=keep)
     except KeyboardInterrupt as stop:
-        stand = sum(one.current for one in look(job, asked))
+        stand = sum(one.current for one in look(job, steps).values())
         raise KeyboardInterrupt(
             f"{stand} of {len(steps)} steps stand in {job.out}, trainings up to their last epoch"
         ) from stop
@@ -284,7 +270,7 @@ def _reproduce(
     return report.write(job, [step.name for step in steps], seconds)
 
 
-def _task(job: Job, state: State, step: Step, planned: dict[str, Planned]) -> Task:
+def _task(job: Job, state: State, step: Step, wanted: dict[str, Step]) -> Task:
     """The step as a command; what it alone had written goes first: nothing stale is shown."""
     _remove(job, state, step.name, set(state.known()) - {step.name})
     state.ledger(step.name).unlink(missing_ok=True)
@@ -298,7 +284,7 @@ def _task(job: Job, state: State, step: Step, planned: dict[str, Planned]) -> Ta
         name=step.name,
         command=(sys.executable, "-m", "csalgan.runner.step", str(spec)),
         log=job.out / "logs" / f"{step.name}.log",
-        after=tuple(name for name in step.reads if name in planned),
+        after=tuple(name for name in step.reads if name in wanted),
     )
 
 
@@ -361,8 +347,3 @@ def _raise_for(outcomes: dict[str, Outcome]) -> None:
         named = first if first.startswith(own[0].name) else f"{own[0].name}: {first}"
         more = f"; {len(failed) - 1} other steps failed or wait for it" if len(failed) > 1 else ""
         raise CsalganError(named + more)
-
-
-def _skipped(name: str) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return {"event": "skipped", "step": name, "time": now, "seconds": 0.0, "message": "unchanged"}

@@ -9,6 +9,8 @@ from typing import Any
 
 import nbformat
 
+_DECIDES_NOTHING = {"__pycache__", "notebooks", "templates", "cli", "pipeline", "runner", "sweeps"}
+
 
 def step_key(
     notebook: Path,
@@ -39,14 +41,15 @@ def step_key(
 
 @cache
 def package_digest() -> str:
-    """Digest of the package's files (modules, profiles, templates, weights) and of what notebooks
-    show of the course; exercises decide no result.
+    """Digest of what a notebook's result may come from: the package's files (modules, profiles,
+    weights) and what notebooks show of the course. Exercises decide no result, nor does what runs
+    the notebooks and makes pages of them.
     """
     folder = Path(__file__).resolve().parents[1]
     whole = hashlib.sha256()
     for path in [*sorted(folder.rglob("*")), *sorted(folder.parent.glob("course/*.py"))]:
         inside = path.relative_to(folder.parent)
-        if path.is_file() and not {"__pycache__", "notebooks"} & set(inside.parts):
+        if path.is_file() and not _DECIDES_NOTHING & set(inside.parts):
             whole.update(f"{inside.as_posix()}\0".encode())
             whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()

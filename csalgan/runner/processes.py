@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from csalgan.files.errors import CsalganError
-
 #: Environment variable: the process without which a task is to end.
 PARENT = "CSALGAN_PARENT"
 _PAUSE = 0.05  # seconds between two looks at the children
@@ -31,7 +29,7 @@ class Task:
     """A command and what must have succeeded before it.
 
     Attributes:
-        name: unique, fit for a file's name.
+        name: unique, fit for a file's name; a task stands behind those it waits for.
         command: program and arguments; it runs in a process group of its own, without input.
         log: what it prints is added here.
         after: names of other tasks.
@@ -55,6 +53,16 @@ class Outcome(NamedTuple):
     seconds: float
     message: str
 
+    def event(self) -> Event:
+        """What :func:`run_tasks` tells of it."""
+        kind = "finished" if self.ok else "failed"
+        return event(kind, self.name, round(self.seconds, 2), self.message)
+
+    def line(self, count: int, total: int) -> str:
+        """What a person is told: it is the ``count``-th of ``total`` that ended."""
+        end = f"{self.seconds:6.1f} s" if self.ok else f"failed: {self.message}"
+        return f"{f'[{count}/{total}] {self.name}':<42} {end}"
+
 
 def run_tasks(
     tasks: Sequence[Task], *, jobs: int = 1, on_event: Callable[[Event], None] | None = None
@@ -70,11 +78,7 @@ def run_tasks(
 
     Returns:
         name → outcome, in the order of ``tasks``.
-
-    Raises:
-        CsalganError: two tasks with one name, or one waits for a task that is not there.
     """
-    _check(tasks)
     tell = on_event or (lambda one: None)
     waiting = {task.name: task for task in tasks}
     running: dict[str, _Child] = {}
@@ -84,8 +88,7 @@ def run_tasks(
     def end(outcome: Outcome) -> None:
         ended[outcome.name] = outcome
         bar.ended(outcome)
-        kind = "finished" if outcome.ok else "failed"
-        tell(event(kind, outcome.name, round(outcome.seconds, 2), outcome.message))
+        tell(outcome.event())
 
     with _ending_on_signal():
         try:
@@ -181,12 +184,8 @@ class _Bar:
 
     def __init__(self, total: int):
         self.total, self.count, self.began = total, 0, time.monotonic()
-        live = sys.stderr.isatty()
-        self._bar = (
-            tqdm(total=total, leave=False, dynamic_ncols=True, bar_format="{desc}")
-            if live
-            else None
-        )
+        look = {"leave": False, "dynamic_ncols": True, "bar_format": "{desc}"}
+        self._bar = tqdm(total=total, **look) if sys.stderr.isatty() else None
         self._shown = 0.0
 
     def started(self, name: str) -> None:
@@ -195,9 +194,8 @@ class _Bar:
 
     def ended(self, outcome: Outcome) -> None:
         self.count += 1
-        label = f"[{self.count}/{self.total}] {outcome.name}"
-        end = f"{outcome.seconds:6.1f} s" if outcome.ok else f"failed: {outcome.message}"
-        tqdm.write(f"{label:<42} {end}", file=sys.stderr)
+        left = "" if self._bar or self.count == self.total else self._left()
+        tqdm.write(outcome.line(self.count, self.total) + left, file=sys.stderr)
         sys.stderr.flush()
 
     def show(self, running: dict[str, _Child]) -> None:
@@ -220,18 +218,6 @@ class _Bar:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _check(tasks: Sequence[Task]) -> None:
-    names = {task.name for task in tasks}
-    if len(names) < len(tasks):
-        raise CsalganError("two tasks have one name; give each its own.")
-    before: set[str] = set()
-    for task in tasks:
-        for name in task.after:
-            if name not in before:
-                raise CsalganError(f"task {task.name} waits for {name}, which is not before it.")
-        before.add(task.name)
 
 
 def _share(slot: int) -> dict[str, str]:

@@ -73,8 +73,6 @@ def run_tasks(
     Raises:
         CsalganError: submitit or Slurm is not there, or the scheduler refuses the jobs.
     """
-    if any(task.after for task in tasks):
-        raise CsalganError("tasks that wait for others cannot be one job array.")
     try:
         import submitit
     except ImportError as error:
@@ -101,8 +99,8 @@ def run_tasks(
         raise CsalganError(
             f"--executor slurm: the scheduler did not take the jobs: {reason}"
         ) from error
-    tell = on_event or (lambda one: None)
-    return _wait(dict(zip([task.name for task in tasks], jobs, strict=True)), tell)
+    names = [task.name for task in tasks]
+    return _wait(dict(zip(names, jobs, strict=True)), on_event or (lambda one: None))
 
 
 def _wait(waiting: dict, tell: Callable[[Event], None]) -> dict[str, Outcome]:
@@ -115,11 +113,8 @@ def _wait(waiting: dict, tell: Callable[[Event], None]) -> dict[str, Outcome]:
                 if job.done():
                     del waiting[name]
                     ended[name] = outcome = _outcome(name, job)
-                    kind = "finished" if outcome.ok else "failed"
-                    tell(event(kind, name, round(outcome.seconds, 2), outcome.message))
-                    end = f"{outcome.seconds:6.1f} s" if outcome.ok else outcome.message
-                    label = f"[{len(ended)}/{len(names)}] {name}"
-                    tqdm.write(f"{label:<42} {end}", file=sys.stderr)
+                    tell(outcome.event())
+                    tqdm.write(outcome.line(len(ended), len(names)), file=sys.stderr)
             time.sleep(_PAUSE if waiting else 0)
     finally:
         for job in waiting.values():
