@@ -17,10 +17,20 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from csalgan.config import Profile, Section, Subset, first_fault, load_profile, read_yaml
-from csalgan.data import Dataset, make_split, open_dataset
+from csalgan.config import (
+    Profile,
+    Section,
+    Subset,
+    first_fault,
+    load_profile,
+    profile_from,
+    read_yaml,
+)
+from csalgan.data import Dataset, open_dataset
 from csalgan.evaluation import TEXTS, Evaluator, summarise
 from csalgan.experiment import comparison
+from csalgan.experiment.job import Job
+from csalgan.experiment.scores import rows_of
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
 from csalgan.files.provenance import Provenance, commit
@@ -28,7 +38,7 @@ from csalgan.files.spreadsheets import read_csv, write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
 from csalgan.runner.processes import Task, tie_to_parent
-from csalgan.training import part_rows, train
+from csalgan.training import train
 from csalgan.training.pretraining import names_of, other_sets
 
 Seeds = Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MOST_SEED)], ...]
@@ -257,7 +267,7 @@ def run_point(path: Path) -> None:
     Scores are made again when the weights or the commit of the code have changed.
     """
     about = json.loads(path.read_text(encoding="utf-8"))
-    profile, folder = Profile.model_validate(_tuples(about["profile"])), Path(about["folder"])
+    profile, folder = profile_from(about["profile"], str(path)), Path(about["folder"])
     dataset = open_dataset(about["data"])
     run = None
     if not about["yardsticks"]:
@@ -267,23 +277,16 @@ def run_point(path: Path) -> None:
     made_of = f"{weights} {commit()} {dataset.fingerprint}"
     if target.is_file() and stamp.is_file() and stamp.read_text() == made_of:
         return
-    split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
-    rows = dataset.records.loc[part_rows(dataset, profile, split, about["subset"])[about["part"]]]
-    evaluator = Evaluator(dataset, split, seed=profile.seed)
+    job = Job(profile, dataset, folder)
+    rows = rows_of(job, about["subset"], about["part"])
+    evaluator = Evaluator(dataset, job.split, seed=profile.seed)
     if run is None:
-        train_rows = part_rows(dataset, profile, split, about["subset"])["train"]
-        scores = comparison.score_yardsticks(evaluator, rows, dataset.records.loc[train_rows])
+        train_rows = rows_of(job, about["subset"], "train")
+        scores = comparison.score_yardsticks(evaluator, rows, train_rows)
     else:
         scores = comparison.score_model(evaluator, Predictor.of_run(run), rows, about["model"])
     write_csv(target, scores, float_format="%.6g")
     write_text(stamp, made_of)
-
-
-def _tuples(value: Any) -> Any:
-    """JSON has lists only, profiles tuples only."""
-    if isinstance(value, dict):
-        return {key: _tuples(one) for key, one in value.items()}
-    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
 
 
 def _seeds(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
