@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -174,6 +175,15 @@ def test_our_own_models_are_drawn_by_the_same_protocol(bench):
     line = rows.of_drawn(rows.of_models(job)).set_index("metric").loc["AUC"]
     assert line["Sal"] == drawn["AUC"]
     assert np.isnan(line["Total"])
+
+
+def test_a_report_of_somebody_elses_is_not_written_over(clone, embedded, tmp_path):
+    _register()
+    arguments = ["author", str(clone), "--data", str(embedded), "--out", str(tmp_path)]
+    with FileLock(tmp_path / ".lock"):
+        done = CliRunner().invoke(app, arguments)
+    assert isinstance(done.exception, CsalganError)
+    assert "works on this; wait for it, or choose another folder" in str(done.exception)
 
 
 def test_the_command_scores_what_it_can_read_and_names_the_rest(clone, embedded, tmp_path):

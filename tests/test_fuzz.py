@@ -665,7 +665,7 @@ def test_a_generator_of_the_author_that_is_none_is_refused(
     assert path.name in passed_over
     assert error.startswith("error: ")
     assert not (place / "canary").exists()
-    assert not (place / "out").exists()
+    assert [path.name for path in (place / "out").iterdir()] == [".lock"]
 
 
 # --- reports ----------------------------------------------------------------------------------

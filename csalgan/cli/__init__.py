@@ -47,33 +47,27 @@ def _options(
 @cache
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
-    from csalgan.cli import (
-        author,
-        compare,
-        data,
-        evaluate,
-        explore,
-        predict,
-        report,
-        reproduce,
-        status,
-        sweep,
-        train,
-    )
+    from csalgan.cli.author import author
+    from csalgan.cli.compare import compare
+    from csalgan.cli.data import check, prepare, synth
+    from csalgan.cli.evaluate import evaluate
+    from csalgan.cli.explore import explore
+    from csalgan.cli.predict import predict
+    from csalgan.cli.report import report
+    from csalgan.cli.reproduce import profiles, reproduce
+    from csalgan.cli.status import status
+    from csalgan.cli.sweep import crossval, sweep
+    from csalgan.cli.train import train
 
-    app.add_typer(data.app, name="data")
-    train.register(app)
-    author.register(app)
-    evaluate.register(app)
-    compare.register(app)
-    predict.register(app)
-    explore.register(app)
-    reproduce.register(app)
-    report.register(app)
-    status.register(app)
-    sweep.register(app)
-    for command in (*app.registered_commands, *data.app.registered_commands):
-        command.callback = telling(lambda: "nothing is left half-written")(command.callback)
+    data = typer.Typer(help="Check, make and pack datasets.", no_args_is_help=True)
+    app.add_typer(data, name="data")
+    every = (train, author, evaluate, compare, predict, explore, reproduce, profiles, report)
+    for group, commands in (
+        (data, (check, synth, prepare)),
+        (app, (*every, status, sweep, crossval)),
+    ):
+        for command in commands:
+            group.command()(telling(lambda: "nothing is left half-written")(command))
 
 
 def main() -> None:

@@ -6,13 +6,8 @@ from typing import Annotated
 
 import typer
 
-from csalgan.cli.train import ClipOption
+from csalgan.cli.options import ClipOption, open_clean
 from csalgan.files.inputs import MOST_SEED
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(author)
 
 
 def author(
@@ -30,27 +25,29 @@ def author(
 ) -> None:
     """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
     from csalgan.author import report, score_clone
-    from csalgan.data import open_dataset, require_clean
+    from csalgan.data.clone import find_weights
+    from csalgan.files.locks import locked
     from csalgan.files.provenance import Provenance, commit
     from csalgan.files.writing import require_writable
 
     began = time.perf_counter()
-    require_writable(out)  # before the work
-    dataset = open_dataset(data)
-    require_clean(dataset)
-    scores = score_clone(
-        clone, dataset, draws=draws, repeats=repeats, clip_weights=clip_weights, seed=seed
-    )
-    receipt = Provenance(
-        data=dataset.name,
-        fingerprint=dataset.fingerprint[:12],
-        encoder=", ".join(scores.table["text"].unique()),
-        profile="author's weights",
-        seed=seed,
-        commit=commit(),
-    )
-    seconds = round(time.perf_counter() - began)
-    settings = {"draws": draws, "repeats": repeats, "seconds": seconds}
-    path = report.write(out, scores, receipt, settings)
+    require_writable(out)  # before the data are looked at
+    dataset = open_clean(data)
+    find_weights(clone)  # or a sentence, before anything is made
+    with locked(out):
+        scores = score_clone(
+            clone, dataset, draws=draws, repeats=repeats, clip_weights=clip_weights, seed=seed
+        )
+        receipt = Provenance(
+            data=dataset.name,
+            fingerprint=dataset.fingerprint[:12],
+            encoder=", ".join(scores.table["text"].unique()),
+            profile="author's weights",
+            seed=seed,
+            commit=commit(),
+        )
+        seconds = round(time.perf_counter() - began)
+        settings = {"draws": draws, "repeats": repeats, "seconds": seconds}
+        path = report.write(out, scores, receipt, settings)
     print(path.read_text(encoding="utf-8"))
     print(f"{path} ({seconds} s)")

@@ -5,15 +5,11 @@ from typing import Annotated
 
 import typer
 
+from csalgan.cli.options import BootstrapOption
 from csalgan.data.records import CONDITIONS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
 from csalgan.files.progress import counted
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(compare)
 
 
 def compare(
@@ -32,13 +28,13 @@ def compare(
         str,
         typer.Option(help="Only rows of this subset, in scores that hold several (a report's)."),
     ] = "",
-    bootstrap: Annotated[
-        int, typer.Option(min=10, max=1_000_000, help="Resamples of the images.")
-    ] = 1000,
+    bootstrap: BootstrapOption = 1000,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the resampling.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", help="CSV of the differences.")] = None,
 ) -> None:
     """Paired differences A − B with 95 % intervals over images, and which exclude zero."""
+    import pandas as pd
+
     from csalgan import evaluation
     from csalgan.files.spreadsheets import write_csv
 
@@ -46,20 +42,21 @@ def compare(
     right = evaluation.one_model(_scores(b, subset), model_b or None, str(b))
     table = evaluation.compare(left, right, bootstrap=bootstrap, seed=seed)
     print(f"A: {left['model'].iloc[0]} ({a})\nB: {right['model'].iloc[0]} ({b})")
-    labels = evaluation.METRIC_LABELS
-    for profile, group in table.groupby("metric_profile", sort=False):
+    for profile, rows in table.groupby("metric_profile", sort=False):
         print(f"\nprofile {profile}, A − B with 95 % intervals over images")
-        heads = f"{'metric':<14}{'condition':<13}{'A':>9}{'B':>9}{'A − B':>9}"
-        print(f"{heads}  {'interval':<20}{'records':>8}  verdict")
-        for row in group.itertuples(index=False):
-            verdict = (
-                f"excludes zero, {row.better} is better" if row.excludes_zero else "holds zero"
-            )
-            print(
-                f"{labels[row.metric]:<14}{row.condition:<13}{row.a:>9.3f}{row.b:>9.3f}"
-                f"{row.difference:>+9.3f}  {f'[{row.low:+.3f}, {row.high:+.3f}]':<20}"
-                f"{row.n_records:>8}  {verdict}"
-            )
+        shown = {
+            "condition": rows["condition"],
+            "A": rows["a"].map("{:.3f}".format),
+            "B": rows["b"].map("{:.3f}".format),
+            "A − B": rows["difference"].map("{:+.3f}".format),
+            "interval": rows.apply(lambda row: f"[{row.low:+.3f}, {row.high:+.3f}]", axis=1),
+            "records": rows["n_records"],
+            "verdict": ("excludes zero, " + rows["better"] + " is better").where(
+                rows["excludes_zero"], "holds zero"
+            ),
+        }
+        metrics = rows["metric"].map(evaluation.METRIC_LABELS)
+        print(pd.DataFrame(shown).set_axis(metrics.array).to_string())
     clear = int(table["excludes_zero"].sum())
     print(f"\n{clear} of {len(table)} differences exclude zero.")
     if out is not None:

@@ -7,17 +7,15 @@ from typing import Annotated
 
 import typer
 
+from csalgan.cli.options import open_clean
 from csalgan.files.inputs import MOST_SEED
 from csalgan.files.progress import counted, doing
-
-app = typer.Typer(help="Check, make and pack datasets.", no_args_is_help=True)
 
 PathArgument = Annotated[Path, typer.Argument(help="A dataset's folder or archive.")]
 
 _PER_LINE = 8  # sentences without a record are many and alike: several stand on one line
 
 
-@app.command()
 def check(
     path: PathArgument,
     allow_warnings: Annotated[
@@ -53,7 +51,6 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
 def synth(
     path: Annotated[Path, typer.Argument(help="Folder to make.")],
     images: Annotated[int, typer.Option(max=9999, help="How many images.")] = 120,
@@ -74,7 +71,6 @@ def synth(
     print(f"  {time.perf_counter() - began:.1f} s, fingerprint {dataset.fingerprint[:12]}")
 
 
-@app.command()
 def prepare(
     path: PathArgument,
     size: Annotated[int, typer.Option(min=2, max=1024, help="Side of the square, pixels.")] = 256,
@@ -82,12 +78,9 @@ def prepare(
     """Pack a dataset for training; what was packed from the same content is kept."""
     began = time.perf_counter()
     with doing(f"reading {path}"):
-        from csalgan.data import open_dataset, require_clean
         from csalgan.data import prepare as pack
 
-        dataset = open_dataset(path)
-        require_clean(dataset)
-        prepared = pack(dataset, size)
+        prepared = pack(open_clean(str(path)), size)
     used = sum(file.stat().st_size for file in prepared.folder.iterdir())
     records = counted(len(prepared.records), "record")
     print(f"{prepared.folder}: {records} at {size} px, {used / 1e6:.1f} MB")

@@ -1,4 +1,4 @@
-"""``csalgan evaluate`` and ``csalgan compare``: anyone's maps, every number with its receipt."""
+"""``csalgan evaluate``: anyone's maps, every number with its provenance."""
 
 import sys
 from dataclasses import replace
@@ -8,18 +8,18 @@ from typing import Annotated
 
 import typer
 
+from csalgan.cli.options import (
+    PARTS,
+    BootstrapOption,
+    DataOption,
+    SubsetOption,
+    open_clean,
+    require_one_of,
+)
 from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
 from csalgan.files.progress import Progress, counted, doing
-
-PARTS = ("all", "train", "val", "test")
-_WIDTH = 20  # characters of a cell: "0.684 [0.671, 0.701]"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(evaluate)
 
 
 def evaluate(
@@ -29,16 +29,14 @@ def evaluate(
             help="A folder of maps named by record (PNG, JPEG, .npy; any size), or of a run."
         ),
     ],
-    data: Annotated[
-        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
-    ] = "",
+    data: DataOption = "",
     profile: Annotated[
         list[str] | None,
         typer.Option(
             "--profile", "-p", help="tuebingen, mit or paper; repeatable, or a comma list."
         ),
     ] = None,
-    subset: Annotated[str, typer.Option(help="total, general, sal or non_sal.")] = "total",
+    subset: SubsetOption = "total",
     split: Annotated[str, typer.Option(help="Part to score: all, train, val or test.")] = "all",
     seed: Annotated[
         int | None,
@@ -66,19 +64,15 @@ def evaluate(
     explain: Annotated[
         str, typer.Option(metavar="RECORD", help="Only this record, under every profile, and why.")
     ] = "",
-    bootstrap: Annotated[
-        int, typer.Option(min=10, max=1_000_000, help="Resamples of the images.")
-    ] = 1000,
+    bootstrap: BootstrapOption = 1000,
     out: Annotated[
         Path | None, typer.Option("--out", help="CSV of the scores, one row a record and metric.")
     ] = None,
 ) -> None:
     """Score saliency maps per condition and subset, with 95 % intervals over images."""
     names = _profiles(profile)
-    if split not in PARTS:
-        raise CsalganError(f"--split {split}: use one of {', '.join(PARTS)}.")
-    if subset not in SUBSETS:
-        raise CsalganError(f"--subset {subset}: use one of {', '.join(SUBSETS)}.")
+    require_one_of("--split", split, PARTS)
+    require_one_of("--subset", subset)
     if not predictions.is_dir():
         raise CsalganError(
             f"{predictions}: no such folder; give a folder of saliency maps or of a training run."
@@ -96,7 +90,7 @@ def evaluate(
         from csalgan.files.spreadsheets import write_csv
         from csalgan.prediction import Predictor
 
-        dataset = _dataset(data)
+        dataset = open_clean(data)
         run = _run(predictions)
     use_threads(run.profile.training.threads if run else TrainingConfig().threads)
     predictor = Predictor.of_run(run) if run else None
@@ -126,7 +120,10 @@ def evaluate(
     if predictor:
         predict = partial(predictor.predict_records, dataset)
     else:
-        predict = partial(_maps_of, predictions, dataset)
+
+        def predict(rows):
+            return evaluation.open_folder(predictions, dataset, rows).predictions()
+
     if uniform_share is None:
         held = _held_back(parts, dataset, None if run else predictions)
         uniform_share = evaluator.uniform_share(predict, held) if len(held) else None
@@ -154,8 +151,8 @@ def evaluate(
             raise CsalganError(f"{predictions}: none of its files could be read; see above.")
     if baselines:
         train = parts.of("train", dataset.subset(subset))
-        names = Progress(evaluator.yardsticks, desc="baselines", unit=" baselines")
-        tables += [evaluator.baseline(name, records, train=train) for name in names]
+        each = Progress(evaluator.yardsticks, desc="baselines", unit=" baselines")
+        tables += [evaluator.baseline(name, records, train=train) for name in each]
     scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
     _print_scores(scores, dataset, subset, bootstrap, parts.seed)
     print(
@@ -192,14 +189,6 @@ def _profiles(given: list[str] | None) -> list[str]:
     return names
 
 
-def _dataset(data: str):
-    from csalgan.data import ensure_embedded, open_dataset, require_clean
-
-    dataset = open_dataset(data or ensure_embedded())
-    require_clean(dataset)
-    return dataset
-
-
 def _run(folder: Path):
     """The training run in a folder; None when it holds maps."""
     if not (folder / "run.json").is_file():
@@ -217,12 +206,6 @@ def _row_of(dataset, record: str):
             f"{dataset.records['record'].iloc[0]}."
         )
     return rows
-
-
-def _maps_of(folder: Path, dataset, rows):
-    from csalgan import evaluation
-
-    return evaluation.open_folder(folder, dataset, rows).predictions()
 
 
 def _held_back(parts, dataset, folder: Path | None):
@@ -269,21 +252,19 @@ def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> No
 
 
 def _print_block(table, column: str, order) -> None:
+    import pandas as pd
+
     from csalgan.evaluation import METRIC_LABELS
 
-    shown = [value for value in order if (table[column] == value).any()]
-    cells = table.set_index(["metric", column])
-    print(f"{column:<14}" + "".join(f"{value:>{_WIDTH + 3}}" for value in shown))
-    for metric in table["metric"].drop_duplicates():
-        texts = []
-        for value in shown:
-            row = cells.loc[(metric, value)]
-            undefined = f" ({row['n_undefined']:.0f} NaN)" if row["n_undefined"] else ""
-            text = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]{undefined}"
-            texts.append(f"{text:>{_WIDTH + 3}}")
-        print(f"{METRIC_LABELS[metric]:<14}" + "".join(texts))
-    counts = [
-        int(cells.xs(v, level=column)[["n_records", "n_undefined"]].sum(axis=1).max())
-        for v in shown
-    ]
-    print(f"{'records':<14}" + "".join(f"{n:>{_WIDTH + 3}}" for n in counts))
+    shown = {}
+    for value in order:
+        rows = table[table[column] == value]
+        if len(rows):
+            shown[value] = {METRIC_LABELS[row.metric]: _cell(row) for row in rows.itertuples()}
+            shown[value]["records"] = rows[["n_records", "n_undefined"]].sum(axis=1).max()
+    print(pd.DataFrame(shown).rename_axis(columns=column).to_string())
+
+
+def _cell(row) -> str:
+    undefined = f" ({row.n_undefined} NaN)" if row.n_undefined else ""
+    return f"{row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]{undefined}"

@@ -5,20 +5,20 @@ from typing import Annotated
 
 import typer
 
-from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
+from csalgan.cli.options import (
+    ClipOption,
+    DataOption,
+    ProfileOption,
+    SetOption,
+    open_clean,
+    overrides_of,
+)
 from csalgan.files.errors import CsalganError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(explore)
 
 
 def explore(
     profile: ProfileOption = "demo",
-    data: Annotated[
-        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
-    ] = "",
+    data: DataOption = "",
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Report whose trained models are offered; reports/<profile>."),
@@ -43,15 +43,12 @@ def explore(
     if weights and not weights.expanduser().exists():
         raise CsalganError(f"{weights}: no such file or folder; check --weights.")
     from csalgan.config import load_profile
-    from csalgan.data import open_dataset, require_clean
     from csalgan.explorer.server import serve
 
     # What is wrong is said here; everything slow is left to the page, which says what it does.
     overrides = overrides_of(changes, clip_weights)
     load_profile(profile, overrides)
-    dataset = open_dataset(data) if data else None
-    if dataset:
-        require_clean(dataset)
+    dataset = open_clean(data) if data else None
     serve(
         {
             "profile": profile,

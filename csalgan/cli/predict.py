@@ -4,7 +4,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -14,8 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from csalgan.cli.interrupt import telling
-from csalgan.cli.train import ClipOption
-from csalgan.data.records import SUBSETS
+from csalgan.cli.options import PARTS, ClipOption, open_clean, require_one_of
 from csalgan.files.errors import CsalganError
 from csalgan.files.progress import Progress, counted, doing
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from csalgan.data import Dataset
     from csalgan.prediction import Predictor
 
-_PARTS = ("all", "train", "val", "test")
 _BATCH = 16
 _LONGEST = 255  # bytes a file's name may have
 
@@ -37,11 +36,6 @@ class Photograph(NamedTuple):
     path: Path
     sentences: tuple[str, ...]
     pixels: "Callable[[], np.ndarray]"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(predict)
 
 
 def predict(
@@ -101,10 +95,8 @@ def predict(
         )
     if data and text:
         raise CsalganError("--text: a dataset brings its own sentences; leave --text out.")
-    if part not in _PARTS:
-        raise CsalganError(f"--part {part}: use one of {', '.join(_PARTS)}.")
-    if subset not in SUBSETS:
-        raise CsalganError(f"--subset {subset}: use one of {', '.join(SUBSETS)}.")
+    require_one_of("--part", part, PARTS)
+    require_one_of("--subset", subset)
     if any(sentence and not sentence.strip() for sentence in sentences):
         raise CsalganError('--text: a sentence of blanks; write one, or "" for free viewing.')
     if out.exists() and not out.is_dir():
@@ -116,15 +108,13 @@ def predict(
 
     require_writable(out)
     with doing("loading the model" + (" and the data" if data else "")):
-        from csalgan.data import open_dataset, require_clean
         from csalgan.files.spreadsheets import write_csv
         from csalgan.prediction import Predictor, require_strength
         from csalgan.training import Run
 
         require_strength(strength)
         if data:
-            dataset = open_dataset(data)
-            require_clean(dataset)
+            dataset = open_clean(data)
         else:
             work = _photographs(images or [], sentences)
         predictor = (
@@ -185,31 +175,29 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
 
     found: list[tuple[Path, Path]] = []  # (file, the folder its name is relative to)
     for path in given:
+        files = [path]
         if path.is_dir():
             files = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
             files = [p for p in files if not p.is_dir()]
             if not files:
                 raise CsalganError(f"{path}: holds no photograph ({', '.join(SUFFIXES)}).")
-            found += [(file, path) for file in files]
-        else:
-            found.append((path, path.parent))
+        found += [(file, path if path.is_dir() else path.parent) for file in files]
     for file, _ in found:
         _look_at(file, len(sentences))
-    names = [file.relative_to(top).with_suffix("").as_posix() for file, top in found]
-    names = [
-        file.relative_to(top).as_posix() if names.count(name) > 1 else name  # a.jpg and a.png
-        for name, (file, top) in zip(names, found, strict=True)
-    ]
-    for k, (file, _) in enumerate(found):
-        if names.index(names[k]) != k:
-            other = found[names.index(names[k])][0]
+    stems = Counter(file.relative_to(top).with_suffix("") for file, top in found)
+    work: dict[str, Photograph] = {}
+    for file, top in found:
+        name = file.relative_to(top)
+        if stems[name.with_suffix("")] == 1:  # else there are a.jpg and a.png
+            name = name.with_suffix("")
+        if name.as_posix() in work:
             raise CsalganError(
-                f"{file}: has the same name as {other}; give the folder that holds both."
+                f"{file}: has the same name as {work[name.as_posix()].path}; give the folder that "
+                "holds both."
             )
-    return [
-        Photograph(name, file, sentences, partial(read_photograph, file))
-        for name, (file, _) in zip(names, found, strict=True)
-    ]
+        pixels = partial(read_photograph, file)
+        work[name.as_posix()] = Photograph(name.as_posix(), file, sentences, pixels)
+    return list(work.values())
 
 
 def _look_at(file: Path, n_sentences: int) -> None:
@@ -270,57 +258,47 @@ def _predict_all(
     overlays: bool,
 ) -> list[dict]:
     """Predict batch by batch, while threads read the next photographs and write the last maps."""
+    batches = [work[start : start + _BATCH] for start in range(0, len(work), _BATCH)]
+    keep = partial(_write, line=predictor.receipt.line(), out=out, npy=npy, overlays=overlays)
     rows: list[dict] = []
     with (
         ThreadPoolExecutor(2) as pool,
         Progress(total=len(work), desc="predict", unit=" photographs") as bar,
     ):
-        writing = []
-        for photographs, pictures in _batches(work, pool):
-            for photograph, picture, maps in _maps(photographs, pictures, predictor, strength):
-                job = (photograph, picture, maps, predictor.receipt.line(), out)
-                writing.append(pool.submit(_write, *job, npy=npy, overlays=overlays))
-            while len(writing) > 2 * _BATCH:  # what is in memory at once
-                rows += writing.pop(0).result()
-                bar.update()
-        for each in writing:
-            rows += each.result()
-            bar.update()
+        reading = pool.map(_pixels, batches[0] if batches else [])
+        written: Iterable[list[dict]] = []
+        for batch, following in zip(batches, [*batches[1:], []], strict=True):
+            pictures = list(reading)
+            reading = pool.map(_pixels, following)
+            features = predictor.encode_images(pictures)  # once for all its sentences
+            shapes = [picture.shape[:2] for picture in pictures]
+            columns = zip(*(photograph.sentences for photograph in batch), strict=True)
+            maps = [predictor.read(features, texts, shapes, strength=strength) for texts in columns]
+            rows += _collect(written, bar)
+            written = pool.map(keep, batch, pictures, zip(*maps, strict=True))
+        rows += _collect(written, bar)
     return rows
 
 
-def _batches(work: list[Photograph], pool) -> Iterator[tuple[list[Photograph], list["np.ndarray"]]]:
-    parts = [work[start : start + _BATCH] for start in range(0, len(work), _BATCH)]
-    ahead = [pool.submit(each.pixels) for each in (parts[0] if parts else [])]
-    for k, part in enumerate(parts):
-        waiting, ahead = ahead, []
-        if k + 1 < len(parts):
-            ahead = [pool.submit(each.pixels) for each in parts[k + 1]]
-        yield part, [each.result() for each in waiting]
+def _pixels(photograph: Photograph) -> "np.ndarray":
+    return photograph.pixels()
 
 
-def _maps(
-    photographs: list[Photograph],
-    pictures: list["np.ndarray"],
-    predictor: "Predictor",
-    strength: float,
-) -> Iterator[tuple[Photograph, "np.ndarray", list["np.ndarray"]]]:
-    """Each photograph is encoded once for all its sentences."""
-    features = predictor.encode_images(pictures)
-    shapes = [picture.shape[:2] for picture in pictures]
-    columns = zip(*(photograph.sentences for photograph in photographs), strict=True)
-    read = [predictor.read(features, texts, shapes, strength=strength) for texts in columns]
-    for photograph, picture, *maps in zip(photographs, pictures, *read, strict=True):
-        yield photograph, picture, maps
+def _collect(written: Iterable[list[dict]], bar: Progress) -> list[dict]:
+    rows = []
+    for one in written:
+        rows += one
+        bar.update()
+    return rows
 
 
 def _write(
     photograph: Photograph,
     picture: "np.ndarray",
-    maps: list["np.ndarray"],
+    maps: tuple["np.ndarray", ...],
+    *,
     line: str,
     out: Path,
-    *,
     npy: bool,
     overlays: bool,
 ) -> list[dict]:

@@ -9,11 +9,6 @@ import typer
 from csalgan.files.errors import CsalganError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(report)
-
-
 def report(
     folder: Annotated[Path, typer.Argument(metavar="REPORT", help="Folder of a report.")],
     file: Annotated[

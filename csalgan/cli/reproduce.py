@@ -6,21 +6,13 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.interrupt import telling
-from csalgan.cli.train import ClipOption, ProfileOption, SetOption, overrides_of
+from csalgan.cli.options import ClipOption, DataOption, ProfileOption, SetOption, overrides_of
 from csalgan.files.progress import doing
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(reproduce)
-    app.command()(profiles)
 
 
 def reproduce(
     profile: ProfileOption = "demo",
-    data: Annotated[
-        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
-    ] = "",
+    data: DataOption = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the report; reports/<profile> else.")
     ] = None,

@@ -6,25 +6,16 @@ from typing import Annotated, Literal
 import typer
 
 from csalgan.cli.interrupt import telling
-from csalgan.cli.train import ProfileOption, SetOption
+from csalgan.cli.options import DataOption, ProfileOption, SetOption, SubsetOption, require_one_of
 from csalgan.files.errors import CsalganError
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of runs, tables and the figure.")]
-DataOption = Annotated[
-    str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
-]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", min=1, max=256, help="Trainings at once, here.")
 ]
 ExecutorOption = Annotated[
     Literal["local", "slurm"], typer.Option(help="This machine, or a Slurm cluster.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(sweep)
-    app.command()(crossval)
 
 
 def sweep(
@@ -51,7 +42,7 @@ def crossval(
     data: DataOption = "",
     folds: Annotated[int, typer.Option(min=2, max=100, help="Parts of the images.")] = 5,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings of each fold.")] = 1,
-    subset: Annotated[str, typer.Option(help="total, general, sal or non_sal.")] = "total",
+    subset: SubsetOption = "total",
     jobs: JobsOption = 1,
     executor: ExecutorOption = "local",
     changes: SetOption = None,
@@ -61,11 +52,9 @@ def crossval(
     Stop it at any time: the same command goes on. `csalgan compare R1 R2` sets two such folders
     side by side, record by record.
     """
-    from csalgan.data.records import SUBSETS
     from csalgan.experiment import sweep as sweeps
 
-    if subset not in SUBSETS:
-        raise CsalganError(f"--subset {subset}: use one of {', '.join(SUBSETS)}.")
+    require_one_of("--subset", subset)
     spec = sweeps.Spec(
         profile=profile,
         set=tuple(changes or ()),

@@ -7,52 +7,21 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.interrupt import telling
-
-
-def _profiles() -> list[str]:
-    from csalgan.config import profile_names
-
-    return profile_names()
-
-
-ProfileOption = Annotated[
-    str,
-    typer.Option(
-        "--profile",
-        "-p",
-        help="A profile's name or the path of a YAML file.",
-        autocompletion=_profiles,
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the profile; repeatable."),
-]
-ClipOption = Annotated[
-    Path | None, typer.Option("--clip-weights", help="A local file with CLIP's weights.")
-]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(train)
-
-
-def overrides_of(changes: list[str] | None, clip_weights: Path | None) -> list[str]:
-    """Overrides as the profile reads them; a weights file becomes an absolute path."""
-    overrides = list(changes or [])
-    if clip_weights is not None:
-        overrides.append(f"text.clip_weights={clip_weights.expanduser().resolve()}")
-    return overrides
+from csalgan.cli.options import (
+    ClipOption,
+    DataOption,
+    ProfileOption,
+    SetOption,
+    SubsetOption,
+    overrides_of,
+)
 
 
 def train(
     out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
     profile: ProfileOption = "demo",
-    subset: Annotated[str, typer.Option(help="total, general, sal or non_sal.")] = "total",
-    data: Annotated[
-        str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
-    ] = "",
+    subset: SubsetOption = "total",
+    data: DataOption = "",
     seeds: Annotated[
         int,
         typer.Option(min=1, max=1000, help="Train so many seeds, in --out/seed-0 …, on one split."),
