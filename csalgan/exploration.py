@@ -17,6 +17,7 @@ from csalgan.evaluation import interval
 from csalgan.files.errors import CsalganError
 from csalgan.text.words import STOP_WORDS, words
 
+_PAIRS = ["image_id", "predictor", "gaze", "metric", "value"]
 _GRID = 64  # side of the coarse grid for maps made from half of the fixations
 
 
@@ -48,18 +49,16 @@ def counts(records: pd.DataFrame) -> pd.DataFrame:
 
 def subset_counts(dataset) -> pd.DataFrame:
     """Records and images of the four training subsets, and which conditions each holds."""
-    rows = []
-    for name, conditions in CONDITIONS_OF_SUBSET.items():
-        chosen = dataset.subset(name)
-        rows.append(
-            {
-                "subset": name,
-                "conditions": ", ".join(conditions),
-                "records": len(chosen),
-                "images": chosen.image_id.nunique(),
-            }
-        )
-    return pd.DataFrame(rows)
+    chosen = {name: dataset.subset(name) for name in CONDITIONS_OF_SUBSET}
+    return pd.DataFrame(
+        {
+            "subset": name,
+            "conditions": ", ".join(CONDITIONS_OF_SUBSET[name]),
+            "records": len(records),
+            "images": records.image_id.nunique(),
+        }
+        for name, records in chosen.items()
+    )
 
 
 def split_summary(split, records: pd.DataFrame) -> pd.DataFrame:
@@ -116,6 +115,7 @@ def density_profiles(prepared, bins: int = 24) -> pd.DataFrame:
         (bin centre, 0 … 1), ``density`` (1 = spread evenly).
     """
     edges = np.linspace(0, 1, bins + 1)
+    middles = (edges[:-1] + edges[1:]) / 2
     rows = []
     for condition, indices in _by_condition(prepared):
         found = [places(prepared, i) for i in indices]
@@ -123,17 +123,8 @@ def density_profiles(prepared, bins: int = 24) -> pd.DataFrame:
         stacked = np.concatenate(found)
         for axis, column in (("x", 1), ("y", 0)):
             density, _ = np.histogram(stacked[:, column], edges, weights=weights, density=True)
-            rows.append(
-                pd.DataFrame(
-                    {
-                        "condition": condition,
-                        "axis": axis,
-                        "place": (edges[:-1] + edges[1:]) / 2,
-                        "density": density,
-                    }
-                )
-            )
-    return pd.concat(rows, ignore_index=True)
+            rows += [(condition, axis, *one) for one in zip(middles, density, strict=True)]
+    return pd.DataFrame(rows, columns=["condition", "axis", "place", "density"])
 
 
 def map_statistics(prepared) -> pd.DataFrame:
@@ -214,28 +205,15 @@ def frequent_words(records: pd.DataFrame, top: int = 12) -> pd.DataFrame:
         sentences, commonest first. Stop words are left out.
     """
     lengths = sentence_lengths(records)
-    table = pd.DataFrame(
-        [
-            (row.condition, row.record, word)
-            for row in lengths.itertuples()
-            for word in sorted(set(words(row.text)) - STOP_WORDS)
-        ],
-        columns=["condition", "record", "word"],
-    )
+    content = [sorted(set(words(text)) - STOP_WORDS) for text in lengths.text]
+    table = lengths.assign(word=content).explode("word").dropna(subset=["word"])
     common = table.word.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    chosen = list(common.index[:top])
-    per_condition = lengths.condition.value_counts()
-    shares = (
-        table[table.word.isin(chosen)]
-        .groupby(["word", "condition"])
-        .size()
-        .unstack(fill_value=0)
-        .reindex(index=chosen, columns=[c for c in CONDITIONS if c in per_condition], fill_value=0)
-    )
-    shares = shares / per_condition.reindex(shares.columns)
-    return (
-        shares.rename_axis(index="word", columns="condition").stack().rename("share").reset_index()
-    )
+    read = lengths.condition.value_counts()
+    read = read.reindex([condition for condition in CONDITIONS if condition in read])
+    found = pd.crosstab(table.word, table.condition)
+    found = found.reindex(index=list(common.index[:top]), columns=read.index, fill_value=0)
+    shares = (found / read).rename_axis(index="word", columns="condition")
+    return shares.stack().rename("share").reset_index()
 
 
 # --- what a sentence changes ------------------------------------------------------------------
@@ -262,8 +240,6 @@ def cross_condition(
     Raises:
         CsalganError: none of the images has that many records.
     """
-    if (prepared.records.condition == "none").all():
-        return pd.DataFrame(columns=["image_id", "predictor", "gaze", "metric", "value"])
     rows = []
     for image_id, members in _groups(prepared, n_records, image_ids):
         flat = np.stack([prepared.maps[i].ravel() for i in members.values()]).astype(np.float32)
@@ -275,10 +251,9 @@ def cross_condition(
             z = flat[a].reshape(prepared.size, prepared.size)
             for b, (gaze, i) in enumerate(members.items()):
                 y, x = np.floor(places(prepared, i) * prepared.size).astype(int).T
-                key = {"image_id": image_id, "predictor": predictor, "gaze": gaze}
-                rows.append(key | {"metric": "cc", "value": float(cc[a, b])})
-                rows.append(key | {"metric": "nss", "value": float(z[y, x].mean())})
-    return pd.DataFrame(rows)
+                rows.append((image_id, predictor, gaze, "cc", float(cc[a, b])))
+                rows.append((image_id, predictor, gaze, "nss", float(z[y, x].mean())))
+    return pd.DataFrame(rows, columns=_PAIRS)
 
 
 def fixation_map(places: np.ndarray, sigma: float, grid: int = _GRID) -> np.ndarray:
@@ -326,8 +301,6 @@ def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataF
         Tidy rows ``image_id``, ``predictor``, ``gaze``, ``metric`` (``cc_halves``), ``value``,
         over images with four records; ``predictor == gaze`` is within.
     """
-    if (prepared.records.condition == "none").all():
-        return pd.DataFrame(columns=["image_id", "predictor", "gaze", "metric", "value"])
     rng = np.random.default_rng(seed)
     rows = []
     for image_id, members in _groups(prepared, 4, None):
@@ -345,7 +318,7 @@ def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataF
             for b in members:
                 value = correlation(halves[a][0], halves[b][1])
                 rows.append((image_id, a, b, "cc_halves", value))
-    return pd.DataFrame(rows, columns=["image_id", "predictor", "gaze", "metric", "value"])
+    return pd.DataFrame(rows, columns=_PAIRS)
 
 
 def density(saliency: np.ndarray, size: int) -> np.ndarray:
@@ -427,8 +400,10 @@ def _by_condition(prepared) -> Iterator[tuple[str, np.ndarray]]:
 def _groups(
     prepared, n_records: int, image_ids: Collection[str] | None
 ) -> list[tuple[str, dict[str, int]]]:
-    """Images with that many records: id and {condition: row}."""
+    """Images with that many records: id and {condition: row}; none in data of free viewing."""
     records = prepared.records
+    if (records.condition == "none").all():
+        return []
     chosen = records[records.n_records == n_records]
     if image_ids is not None:
         chosen = chosen[chosen.image_id.isin(list(image_ids))]

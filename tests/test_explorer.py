@@ -9,6 +9,7 @@ import zipfile
 from collections import Counter
 from dataclasses import replace
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -33,8 +34,9 @@ from csalgan.explorer import (
     snapshot,
     strength_figure,
 )
+from csalgan.explorer.cached import Measured
 from csalgan.explorer.page import LONGEST_SENTENCE
-from csalgan.explorer.view import Measured, Word, robust_limit
+from csalgan.explorer.view import robust_limit
 from csalgan.explorer.worker import Newest
 from csalgan.figures import MAPS
 from csalgan.files.errors import CsalganError
@@ -233,11 +235,18 @@ def view():
     image = np.full((30, 40, 3), 120, np.uint8)
     left, right = np.zeros((30, 40), np.float32), np.zeros((30, 40), np.float32)
     left[:, :10], right[:, 30:] = 1, 1
+    answers = {"a dog": left, "it's a cat": right, "a": np.ones((30, 40), np.float32)}
+    predictors = SimpleNamespace(
+        map=lambda model, picture, sentence, strength: answers[sentence],
+        shown=lambda picture, side: picture.image,
+    )
+    measured = Measured("measured", left, np.array([[3, 4]]))
     return View(
-        picture=Picture("p", image, "'photo.png'"),
-        shown=image,
+        predictors,
+        SimpleNamespace(measured=lambda record: measured),
+        uploaded=Picture("p", image, "'photo.png'"),
+        record="",
         sentences=("a dog", "it's a cat"),
-        maps=(left, right),
         model="m",
         strength=1.5,
     )
@@ -254,8 +263,7 @@ def test_the_difference_is_b_minus_a_and_a_words_is_with_minus_without(view):
     assert red > blue + 50
     red, _, blue = panel.pixels[15, 5].astype(int)
     assert blue > red + 50
-    nothing = np.ones((30, 40), np.float32)
-    word = replace(view, word=Word("dog", 0, nothing))
+    word = replace(view, active=(0, 1))
     assert word.difference[:, :10] == pytest.approx(3)
     assert word.limit == view.limit  # one scale while the pointer moves over words
     assert "because of “dog” in A" in word.panel("difference").title
@@ -271,8 +279,7 @@ def test_a_peak_does_not_make_the_other_differences_pale():
 
 def test_a_view_without_gaze_has_no_measured_panel(view):
     assert list(view.names) == ["A", "B", "difference"]
-    truth = Measured("measured", view.maps[0], np.array([[3, 4]]))
-    with_it = replace(view, measured=truth, dots=True)
+    with_it = replace(view, record="7_0", dots=True)
     assert list(with_it.names) == ["A", "B", "difference", "measured"]
     assert (with_it.panel("A").pixels != view.panel("A").pixels).any()
 
@@ -612,7 +619,7 @@ def test_a_model_that_cannot_be_opened_becomes_a_sentence(job, predictor):
     def broken():
         raise CsalganError("the weights are missing; provide them.")
 
-    models = {"total": model(predictor), "sal": Model("none", broken)}
+    models = {"total": model(predictor), "sal": Model(broken)}
     explorer = ready(Explorer(job, models=models))
     before = shown(explorer)
     explorer.model.value = "sal"

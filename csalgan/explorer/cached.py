@@ -9,6 +9,7 @@ import numpy as np
 
 from csalgan.exploration import density, share_moved
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, fit_side
+from csalgan.figures.base import CONDITION_LABELS
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import score
 from csalgan.metrics.negatives import NegativePool
@@ -153,13 +154,11 @@ class CachedPredictors:
         return self.predictor(model).encode_images([picture.image])
 
     def _read(self, model: str, picture: Picture, texts: Sequence[str], shape, strength: float):
-        features = self.look(model, picture)
-        shapes = [shape] * len(texts)
+        features, shapes = self.look(model, picture), [shape] * len(texts)
         return self.predictor(model).read(features, texts, shapes, strength=strength)
 
     def _ask(self, model: str, picture: Picture, sentence: str, strength: float) -> np.ndarray:
-        shape = picture.image.shape[:2]
-        (saliency,) = self._read(model, picture, [sentence], shape, strength)
+        (saliency,) = self._read(model, picture, [sentence], picture.image.shape[:2], strength)
         saliency.setflags(write=False)
         return saliency
 
@@ -167,6 +166,20 @@ class CachedPredictors:
         maps = self._read(model, picture, [sentence, *rests], (_SIDE, _SIDE), 1.0)
         whole, *others = (density(one, _SIDE) for one in maps)
         return tuple(share_moved(whole - one) for one in others)
+
+
+class Measured(NamedTuple):
+    """The gaze that predictions are compared with.
+
+    Attributes:
+        title: whose gaze it is.
+        saliency: (H, W) measured map.
+        fixations: (N, 2) rows (y, x), pixels of the picture.
+    """
+
+    title: str
+    saliency: np.ndarray
+    fixations: np.ndarray
 
 
 class Truth:
@@ -179,18 +192,18 @@ class Truth:
     def __init__(self, job):
         self.dataset, self._job = job.dataset, job
         self.picture = lru_cache(maxsize=16)(self._picture)
-        self.fixations = lru_cache(maxsize=16)(self.dataset.fixations)
-        self.map = lru_cache(maxsize=16)(self.dataset.map)
+        self.measured = lru_cache(maxsize=16)(self._measured)
 
     def scores(self, record: str, saliency: np.ndarray) -> dict[str, float]:
         """Metrics of :data:`SHOWN_METRICS` (profile ``tuebingen``) against a record's gaze."""
         row = self.dataset.row(record)
         shape = row["height"], row["width"]
         negatives = self._pool.negatives(row["image_id"], shape, condition=row["condition"])
+        measured = self.measured(record)
         return score(
             saliency,
-            fixations=self.fixations(record),
-            saliency_map=self.map(record),
+            fixations=measured.fixations,
+            saliency_map=measured.saliency,
             negatives=negatives,
             metrics=list(SHOWN_METRICS),
         )
@@ -200,6 +213,11 @@ class Truth:
         row = self.dataset.row(record)
         image = self.dataset.image(record)
         return Picture(f"image {row['image_id']}", image, str(row["image_path"]))
+
+    def _measured(self, record: str) -> Measured:
+        whose = "simulated" if self.dataset.synthetic else "measured"
+        title = f"{whose} gaze: {CONDITION_LABELS[self.dataset.row(record)['condition']]}"
+        return Measured(title, self.dataset.map(record), self.dataset.fixations(record))
 
     @cached_property
     def _pool(self) -> NegativePool:

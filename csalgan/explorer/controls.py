@@ -14,6 +14,21 @@ reading them, and the third picture shows what moves from A to B (red gains, blu
 it. {data}</p>"""
 
 
+#: name → value, lowest, highest, step, and what it does.
+_SLIDERS = {
+    "strength": (
+        *(1.0, 0, 2, 0.05),
+        "how much the sentence counts: 0 nothing read, 1 as it is, 2 exaggerated",
+    ),
+    "opacity": (0.6, 0, 1, 0.02, "of the colours over the picture"),
+    "threshold": (0, 0, 99, 1, "hides the places below this percentile of a map"),
+    "zoom": (
+        *(1.0, 1, 8, 0.25),
+        "drag a picture, or use the arrow keys in it, to move all of them",
+    ),
+}
+
+
 class Controls:
     """What there is to set and to see; each control an attribute, all of them in ``box``.
 
@@ -38,33 +53,13 @@ class Controls:
             for side in "AB"
         )
         self.own = tuple(w.Dropdown(description=f"{side} from", **wide) for side in "AB")
-        self.strength = Slider(
-            label="strength",
-            help="how much the sentence counts: 0 nothing read, 1 as it is, 2 exaggerated",
-            **{"value": 1.0, "min": 0, "max": 2, "step": 0.05},
-        )
-        self.opacity = Slider(
-            label="opacity",
-            help="of the colours over the picture",
-            **{"value": 0.6, "min": 0, "max": 1, "step": 0.02},
-        )
-        self.threshold = Slider(
-            label="threshold",
-            help="hides the places below this percentile of a map",
-            **{"value": 0, "min": 0, "max": 99, "step": 1},
-        )
-        self.zoom = Slider(
-            label="zoom",
-            help="drag a picture, or use the arrow keys in it, to move all of them",
-            **{"value": 1.0, "min": 1, "max": 8, "step": 0.25},
-        )
+        for name, (value, low, high, step, says) in _SLIDERS.items():
+            slider = Slider(label=name, help=says, value=value, min=low, max=high, step=step)
+            setattr(self, name, slider)
         self.colours = w.Dropdown(description="colours", **wide)
         self.dots = w.Checkbox(False, description="show fixations", indent=False)
-        self.search = w.Text(
-            description="find",
-            placeholder="words of a sentence, or a number",
-            **wide,
-        )
+        hint = "words of a sentence, or a number"
+        self.search = w.Text(description="find", placeholder=hint, **wide)
         self.gallery = Gallery()
         self.condition = w.Dropdown(description="gaze after", **wide)
         self.photograph = PhotographInput()

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from csalgan.explorer.pictures import table
-from csalgan.explorer.view import SIDES, View
+from csalgan.explorer.view import SIDES, Panel, View
 from csalgan.files.provenance import Provenance
 from csalgan.files.spreadsheets import csv_text
 
@@ -46,42 +46,48 @@ def snapshot(
         shown_data: what the photograph and the gaze were taken from.
         scores: side → metric → value, printed below the titles of A and B.
     """
-    panels = [(name, view.panel(name)) for name in view.names]
-    height, width = view.shown.shape[:2]
-    columns = 2 if height <= width else len(panels)
-    width, height = _SIDE, round(height * _SIDE / width)
-    titles = [_wrapped(panel.title, width, 13) for _, panel in panels]
-    for (name, _), lines in zip(panels, titles, strict=True):
-        if scores and name in scores:
-            lines.append(", ".join(f"{k.upper()} {v:.2f}" for k, v in scores[name].items()))
-    head = 18 * max(map(len, titles)) + 6
+    tiles = []
+    for name in view.names:
+        panel, values = view.panel(name), (scores or {}).get(name, {})
+        told = ", ".join(f"{metric.upper()} {value:.2f}" for metric, value in values.items())
+        tiles.append(_tile(panel, told))
+    tall = max(tile.height for tile in tiles)  # titles wrap: pictures stand on one line
+    columns = 2 if view.shown.shape[0] <= view.shown.shape[1] else len(tiles)
+    step, whole = _SIDE + _GAP, columns * (_SIDE + _GAP) + _GAP
     about = facts(view, provenance, shown_data)
-    whole = columns * (width + _GAP) + _GAP
-    foot = _wrapped(" · ".join(f"{k}: {v}" for k, v in about.items() if v), whole - 2 * _GAP, 11)
-    step = head + height + 34
-    tall = -(-len(panels) // columns) * step + 15 * len(foot) + 2 * _GAP
-    sheet = Image.new("RGB", (whole, tall), "white")
-    draw = ImageDraw.Draw(sheet)
-    for number, ((_, panel), lines) in enumerate(zip(panels, titles, strict=True)):
+    told = " · ".join(f"{key}: {value}" for key, value in about.items() if value)
+    foot = "\n".join(_wrapped(told, whole - 2 * _GAP, 11))
+    end = -(-len(tiles) // columns) * (tall + _GAP) + _GAP
+    sheet = Image.new("RGB", (whole, end + 15 * (foot.count("\n") + 1) + _GAP), "white")
+    for number, tile in enumerate(tiles):
         row, column = divmod(number, columns)
-        left, top = _GAP + column * (width + _GAP), _GAP + row * step
-        text = "\n".join(lines)
-        draw.multiline_text((left, top + head - 6), text, _INK, _font(13), anchor="ld", spacing=4)
-        pixels = Image.fromarray(panel.pixels)
-        sheet.paste(pixels.resize((width, height), Image.Resampling.BICUBIC), (left, top + head))
-        middle = top + head + height + 12
-        draw.text((left, middle), panel.low, _QUIET, _font(11), anchor="lm")
-        left += round(draw.textlength(panel.low, _font(11))) + 6
-        bar = Image.fromarray(np.repeat(table(panel.cmap)[None], 9, axis=0).astype(np.uint8))
-        sheet.paste(bar.resize((96, 9)), (left, middle - 4))
-        draw.text((left + 102, middle), panel.high, _QUIET, _font(11), anchor="lm")
-    draw.multiline_text((_GAP, tall - 15 * len(foot) - 4), "\n".join(foot), _QUIET, _font(11))
+        bottom = _GAP + row * (tall + _GAP) + tall
+        sheet.paste(tile, (_GAP + column * step, bottom - tile.height))
+    ImageDraw.Draw(sheet).multiline_text((_GAP, end), foot, _QUIET, _font(11))
     info = PngInfo()
     for key, value in {"photographs": "yes", **about}.items():
         info.add_itxt(f"csalgan:{key}", value)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+def _tile(panel: Panel, told: str) -> Image.Image:
+    """A panel with its title above it and its colour bar below."""
+    title = "\n".join(_wrapped(panel.title, _SIDE, 13) + ([told] if told else []))
+    head = 18 * (title.count("\n") + 1) + 6
+    picture = Image.fromarray(panel.pixels)
+    height = round(picture.height * _SIDE / picture.width)
+    tile = Image.new("RGB", (_SIDE, head + height + 24), "white")
+    tile.paste(picture.resize((_SIDE, height), Image.Resampling.BICUBIC), (0, head))
+    draw, middle = ImageDraw.Draw(tile), head + height + 12
+    draw.multiline_text((0, head - 6), title, _INK, _font(13), anchor="ld", spacing=4)
+    draw.text((0, middle), panel.low, _QUIET, _font(11), anchor="lm")
+    left = round(draw.textlength(panel.low, _font(11))) + 6
+    bar = Image.fromarray(np.repeat(table(panel.cmap)[None], 9, axis=0).astype(np.uint8))
+    tile.paste(bar.resize((96, 9)), (left, middle - 4))
+    draw.text((left + 102, middle), panel.high, _QUIET, _font(11), anchor="lm")
+    return tile
 
 
 def maps(view: View) -> bytes:

@@ -8,6 +8,7 @@ import html
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,6 @@ from csalgan.files.errors import CsalganError
 if TYPE_CHECKING:
     from csalgan.experiment.job import Job
     from csalgan.explorer.cached import Model
-    from csalgan.explorer.session import Wanted
     from csalgan.explorer.view import View
 
 #: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
@@ -96,9 +96,8 @@ class Explorer(Controls):
         if not self._quiet:
             with self._together():
                 for own, sentence in zip(self.own, self.sentences, strict=True):
-                    own.value = (
-                        sentence.value if sentence.value in dict(own.options).values() else None
-                    )
+                    known = sentence.value in dict(own.options).values()
+                    own.value = sentence.value if known else None
 
     def _on_word(self, change) -> None:
         if not self._clearing:
@@ -245,15 +244,17 @@ class Explorer(Controls):
     def _ask(self) -> None:
         self._drawing.ask(self._show(self._wanted()))
 
-    def _wanted(self) -> "Wanted":
+    def _wanted(self) -> "View":
         from csalgan.explorer.pictures import VIEW_SIDE
-        from csalgan.explorer.session import Wanted
+        from csalgan.explorer.view import View
 
-        return Wanted(
-            picture=self._uploaded,
+        return View(
+            self.session.predictors,
+            self.session.truth,
+            uploaded=self._uploaded,
             record="" if self._uploaded else self.condition.value,
-            model=self.model.value,
             sentences=tuple(" ".join(one.value.split()) for one in self.sentences),
+            model=self.model.value,
             strength=self.strength.value,
             opacity=self.opacity.value,
             threshold=self.threshold.value,
@@ -263,28 +264,28 @@ class Explorer(Controls):
             side=VIEW_SIDE if self.zoom.value == 1 else 2 * VIEW_SIDE,
         )
 
-    def _show(self, wanted: "Wanted") -> Iterator[None]:
+    def _show(self, view: "View") -> Iterator[None]:
         """Everything on the screen, what is waited for most first."""
         from csalgan.explorer.pictures import encode, gradient
 
         self._busy("Computing …")
-        cut = [" ".join(text.split()[:LONGEST_SENTENCE]) for text in wanted.sentences]
-        long = [s for s, one, text in zip("AB", cut, wanted.sentences, strict=True) if one != text]
-        wanted = self._worded(wanted._replace(sentences=tuple(cut)))
+        cut = tuple(" ".join(text.split()[:LONGEST_SENTENCE]) for text in view.sentences)
+        long = [s for s, one, text in zip("AB", cut, view.sentences, strict=True) if one != text]
+        view = self._worded(replace(view, sentences=cut))
         panels = []
-        for view, names in self.session.stages(wanted):
+        for name in view.names:
+            panel = view.panel(name)
             yield
-            for name in names:
-                panel = view.panel(name)
-                self._draw(name, encode(panel.pixels))
-                about = {key: getattr(panel, key) for key in ("title", "alt", "low", "high")}
-                panels.append({"name": name, "colours": gradient(panel.cmap), **about})
-                yield
+            content = encode(panel.pixels)
+            if getattr(self.panels, name) != content:  # else it is there
+                setattr(self.panels, name, content)
+            about = {key: getattr(panel, key) for key in ("title", "alt", "low", "high")}
+            panels.append({"name": name, "colours": gradient(panel.cmap), **about})
         self.view, self.panels.panels = view, panels
         self.keep.line = view.python(self.session.predictors.models[view.model].weights)
         said = f"is too long: only its first {LONGEST_SENTENCE} words are read."
         self._say(f"Sentence {' and '.join(long)} {said}" if long else "")
-        self._scoring.ask(self._score(view, wanted.record))
+        self._scoring.ask(self._score(view, view.record))
         self._busy("")
         yield
         shares = yield from self.session.shares(view)
@@ -292,23 +293,18 @@ class Explorer(Controls):
             self.panels.shares = shares
         yield from self._look_ahead(view)
 
-    def _draw(self, name: str, content: bytes) -> None:
-        """Send a panel's picture, unless it is the one that is there."""
-        if getattr(self.panels, name) != content:
-            setattr(self.panels, name, content)
-
-    def _worded(self, wanted: "Wanted") -> "Wanted":
+    def _worded(self, view: "View") -> "View":
         """Put the sentences' words below the pictures; no word of other ones is looked at."""
         from csalgan.text.variants import without_each_word
 
-        words = [[word for word, _ in without_each_word(text)] for text in wanted.sentences]
+        words = [[word for word, _ in without_each_word(text)] for text in view.sentences]
         if self.panels.words == words:
-            return wanted
+            return view
         self._clearing = True  # nothing to draw for that
         self.panels.active, self.panels.pinned, self.panels.shares = [], [], [[], []]
         self.panels.words = words
         self._clearing = False
-        return wanted._replace(active=())
+        return replace(view, active=())
 
     def _look_ahead(self, view: "View") -> Iterator[None]:
         """Look at the next pictures of the gallery while nobody asks for anything."""

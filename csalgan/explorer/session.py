@@ -1,14 +1,11 @@
 """What the explorer knows and computes, without a widget: images, sentences, views, scores."""
 
 import html
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Generator, Mapping
 
 from csalgan.data.records import CONDITIONS
 from csalgan.explorer.cached import SHOWN_METRICS, CachedPredictors, Model, Truth
-from csalgan.explorer.pictures import Picture
-from csalgan.explorer.view import SIDES, Measured, View, Word
+from csalgan.explorer.view import SIDES, View
 from csalgan.figures.base import CONDITION_LABELS
 from csalgan.files.errors import CsalganError
 from csalgan.text.variants import without_each_word
@@ -20,29 +17,6 @@ _PARTS = {
     "test": "the image is in this model's <b>test</b> part",
     "new": "this model has never seen data like these",
 }
-
-
-class Wanted(NamedTuple):
-    """What the controls ask for, taken at one moment; see :class:`csalgan.explorer.View`.
-
-    Attributes:
-        picture: an uploaded one, else None.
-        record: whose gaze is compared with, ``""`` for an uploaded picture.
-        active: ``(sentence, word)`` that is looked at, or ``()``.
-        side: longest side of the pictures on the screen, pixels.
-    """
-
-    picture: Picture | None
-    record: str
-    model: str
-    sentences: tuple[str, str]
-    strength: float
-    opacity: float
-    threshold: float
-    cmap: str
-    dots: bool
-    active: tuple[int, ...]
-    side: int
 
 
 class Session:
@@ -76,8 +50,8 @@ class Session:
 
     def records(self, record: str) -> list[tuple[str, str]]:
         """(condition, record) of a record's image."""
-        rows = self._siblings(record).itertuples(index=False)
-        return [(CONDITION_LABELS[one.condition], one.record) for one in rows]
+        rows = self._siblings(record)
+        return list(zip(rows["condition"].map(CONDITION_LABELS), rows["record"], strict=True))
 
     def sentences(self, record: str) -> list[tuple[str, str]]:
         """(condition and sentence, sentence) of a record's image; first that of no sentence."""
@@ -102,47 +76,6 @@ class Session:
         parts = words.lower().split()
         found = [i for i in told if all(part in f"{i} {told[i]}".lower() for part in parts)]
         return {i: told[i] for i in sorted(found, key=lambda image: self._drawn[image] != "test")}
-
-    def stages(self, wanted: Wanted) -> Iterator[tuple[View, tuple[str, ...]]]:
-        """A view as it becomes ready, and which panels can be drawn: A alone, then the others."""
-        ask, record = self.predictors, wanted.record
-        picture = wanted.picture or self.truth.picture(record)
-        first, second = wanted.sentences
-        saliency = ask.map(wanted.model, picture, first, wanted.strength)
-        view = View(
-            picture=picture,
-            shown=ask.shown(picture, wanted.side),
-            sentences=wanted.sentences,
-            maps=(saliency, saliency),
-            model=wanted.model,
-            strength=wanted.strength,
-            opacity=wanted.opacity,
-            threshold=wanted.threshold,
-            cmap=wanted.cmap,
-            measured=self._measured(record) if record and wanted.dots else None,
-            dots=wanted.dots,
-        )
-        yield view, ("A",)
-        view = replace(
-            view,
-            maps=(saliency, ask.map(wanted.model, picture, second, wanted.strength)),
-            measured=self._measured(record) if record else None,
-            word=self._word(wanted, picture),
-        )
-        yield view, view.names[1:]
-
-    def _measured(self, record: str) -> Measured:
-        whose = "simulated" if self.dataset.synthetic else "measured"
-        title = f"{whose} gaze: {CONDITION_LABELS[self.dataset.row(record)['condition']]}"
-        return Measured(title, self.truth.map(record), self.truth.fixations(record))
-
-    def _word(self, wanted: Wanted, picture: Picture) -> Word | None:
-        if not wanted.active:
-            return None
-        side, number = wanted.active
-        word, rest = without_each_word(wanted.sentences[side])[number]
-        without = self.predictors.map(wanted.model, picture, rest, wanted.strength)
-        return Word(word, side, without)
 
     def shares(self, view: View) -> Generator[None, None, list[list[float]]]:
         """Share of attention each word of both sentences holds, returned after steps."""

@@ -5,9 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
-from csalgan.explorer.pictures import DIFFERENCE, Picture, render, render_difference
+from csalgan.exploration import share_moved
+from csalgan.explorer.cached import CachedPredictors, Measured, Truth
+from csalgan.explorer.pictures import DIFFERENCE, VIEW_SIDE, Picture, render, render_difference
 from csalgan.figures import MAPS
-from csalgan.guidance.changes import share_moved
+from csalgan.text.variants import without_each_word
 
 #: The two sentences, as they are called wherever one of them is meant.
 SIDES = ("A", "B")
@@ -15,36 +17,6 @@ SIDES = ("A", "B")
 WITHIN = 99
 _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 _LEAST = 0.1  # the finest scale of differences: below it everything looks alike
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The gaze that is compared with.
-
-    Attributes:
-        title: whose gaze it is.
-        saliency: (H, W) measured map.
-        fixations: (N, 2) rows (y, x), pixels of the picture.
-    """
-
-    title: str
-    saliency: np.ndarray
-    fixations: np.ndarray
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word that is looked at: what the model's map loses without it (leave one word out).
-
-    Attributes:
-        text: the word.
-        side: 0 or 1, the sentence it stands in.
-        without: float (H, W), the prediction from that sentence without the word.
-    """
-
-    text: str
-    side: int
-    without: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -68,40 +40,69 @@ class Panel:
 
 @dataclass(frozen=True)
 class View:
-    """What is on the screen.
+    """A state of the explorer: what its controls ask for, and everything they are shown for it.
+
+    Nothing is computed before it is asked for, so the first panel does not wait for the others.
 
     Attributes:
-        picture: the photograph.
-        shown: uint8 (h, w, 3), the photograph at the size of a panel.
+        predictors, truth: who is asked.
+        uploaded: the person's own photograph, else None.
+        record: whose picture and gaze are shown, ``""`` for an uploaded one.
         sentences: A and B.
-        maps: float32 (H, W) predictions for A and B.
         model: its name.
         strength: how much the sentences count.
         opacity, threshold, cmap: see :func:`csalgan.explorer.render`.
-        measured: the gaze to compare with, if any.
-        dots: whether its fixations are drawn.
-        word: the word that is looked at, if any.
+        dots: whether the record's fixations are drawn.
+        active: ``(sentence, word)`` that is looked at, or ``()``.
+        side: longest side of a panel, pixels.
     """
 
-    picture: Picture
-    shown: np.ndarray
+    predictors: CachedPredictors
+    truth: Truth
+    uploaded: Picture | None
+    record: str
     sentences: tuple[str, str]
-    maps: tuple[np.ndarray, np.ndarray]
     model: str = ""
     strength: float = 1.0
     opacity: float = 0.6
     threshold: float = 0.0
     cmap: str = MAPS[0]
-    measured: Measured | None = None
     dots: bool = False
-    word: Word | None = None
+    active: tuple[int, ...] = ()
+    side: int = VIEW_SIDE
+
+    @cached_property
+    def picture(self) -> Picture:
+        """The photograph."""
+        return self.uploaded or self.truth.picture(self.record)
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """uint8 (h, w, 3), the photograph at the size of a panel."""
+        return self.predictors.shown(self.picture, self.side)
+
+    def map(self, sentence: str) -> np.ndarray:
+        """float32 (H, W) in [0, 1], the model's map for a sentence."""
+        return self.predictors.map(self.model, self.picture, sentence, self.strength)
+
+    @cached_property
+    def maps(self) -> tuple[np.ndarray, np.ndarray]:
+        """The maps for A and B."""
+        return self.map(self.sentences[0]), self.map(self.sentences[1])
+
+    @cached_property
+    def measured(self) -> Measured | None:
+        """The gaze to compare with, if any."""
+        return self.truth.measured(self.record) if self.record else None
 
     @cached_property
     def difference(self) -> np.ndarray:
         """float32 (H, W): B minus A, or with the word minus without; see :func:`even`."""
-        if self.word is not None:
-            return even(self.maps[self.word.side]) - even(self.word.without)
-        return even(self.maps[1]) - even(self.maps[0])
+        if not self.active:
+            return even(self.maps[1]) - even(self.maps[0])
+        side, word = self.active
+        _, rest = without_each_word(self.sentences[side])[word]
+        return even(self.maps[side]) - even(self.map(rest))
 
     @cached_property
     def limit(self) -> float:
@@ -110,14 +111,14 @@ class View:
         Of B minus A too while a word is looked at, so that moving over words keeps the scale.
         """
         both = self.difference
-        if self.word is not None:
+        if self.active:
             both = np.stack([both, even(self.maps[1]) - even(self.maps[0])])
         return robust_limit(both)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What :meth:`panel` takes: ``A``, ``B``, ``difference`` and, with gaze, ``measured``."""
-        return (*SIDES, "difference", *(["measured"] if self.measured else []))
+        return (*SIDES, "difference", *(["measured"] if self.record else []))
 
     def panel(self, name: str) -> Panel:
         """One of the pictures; ``A`` needs no map but the first."""
@@ -127,7 +128,8 @@ class View:
             gaze = self.measured
             alt = f"Map of {gaze.title}: {peak(gaze.saliency)}."
             return self._laid(gaze.title, alt, gaze.saliency)
-        text, saliency = (each[SIDES.index(name)] for each in (self.sentences, self.maps))
+        text = self.sentences[SIDES.index(name)]
+        saliency = self.map(text)
         alt = f"The model's map for sentence {name}, {told(text)}: {peak(saliency)}."
         return self._laid(f"{name}: {told(text)}", alt, saliency)
 
@@ -154,29 +156,25 @@ class View:
         return f"{said} (1 is evenly spread attention)"
 
     def _what(self) -> str:
-        if self.word is not None:
-            return f"because of “{self.word.text}” in {SIDES[self.word.side]}"
-        return "B minus A"
+        if not self.active:
+            return "B minus A"
+        side, word = self.active
+        text, _ = without_each_word(self.sentences[side])[word]
+        return f"because of “{text}” in {SIDES[side]}"
 
     def _laid(self, title: str, alt: str, saliency: np.ndarray) -> Panel:
         fixations = None
         if self.dots and self.measured is not None:
             scale = np.array(self.shown.shape[:2]) / self.picture.image.shape[:2]
             fixations = (self.measured.fixations + 0.5) * scale
-        pixels = render(
-            self.shown,
-            saliency,
-            opacity=self.opacity,
-            threshold=self.threshold,
-            cmap=self.cmap,
-            fixations=fixations,
-        )
+        drawn = {key: getattr(self, key) for key in ("opacity", "threshold", "cmap")}
+        pixels = render(self.shown, saliency, **drawn, fixations=fixations)
         return Panel(title, alt, pixels, self.cmap, "least", "most in this map")
 
     def _differing(self) -> Panel:
         difference, limit = self.difference, self.limit
         pixels = render_difference(self.shown, difference, limit)
-        title = self._what() if self.word is not None else "Difference: B minus A"
+        title = self._what() if self.active else "Difference: B minus A"
         alt = (
             f"{title}: {100 * share_moved(difference):.0f} % of all attention moves, "
             f"to {place(difference)}, away from {place(-difference)}."
