@@ -25,14 +25,12 @@ from csalgan.explorer import (
     Explorer,
     Model,
     Picture,
-    Truth,
     View,
     keep,
     on_offer,
     read_upload,
     render,
     snapshot,
-    strength_figure,
 )
 from csalgan.explorer.cached import Measured
 from csalgan.explorer.page import LONGEST_SENTENCE
@@ -675,21 +673,6 @@ def test_the_python_line_computes_what_is_shown_to_the_last_bit_that_counts(embe
 # --- without a browser ------------------------------------------------------------------------
 
 
-def test_the_static_figure_has_a_row_a_sentence_and_says_its_scale(job, predictor, tmp_path):
-    predictors = CachedPredictors({"total": model(predictor)})
-    record = job.dataset.records["record"].iloc[0]
-    picture = Truth(job).picture(record)
-    sentences = {"salient": "a red circle", "general": "shapes on a ground"}
-    fig = strength_figure(predictors, picture, sentences, (0.0, 1.0, 2.0))
-    titles = [ax.get_title(loc="left") for ax in fig.axes]
-    assert titles[:3] == ["strength 0", "strength 1", "strength 2"]
-    assert len(titles) == 8
-    assert titles[3] == titles[7]
-    assert "±" in titles[3]
-    job.save(fig, "06_test", photographs=True)
-    assert (job.figures / "06_test.png").is_file()
-
-
 def test_models_on_offer_are_those_of_this_data_and_those_in_the_package(embedded, tmp_path):
     ready = open_job("smoke", data=str(embedded), out=str(tmp_path))
     assert list(on_offer(ready)) == ["compact-minilm (comes with csalgan)"]
@@ -699,7 +682,10 @@ def test_models_on_offer_are_those_of_this_data_and_those_in_the_package(embedde
     own = ["paper, total", "paper, sal"]
     assert next(iter(on_offer(ready))) == "compact-minilm (comes with csalgan)"
     assert list(models) == [*own, "compact-minilm (comes with csalgan)"]
-    assert [models[name].encoder for name in own] == [ready.profile.text.encoder] * 2
+    assert [models[name].weights for name in own] == [
+        str(tmp_path / "runs" / subset) for subset in ("total", "sal")
+    ]
+    assert {models[name].open().encoder.name for name in own} == {ready.profile.text.encoder}
     predictors = CachedPredictors(models)
     picture = Picture("grey", np.full((40, 60, 3), 90, np.uint8))
     for name in models:

@@ -16,8 +16,7 @@ _WHERE = {
     "page": ("Explorer",),
     "keep": ("snapshot",),
     "pictures": ("VIEW_SIDE", "Picture", "read_upload", "render", "render_difference"),
-    "strengths": ("strength_figure",),
-    "view": ("View",),
+    "view": ("View", "even"),
 }
 _LAZY = {name: module for module, names in _WHERE.items() for name in names}
 

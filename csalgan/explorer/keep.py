@@ -34,9 +34,7 @@ def facts(view: View, provenance: Provenance, shown_data: str) -> dict[str, str]
     return about | {key: str(value) for key, value in provenance.as_dict().items()}
 
 
-def snapshot(
-    view: View, provenance: Provenance, shown_data: str, scores: Scores | None = None
-) -> bytes:
+def snapshot(view: View, provenance: Provenance, shown_data: str, scores: Scores) -> bytes:
     """The panels as one PNG, what decided them at its foot and in its metadata.
 
     The very pixels of the screen, enlarged and put together.
@@ -48,7 +46,7 @@ def snapshot(
     """
     tiles = []
     for name in view.names:
-        panel, values = view.panel(name), (scores or {}).get(name, {})
+        panel, values = view.panel(name), scores.get(name, {})
         told = ", ".join(f"{metric.upper()} {value:.2f}" for metric, value in values.items())
         tiles.append(_tile(panel, told))
     tall = max(tile.height for tile in tiles)  # titles wrap: pictures stand on one line
@@ -104,13 +102,13 @@ def maps(view: View) -> bytes:
     return buffer.getvalue()
 
 
-def scores_csv(view: View, scores: Scores, record: str) -> bytes:
+def scores_csv(view: View, scores: Scores) -> bytes:
     """One row a sentence: record, side, sentence, model, strength and every score."""
     import pandas as pd
 
     rows = [
         {
-            "record": record,
+            "record": view.record,
             "side": side,
             "sentence": text,
             "model": view.model,

@@ -62,7 +62,7 @@ class Explorer(Controls):
         self._uploaded = None
         self._quiet = True  # until there is something to ask
         self._clearing = False
-        self._scored: tuple = (None, "", {})
+        self._scored: tuple = (None, {})
         super().__init__()
         self._drawing, self._scoring, self._finding = (Newest(self._failed) for _ in range(3))
         self._drawing.ask(self._start(record))
@@ -156,7 +156,7 @@ class Explorer(Controls):
     def _file(self, what: str) -> tuple[bytes, str]:
         from csalgan.explorer import keep
 
-        view, (scored, record, scores) = self.view, self._scored
+        view, (scored, scores) = self.view, self._scored
         if view is None:
             raise CsalganError("nothing is drawn yet; wait for the pictures.")
         if what == "maps":
@@ -167,11 +167,10 @@ class Explorer(Controls):
                     "there are no scores to save: they are not computed yet, or nobody's gaze is "
                     "known for this picture."
                 )
-            return keep.scores_csv(view, scores, record), "csalgan-scores.csv"
+            return keep.scores_csv(view, scores), "csalgan-scores.csv"
         provenance = self.session.predictors.predictor(view.model).provenance
-        shown = self.session.shown("" if self._uploaded else record)
-        png = keep.snapshot(view, provenance, shown, scores if scored is view else None)
-        return png, "csalgan.png"
+        known = scores if scored is view else {}
+        return keep.snapshot(view, provenance, self.session.shown(view), known), "csalgan.png"
 
     @contextmanager
     def _together(self):
@@ -285,7 +284,7 @@ class Explorer(Controls):
         self.keep.line = view.python(self.session.predictors.models[view.model].weights)
         said = f"is too long: only its first {LONGEST_SENTENCE} words are read."
         self._say(f"Sentence {' and '.join(long)} {said}" if long else "")
-        self._scoring.ask(self._score(view, view.record))
+        self._scoring.ask(self._score(view))
         self._busy("")
         yield
         shares = yield from self.session.shares(view)
@@ -325,17 +324,16 @@ class Explorer(Controls):
             error = f"something went wrong here ({type(error).__name__}: {error}); try again."
         self._say(str(error))
 
-    def _score(self, view: "View", record: str) -> Iterator[None]:
+    def _score(self, view: "View") -> Iterator[None]:
         """The table of scores below the pictures, and the receipt."""
-        receipt, self._scored = self.session.receipt(view, record), (view, record, {})
-        if not record:
-            self.facts.value = (
-                f"<p>Your own photograph: nobody's gaze to compare with.</p>{receipt}"
-            )
+        receipt, self._scored = self.session.receipt(view), (view, {})
+        if not view.record:
+            nobody = "Your own photograph: nobody's gaze to compare with."
+            self.facts.value = f"<p>{nobody}</p>{receipt}"
             return
         if not self.facts.value:
             self.facts.value = f"<p>Scores follow: reading the gaze of all images …</p>{receipt}"
             yield
-        scores = yield from self.session.scores(view, record)
-        self._scored = view, record, scores
-        self.facts.value = self.session.table(view, record, scores) + receipt
+        scores = yield from self.session.scores(view)
+        self._scored = view, scores
+        self.facts.value = self.session.table(view, scores) + receipt

@@ -88,27 +88,27 @@ class Session:
                 yield
         return shares
 
-    def scores(self, view: View, record: str) -> Generator[None, None, dict[str, dict[str, float]]]:
-        """Side → metric → value against a record's gaze, returned after steps."""
+    def scores(self, view: View) -> Generator[None, None, dict[str, dict[str, float]]]:
+        """Side → metric → value against the record's gaze, returned after steps."""
         scores: dict[str, dict[str, float]] = {}
         for side, saliency in zip(SIDES, view.maps, strict=True):
-            scores[side] = self.truth.scores(record, saliency)
+            scores[side] = self.truth.scores(view.record, saliency)
             yield
         return scores
 
-    def receipt(self, view: View, record: str) -> str:
+    def receipt(self, view: View) -> str:
         """Who answered, and what about, as HTML."""
         predictor = self.predictors.predictor(view.model)
         line = f"model: {predictor.name}, {predictor.provenance.line()}"
-        return f"<p><small>{html.escape(f'{line} · shown: {self.shown(record)}')}</small></p>"
+        return f"<p><small>{html.escape(f'{line} · shown: {self.shown(view)}')}</small></p>"
 
-    def shown(self, record: str) -> str:
+    def shown(self, view: View) -> str:
         """What the picture was taken from."""
-        return self.dataset.name if record else "an uploaded photograph"
+        return self.dataset.name if view.record else "an uploaded photograph"
 
-    def table(self, view: View, record: str, scores: Mapping[str, Mapping[str, float]]) -> str:
+    def table(self, view: View, scores: Mapping[str, Mapping[str, float]]) -> str:
         """Scores as HTML, with whose gaze they compare with."""
-        row = self.dataset.row(record)
+        row = self.dataset.row(view.record)
         read = f"“{html.escape(row['text'])}”" if row["text"] else "nothing (free viewing)"
         part = self.predictors.models[view.model].part(self.dataset, row["image_id"])
         heads = [f"<th>{name.upper()} {better}</th>" for name, better in SHOWN_METRICS.items()]
