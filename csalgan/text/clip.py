@@ -130,26 +130,8 @@ def _reach(address: str) -> None:
 
 
 def _read(path: Path) -> dict:
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from csalgan.files.tensors import read_tensors
 
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError) as error:
-        raise CsalganError(f"{path}: not readable as weights; download it again.") from error
-    except Exception as error:  # torch refuses archives that hold code, OpenAI's own .pt among them
-        raise CsalganError(
-            f"{path}: holds more than tensors (OpenAI's original .pt is a TorchScript archive) and "
-            "was not opened; convert it to .safetensors, or use the hub's file."
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict):
-        raise CsalganError(f"{path}: not a state dict; give the weights of CLIP ViT-B/32.")
-    # open_clip's own checkpoints may carry DataParallel's prefix, or "text." before the tower.
-    names = {k.removeprefix("module.").removeprefix("text."): v for k, v in state.items()}
-    return {k: v for k, v in names.items() if hasattr(v, "shape")}
+    state = read_tensors(path, "convert it to .safetensors, or use the hub's file")
+    # open_clip's own checkpoints may have "text." before the names of the tower.
+    return {name.removeprefix("text."): value for name, value in state.items()}
