@@ -12,7 +12,7 @@ import torch
 from csalgan.config import load_profile
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences
-from csalgan.training.batch import Batch
+from csalgan.training.batches import Batch
 from csalgan.training.losses import Measured
 from csalgan.training.trainer import Trainer, discriminator_step, generator_step
 

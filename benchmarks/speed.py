@@ -20,7 +20,7 @@ from csalgan import figures
 from csalgan.config import load_profile
 from csalgan.data import open_dataset, prepare, synthesise
 from csalgan.files.provenance import Provenance, commit
-from csalgan.models.fast import folded
+from csalgan.models.fast import fast_copy
 from csalgan.text import get_encoder
 from csalgan.training import Batch, Batches, embed
 from csalgan.training.losses import Measured
@@ -49,7 +49,7 @@ def side_by_side(dataset, text, encoder) -> None:
     prepared = prepare(dataset, SIZE)
     packed = Batches(prepared, rows, text, RECORDS, torch.device("cpu"))
     list(packed)  # the arrays are unpacked once, before the clock
-    generator = folded(ours.generator)
+    generator = fast_copy(ours.generator)
 
     def their_forward():
         with torch.inference_mode():

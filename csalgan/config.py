@@ -128,7 +128,7 @@ class LossConfig(Section):
 
 
 class AugmentConfig(Section):
-    """Changes of training records that keep them true. All off by default, as in the paper."""
+    """Random augmentation of training batches. All off by default, as in the paper."""
 
     mirror: bool = False
     """Mirror every other image, unless one of its sentences names a side."""
@@ -154,7 +154,7 @@ class PretrainConfig(Section):
 
 
 class TrainingConfig(Section):
-    """The adversarial game."""
+    """Optimisation, losses and length of the adversarial training."""
 
     epochs: Annotated[int, Field(ge=1, le=10000)] = 50
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
@@ -188,7 +188,7 @@ class TrainingConfig(Section):
     published code (the paper gives none); 0: no such term, as in the author's code. In place of
     BCE stands the weighted sum of ``losses``."""
     adversarial_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the second term; 0 switches the game off."""
+    """Weight of the second term; 0 switches the discriminator off."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic inside the networks; losses and updates are always float32.
     ``auto``: bfloat16 where the hardware has it, else float32."""

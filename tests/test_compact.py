@@ -16,7 +16,7 @@ from csalgan.models.lite0 import NAME, Lite0, class_names, imagenet_state
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment, loop, losses, train
-from csalgan.training.batch import Batch
+from csalgan.training.batches import Batch
 from csalgan.training.trainer import Trainer
 
 DIM = 16
@@ -263,7 +263,7 @@ def test_sentences_that_name_a_side_are_not_mirrored():
     assert not augment.names_a_side("A bright kite was lifted.")
     config = AugmentConfig(mirror=True)
     may = np.array([False, True] * 50)
-    views = augment.views(100, may, config, np.random.default_rng(0))
+    views = augment.crops(100, may, config, np.random.default_rng(0))
     mirrored = views[:, 0, 0].numpy() < 0
     assert not mirrored[~may].any()
     assert 10 < mirrored.sum() < 40
@@ -272,16 +272,16 @@ def test_sentences_that_name_a_side_are_not_mirrored():
 def test_image_and_map_are_cropped_alike():
     picture = torch.rand(4, 1, 32, 32)
     config = AugmentConfig(mirror=True, crop=0.7)
-    view = augment.views(4, np.ones(4, bool), config, np.random.default_rng(1))
+    view = augment.crops(4, np.ones(4, bool), config, np.random.default_rng(1))
     small = torch.nn.functional.avg_pool2d(picture, 4)
-    large = augment.look(picture, view, 32)
+    large = augment.crop(picture, view, 32)
     assert torch.allclose(
-        torch.nn.functional.avg_pool2d(large, 4), augment.look(small, view, 8), atol=0.25
+        torch.nn.functional.avg_pool2d(large, 4), augment.crop(small, view, 8), atol=0.25
     )
     bright = torch.zeros(1, 1, 32, 32)
     bright[..., :16] = 1
     flip = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]])
-    assert torch.equal(augment.look(bright, flip, 32), bright.flip(3))
+    assert torch.equal(augment.crop(bright, flip, 32), bright.flip(3))
 
 
 def test_words_are_dropped_but_never_all():

@@ -15,7 +15,7 @@ from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
 from csalgan.text import get_encoder
-from csalgan.training import Run, Trainer, loop, pretraining, same_settings, train
+from csalgan.training import Run, Trainer, describe, loop, pretraining, same_settings, train
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_runs_that_differ_after_pretraining_share_it(run, dataset, tmp_path, mon
         assert (run.folder / name).read_bytes() == (again.folder / name).read_bytes()
     before = "pretraining.csv"
     assert (fold.folder / before).read_bytes() == (run.folder / before).read_bytes()
-    paths = {pretraining.cached(loop.describe(p, dataset, "total")) for p in (folds, profile())}
+    paths = {pretraining.cached(describe(p, dataset, "total")) for p in (folds, profile())}
     assert len(paths) == 1
     for change in (
         "seed=1",
@@ -113,7 +113,7 @@ def test_runs_that_differ_after_pretraining_share_it(run, dataset, tmp_path, mon
         "training.pretrain.epochs=3",
         "training.ema_decay=0.5",
     ):
-        info = loop.describe(profile(change), dataset, "total")
+        info = describe(profile(change), dataset, "total")
         assert pretraining.cached(info) not in paths
     (path,) = paths
     path.write_bytes(path.read_bytes()[:1000])  # a damaged cache costs time only
@@ -155,17 +155,17 @@ def test_the_second_game_begins_with_the_average_of_the_first():
 def test_where_the_data_lie_is_no_part_of_a_run(run, dataset, tmp_path):
     places = [str(dataset.root.parent / name) for name in ("osie", "scene500")]
     moved = profile(data=json.dumps(places))
-    assert same_settings(loop.describe(moved, dataset, "total"), run.info) is None
+    assert same_settings(describe(moved, dataset, "total"), run.info) is None
     write_osie(tmp_path / "osie", seed=5)
     other = profile(data=json.dumps([str(tmp_path / "osie"), places[1]]))
-    difference = same_settings(loop.describe(other, dataset, "total"), run.info)
+    difference = same_settings(describe(other, dataset, "total"), run.info)
     assert difference == "it was pretrained on other data"
-    longer = loop.describe(profile("training.pretrain.epochs=3"), dataset, "total")
+    longer = describe(profile("training.pretrain.epochs=3"), dataset, "total")
     assert "training.pretrain.epochs" in same_settings(longer, run.info)
 
 
 def test_a_run_from_before_this_setting_is_the_same_run(run, dataset):
-    plain = loop.describe(profile("training.pretrain.epochs=4", data="[]"), dataset, "total")
+    plain = describe(profile("training.pretrain.epochs=4", data="[]"), dataset, "total")
     old = json.loads(json.dumps(plain))
     del old["pretrained_on"], old["profile"]["training"]["pretrain"]
     assert same_settings(plain, old) is None

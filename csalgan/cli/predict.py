@@ -123,7 +123,7 @@ def predict(
             else Predictor.open(weights, clip_weights=clip_weights)
         )
     if fast:
-        predictor = predictor.quickened()
+        predictor = predictor.fast_copy()
     if view:
         wrong = [side for side in view if side % 32 or not 32 <= side <= 1024]
         if wrong:

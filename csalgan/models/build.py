@@ -22,13 +22,8 @@ def empty_generator(profile: Profile, text_dim: int) -> Generator:
     model = profile.model
     if model.kind == "paper":
         return PaperGenerator(text_dim)
-    return CompactGenerator(
-        text_dim,
-        channels=model.channels,
-        heads=model.heads,
-        fusion=model.fusion,
-        dropout=model.dropout,
-    )
+    parts = model.model_dump(include={"channels", "heads", "fusion", "dropout"})
+    return CompactGenerator(text_dim, **parts)
 
 
 def load_generator(path: Path, profile: Profile, text_dim: int, remedy: str) -> Generator:
@@ -57,15 +52,15 @@ def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Disc
         CsalganError: ImageNet's weights cannot be had, or the text embedding does not fit.
     """
     model = profile.model
-    generator = empty_generator(profile, encoder.dim)
     if model.kind == "paper":
+        generator = empty_generator(profile, encoder.dim)
         discriminator = PaperDiscriminator(profile.data.size)
         initialise(generator, profile.seed)
         initialise(discriminator, profile.seed + 1)
         return generator, discriminator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(profile.seed)
-        generator = empty_generator(profile, encoder.dim)  # drawn anew, from this seed
+        generator = empty_generator(profile, encoder.dim)
         discriminator = ConditionalDiscriminator()
     if model.image_weights != "none":
         state = imagenet_state(model.image_weights)
@@ -79,19 +74,15 @@ def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Disc
 def parameter_groups(generator: nn.Module, profile: Profile) -> list[dict]:
     """What an optimiser trains, a pretrained image encoder at a rate of its own."""
     training = profile.training
-    groups = [{"params": list(generator.parameters()), "lr": training.learning_rate}]
-    if isinstance(generator, CompactGenerator) and profile.model.image_weights != "none":
-        for stage in generator.encoder.stages()[: training.frozen_stages]:
-            stage.requires_grad_(False)
-        encoder = {id(p) for p in generator.encoder.parameters()}
-        groups = [
-            {
-                "params": [p for p in generator.parameters() if id(p) not in encoder],
-                "lr": training.learning_rate,
-            },
-            {
-                "params": [p for p in generator.encoder.parameters() if p.requires_grad],
-                "lr": training.learning_rate * training.encoder_rate,
-            },
-        ]
-    return groups
+    rate = training.learning_rate
+    if not isinstance(generator, CompactGenerator) or profile.model.image_weights == "none":
+        return [{"params": list(generator.parameters()), "lr": rate}]
+    for stage in generator.encoder.stages()[: training.frozen_stages]:
+        stage.requires_grad_(False)
+    named = generator.named_parameters()
+    others = [p for name, p in named if not name.startswith("encoder.")]
+    encoder = [p for p in generator.encoder.parameters() if p.requires_grad]
+    return [
+        {"params": others, "lr": rate},
+        {"params": encoder, "lr": rate * training.encoder_rate},
+    ]

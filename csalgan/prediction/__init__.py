@@ -25,7 +25,7 @@ from csalgan.files.provenance import Provenance, commit
 from csalgan.models import CompactGenerator, load_published_generator
 from csalgan.models.build import Generator
 from csalgan.models.compact import ImageFeatures
-from csalgan.models.fast import folded
+from csalgan.models.fast import fast_copy
 from csalgan.prediction.author import SIZE, clip_or_none, photographs_of, with_mean_sentence
 from csalgan.prediction.weights import Packed, shipped
 from csalgan.text import TextEncoder, get_encoder
@@ -56,7 +56,7 @@ class Predictor:
         split: rule and seed of the split whose training images the generator has seen; see
             :meth:`split_of`.
         threads: how many compute a map; its last digits depend on it.
-        fast: see :meth:`quickened`.
+        fast: see :meth:`fast_copy`.
     """
 
     name: str
@@ -186,13 +186,13 @@ class Predictor:
         """Whether one more sentence about an encoded image takes milliseconds on a CPU."""
         return isinstance(self.generator, CompactGenerator) or max(self.sizes) <= 64
 
-    def quickened(self) -> "Predictor":
+    def fast_copy(self) -> "Predictor":
         """The same model with batch norms folded, in bfloat16 where the CPU has it.
 
         For looking. Maps of the paper's model differ by up to 0.03 from those in float32, which
         its tables are made with; the compact one always computes in bfloat16.
         """
-        return replace(self, generator=folded(self.generator), fast=True)
+        return replace(self, generator=fast_copy(self.generator), fast=True)
 
     def predict(
         self, images: Sequence[np.ndarray], texts: Sequence[str], *, strength: float = 1.0
@@ -373,7 +373,7 @@ def opened(weights: str, clip_weights: str = "") -> Predictor:
     """What answers one question after the other: :meth:`Predictor.open`, quick and kept open."""
     predictor = Predictor.open(weights, clip_weights=clip_weights or None)
     packed = weights in shipped() or weights.endswith(".safetensors")
-    return predictor if packed else predictor.quickened()
+    return predictor if packed else predictor.fast_copy()
 
 
 def precision_of_predictions(compact: bool, fast: bool = False) -> str:

@@ -1,8 +1,7 @@
 """Adversarial training: both networks and their steps (``trainer``), the records
 (``batches``), the epochs (``loop``) and what they leave on disk (``run``)."""
 
-from csalgan.training.batch import Batch
-from csalgan.training.batches import Batches, embed
+from csalgan.training.batches import Batch, Batches, embed
 from csalgan.training.loop import train
 from csalgan.training.run import (
     HISTORY_COLUMNS,

@@ -18,10 +18,10 @@ def names_a_side(sentence: str) -> bool:
     return bool(_SIDES.search(sentence))
 
 
-def views(
+def crops(
     n: int, may_mirror: np.ndarray, config: AugmentConfig, random: np.random.Generator
 ) -> Tensor | None:
-    """A random view of each of ``n`` images, float ``(n, 2, 3)`` for ``affine_grid``.
+    """A random crop, mirrored or not, of each of ``n`` images: ``(n, 2, 3)`` for ``affine_grid``.
 
     Crops keep at least ``config.crop`` of both sides, and their proportions within a tenth.
 
@@ -39,19 +39,19 @@ def views(
     if config.crop == 1:
         height = np.ones(n)
     shift = random.uniform(-1, 1, (n, 2)) * (1 - np.stack([width, height], axis=1))
-    view = np.zeros((n, 2, 3), np.float32)
-    view[:, 0, 0] = np.where(mirrored, -width, width)
-    view[:, 1, 1] = height
-    view[:, :, 2] = shift
-    return torch.from_numpy(view)
+    window = np.zeros((n, 2, 3), np.float32)
+    window[:, 0, 0] = np.where(mirrored, -width, width)
+    window[:, 1, 1] = height
+    window[:, :, 2] = shift
+    return torch.from_numpy(window)
 
 
-def look(pictures: Tensor, view: Tensor | None, size: int, *, padding: str = "zeros") -> Tensor:
-    """``(n, C, H, W)`` pictures or maps seen through views, ``(n, C, size, size)``."""
-    if view is None:
+def crop(pictures: Tensor, window: Tensor | None, size: int, *, padding: str = "zeros") -> Tensor:
+    """Crop ``(n, C, H, W)`` images or maps by :func:`crops`, to ``(n, C, size, size)``."""
+    if window is None:
         return pictures
     shape = (len(pictures), pictures.shape[1], size, size)
-    grid = F.affine_grid(view.to(pictures.device), shape, align_corners=False)
+    grid = F.affine_grid(window.to(pictures.device), shape, align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode=padding, align_corners=False)
 
 

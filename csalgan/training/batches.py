@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,11 +14,36 @@ from csalgan.data import Prepared
 from csalgan.text import TextEncoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment
-from csalgan.training.batch import Batch
 from csalgan.training.losses import Measured
 
 #: What a network reads for all records of a dataset.
 Texts = np.ndarray | Sentences
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of one step, on the device: B images, R records of them.
+
+    ``image`` (B, 3, S, S) float RGB in [0, 1]; ``text`` (R, D) float, or R sentences;
+    ``measured`` what is known of the R records.
+    """
+
+    image: Tensor
+    text: Tensor | Sentences
+    measured: Measured
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.measured.image)
+
+    def images(self, low: int, high: int) -> "Batch":
+        """The images from ``low`` to before ``high``, with all their records."""
+        of = self.measured.image
+        rows = ((of >= low) & (of < high)).nonzero()[:, 0]
+        m, text = self.measured, self.text
+        text = text.rows(rows) if isinstance(text, Sentences) else text[rows]
+        measured = Measured(m.saliency_map[rows], m.fixations[rows], of[rows] - low)
+        return Batch(self.image[low:high], text, measured)
 
 
 class Batches:
@@ -93,13 +119,13 @@ class Batches:
         text = self._texts(rows)
         if random is not None:
             may = np.array([self._may_mirror[unit].all() for unit in units])
-            view = augment.views(len(units), may, self.augmentation, random)
-            image = augment.look(image, view, image.shape[-1], padding="reflection")
+            window = augment.crops(len(units), may, self.augmentation, random)
+            image = augment.crop(image, window, image.shape[-1], padding="reflection")
             image = augment.resize(image, self.augmentation, random)
             image = augment.recolour(image, self.augmentation, random)
             image = image.contiguous(memory_format=torch.channels_last)
-            view = None if view is None else view[torch.from_numpy(image_of)]
-            measured = augment.look(measured, view, self.map_size)
+            window = None if window is None else window[torch.from_numpy(image_of)]
+            measured = augment.crop(measured, window, self.map_size)
             if isinstance(text, Sentences):
                 text = augment.paraphrase(text, self.augmentation, random)
         of = torch.from_numpy(image_of).to(self.device)

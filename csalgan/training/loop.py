@@ -35,27 +35,25 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from csalgan.config import Profile
-from csalgan.data import Dataset, make_split, prepare
+from csalgan.data import Dataset, prepare
 from csalgan.data.records import SUBSETS
 from csalgan.files.compute import use_threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
 from csalgan.files.writing import remove_leftovers, write_bytes, write_text
 from csalgan.metrics import batched
-from csalgan.text import get_encoder
 from csalgan.training import pretraining
-from csalgan.training.batch import Batch
-from csalgan.training.batches import Batches, texts_for
+from csalgan.training.batches import Batch, Batches, texts_for
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
-from csalgan.training.pretraining import Mixed, other_sets
+from csalgan.training.pretraining import Mixed
 from csalgan.training.run import (
     HISTORY_COLUMNS,
+    Plan,
     Run,
     best_epoch,
-    describe,
     finished,
     finished_run,
-    part_rows,
+    make_plan,
     same_settings,
 )
 from csalgan.training.trainer import Trainer, discriminator_step, generator_step
@@ -90,20 +88,17 @@ def train(
     if out.exists() and not out.is_dir():
         raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
     use_threads(profile.training.threads)
-    info = describe(profile, dataset, subset)  # first: nothing is made for what is not there
+    plan = make_plan(profile, dataset, subset)  # first: nothing is made for what is not there
     with locked(out):
         remove_leftovers(out)
-        return _train(profile, dataset, info, out, resume, progress)
+        return _train(profile, dataset, plan, out, resume, progress)
 
 
 def _train(
-    profile: Profile, dataset: Dataset, info: dict[str, Any], out: Path, resume: bool, progress
+    profile: Profile, dataset: Dataset, plan: Plan, out: Path, resume: bool, progress: bool
 ) -> Run:
+    info, encoder, rows, sets = plan
     subset = info["subset"]
-    encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
-    split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
-    rows = part_rows(dataset, profile, split, subset)
-    sets = other_sets(profile, dataset)
     done = _Done([], [], [])
     state = None
     if _begun(out, resume):
@@ -295,8 +290,8 @@ def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
     trainer.discriminator.eval()
     totals: dict[str, list[Tensor]] = {name: [] for name in HISTORY_COLUMNS[6:]}
     for batch in batches:
-        prediction = trainer.predict_best(batch)
-        n, measured = len(batch), batch.measured
+        prediction = trainer.predict(batch, trainer.best_generator)
+        measured = batch.measured
         content = content_loss(prediction, measured, trainer.losses)
         discriminator = fooling = torch.zeros(())
         if trainer.adversarial_weight:
@@ -306,12 +301,16 @@ def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
                 fake = trainer.discriminator.logits(_shrink(prediction, small), image)
             fooling, discriminator = fooling_loss(fake), discriminator_loss(real, fake)
         generator = trainer.content_weight * content + trainer.adversarial_weight * fooling
-        totals["val_content"].append(content.expand(n).cpu())
-        totals["val_generator"].append(generator.expand(n).cpu())
-        totals["val_fooling"].append(fooling.expand(n).cpu())
-        totals["val_discriminator"].append(discriminator.expand(n).cpu())
-        totals["val_cc"].append(batched.cc(prediction, measured.saliency_map).reshape(n).cpu())
-        totals["val_nss"].append(batched.nss(prediction, measured.fixations).reshape(n).cpu())
+        values = {
+            "val_generator": generator,
+            "val_discriminator": discriminator,
+            "val_content": content,
+            "val_fooling": fooling,
+            "val_cc": batched.cc(prediction, measured.saliency_map),
+            "val_nss": batched.nss(prediction, measured.fixations),
+        }
+        for name, value in values.items():  # one number a record, or the batch's for each of them
+            totals[name].append(value.reshape(-1).expand(len(batch)).cpu())
     return {
         name: float(torch.cat(values).double().mean()) if values else math.nan
         for name, values in totals.items()

@@ -1,8 +1,8 @@
-"""The losses: those of the adversarial game, and the terms of the content loss.
+"""Losses: the adversarial ones, and the terms of the content loss.
 
-The game's are SalGAN's (Pan et al. 2017, Equations 4 and 7). Discriminator outputs come as logits:
-the cross-entropies below are those of the paper's sigmoid outputs, computed where they cannot
-overflow.
+The adversarial ones are SalGAN's (Pan et al. 2017, Equations 4 and 7). Discriminator outputs come
+as logits: the cross-entropies below are those of the paper's sigmoid outputs, computed where they
+cannot overflow.
 
 Content terms compare predicted with measured maps. ``bce`` is SalGAN's; the others are the
 metrics of the field (``tuebingen`` profile) made differentiable, each turned so that less is

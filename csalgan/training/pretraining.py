@@ -23,8 +23,7 @@ from csalgan.files import paths
 from csalgan.files.errors import CsalganError
 from csalgan.files.writing import write_bytes
 from csalgan.text import TextEncoder
-from csalgan.training.batch import Batch
-from csalgan.training.batches import Batches, texts_for
+from csalgan.training.batches import Batch, Batches, texts_for
 from csalgan.training.trainer import Trainer
 
 

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import read_json
 from csalgan.files.spreadsheets import read_csv
 from csalgan.models.build import Generator, load_generator
-from csalgan.text import get_encoder
+from csalgan.text import TextEncoder, get_encoder
 from csalgan.training.pretraining import names_of, other_sets
 from csalgan.training.trainer import device_of, precision_of
 
@@ -143,8 +143,30 @@ class Run:
         return load_generator(path, self.profile, self.info["text_dim"], "train it again")
 
 
+class Plan(NamedTuple):
+    """What a training is to be, found before anything is made.
+
+    Attributes:
+        info: everything that decides its result, the content of ``run.json`` before the first
+            epoch.
+        encoder: the text encoder.
+        rows: row numbers of the ``train``, ``val`` and ``test`` records (:func:`part_rows`).
+        pretraining: the datasets seen before.
+    """
+
+    info: dict[str, Any]
+    encoder: TextEncoder
+    rows: dict[str, np.ndarray]
+    pretraining: list[Dataset]
+
+
 def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
-    """Everything that decides a run's result: the content of ``run.json`` before the first epoch.
+    """:attr:`Plan.info` of a training; raises as :func:`make_plan`."""
+    return make_plan(profile, dataset, subset).info
+
+
+def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
+    """Find what a training needs.
 
     Raises:
         CsalganError: unknown subset, no records in a part, or missing text encoder weights.
@@ -164,7 +186,7 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
         pretraining=names_of(sets),
         threads=profile.training.threads if device.type == "cpu" else None,
     )
-    return {
+    info = {
         "subset": subset,
         "profile": profile.as_dict(),
         "provenance": receipt.as_dict(),
@@ -177,6 +199,7 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
         "records": {part: len(numbers) for part, numbers in rows.items()},
         "torch": torch.__version__,
     }
+    return Plan(info, encoder, rows, sets)
 
 
 def best_epoch(val_cc: list[float]) -> int:
@@ -262,11 +285,6 @@ def part_rows(
     return rows
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
+def _flat(profile: dict[str, Any]) -> dict[str, Any]:
+    """A profile with one level of keys: ``training.epochs`` and the like."""
+    return pd.json_normalize(profile).to_dict("records")[0]

@@ -11,7 +11,7 @@ from csalgan.config import Profile
 from csalgan.files.errors import CsalganError
 from csalgan.models.build import new_players, parameter_groups
 from csalgan.text import TextEncoder
-from csalgan.training.batch import Batch
+from csalgan.training.batches import Batch
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 
 
@@ -90,13 +90,19 @@ class Trainer:
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"
         )
 
-    def predict(self, batch: Batch) -> Tensor:
-        """``(R, 1, s, s)`` float32 prediction in [0, 1], s the side of the measured maps."""
-        return self._predict(self.generator, batch, batch.measured.saliency_map.shape[-1])
+    def predict(self, batch: Batch, generator: torch.nn.Module | None = None) -> Tensor:
+        """``(R, 1, s, s)`` float32 prediction in [0, 1], s the side of the measured maps.
 
-    def predict_best(self, batch: Batch) -> Tensor:
-        """The same from :attr:`best_generator`."""
-        return self._predict(self.best_generator, batch, batch.measured.saliency_map.shape[-1])
+        Args:
+            generator: by default the one that is trained; validation gives :attr:`best_generator`.
+        """
+        generator = generator or self.generator
+        with self.autocast():
+            features = generator.encode_image(batch.image)
+            if len(batch) != len(batch.image):
+                features = type(features)(*(part[batch.measured.image] for part in features))
+            size = batch.measured.saliency_map.shape[-1]
+            return generator.read(features, batch.text, size).float()
 
     def begin_epoch(self, epoch: int) -> None:
         """Training mode; random layers drawn from seed and epoch alone, so that runs resume."""
@@ -119,35 +125,21 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything a later process needs to go on."""
-        state = {
-            "generator": self.generator.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
-            "generator_optimiser": self.generator_optimiser.state_dict(),
-            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
-        }
-        if self.averaged is not None:
-            state["averaged"] = self.averaged.state_dict()
-        return state
+        return {name: part.state_dict() for name, part in self._parts()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from :meth:`state`."""
-        self.generator.load_state_dict(state["generator"])
-        self.discriminator.load_state_dict(state["discriminator"])
-        self.generator_optimiser.load_state_dict(state["generator_optimiser"])
-        self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
-        if self.averaged is not None:
-            self.averaged.load_state_dict(state["averaged"])
+        for name, part in self._parts():
+            part.load_state_dict(state[name])
 
-    def _predict(self, generator: torch.nn.Module, batch: Batch, size: int) -> Tensor:
-        with self.autocast():
-            features = generator.encode_image(batch.image)
-            if len(batch) != len(batch.image):
-                features = type(features)(*(part[batch.measured.image] for part in features))
-            return generator.read(features, batch.text, size).float()
+    def _parts(self) -> list[tuple[str, Any]]:
+        names = ("generator", "discriminator", "generator_optimiser", "discriminator_optimiser")
+        names += ("averaged",) if self.averaged is not None else ()
+        return [(name, getattr(self, name)) for name in names]
 
 
 def _running(decay: float):
-    """A running average whose memory grows with it: the first weights are soon forgotten."""
+    """Exponential moving average whose decay grows from 0.2 to ``decay`` over its first steps."""
 
     def average(averaged: Tensor, current: Tensor, number: Tensor) -> Tensor:
         share = torch.clamp((1 + number) / (10 + number), max=decay)
@@ -157,6 +149,7 @@ def _running(decay: float):
 
 
 def device_of(name: str) -> torch.device:
+    """The device that ``training.device`` names; ``auto`` is CUDA where there is one."""
     if name == "cuda" and not torch.cuda.is_available():
         raise CsalganError("training.device=cuda: no CUDA device is here; use auto or cpu.")
     if name == "auto":
