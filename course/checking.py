@@ -1,7 +1,7 @@
 """What an exercise is, how an answer is judged, and what the student gets to read."""
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -162,8 +162,8 @@ def check(exercise: str, answer: Any = None, job: "Job | None" = None, *, subset
 
 # --- what judges are made of -------------------------------------------------------------------
 
-#: A value or function that a typical mistake would give, and what to say to its author.
-Mistakes = Iterable[tuple[Any, str]]
+#: The value or function that a typical mistake would give, and what to say to its author.
+Mistake = tuple[Any, str]
 
 
 def number(answer: Any) -> float:
@@ -188,7 +188,7 @@ def number(answer: Any) -> float:
     return float(array.reshape(()))
 
 
-def one_number(answer: Any, right: float, mistakes: Mistakes = (), *, tolerance: float = 0.005):
+def one_number(answer: Any, right: float, *mistakes: Mistake, tolerance: float = 0.005):
     """Accept the number (``tolerance`` is relative), else say which mistake gives the answer."""
     value = number(answer)
     if _close(value, right, tolerance):
@@ -229,8 +229,7 @@ def one_function(
     answer: Any,
     probes: Sequence[tuple],
     right: Callable,
-    mistakes: Mistakes = (),
-    *,
+    *mistakes: Mistake,
     tolerance: float = 1e-6,
 ) -> None:
     """Call the answer on every probe and compare with ``right``.

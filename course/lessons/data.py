@@ -77,18 +77,16 @@ def mean_map_cc(answer: Any, about: About) -> str:
     one_number(
         answer,
         right,
-        [
-            (
-                exploration.correlation(stacked, prepared.maps),
-                "You correlated all pixels of all maps at once. Then differences *between* maps "
-                "(a bright one, a dark one) count too. Correlate map by map, then average.",
-            ),
-            (
-                exploration.correlation(averages["all"], prepared.maps.mean(axis=0)),
-                "You averaged first and correlated then: two averages of the same maps are nearly "
-                "equal. Correlate with every single map, then average.",
-            ),
-        ],
+        (
+            exploration.correlation(stacked, prepared.maps),
+            "You correlated all pixels of all maps at once. Then differences *between* maps "
+            "(a bright one, a dark one) count too. Correlate map by map, then average.",
+        ),
+        (
+            exploration.correlation(averages["all"], prepared.maps.mean(axis=0)),
+            "You averaged first and correlated then: two averages of the same maps are nearly "
+            "equal. Correlate with every single map, then average.",
+        ),
     )
     return (
         f"CC {right:.2f} without looking at any picture. Compare it with the off-diagonal values "
@@ -122,14 +120,12 @@ def shared_images(answer: Any, about: About) -> str:
         answer,
         probes,
         right,
-        [
-            (test_records, "You counted test *records*; an image with several counts once."),
-            (
-                same_records,
-                "You compared record names. A record can be new and its image still be known: "
-                "compare image_id.",
-            ),
-        ],
+        (test_records, "You counted test *records*; an image with several counts once."),
+        (
+            same_records,
+            "You compared record names. A record can be new and its image still be known: "
+            "compare image_id.",
+        ),
     )
     leaking, honest = right(*probes[1]), right(*probes[-1])
     return (

@@ -15,17 +15,15 @@ def strengthen(answer: Any, about: About) -> str:
         answer,
         probes,
         lambda e, e0, s: e0 + s * (e - e0),
-        [
-            (
-                lambda e, e0, s: s * e,
-                "At s = 0 your feature is zero, and that is not what the empty sentence means to "
-                "an encoder: start from e0.",
-            ),
-            (
-                lambda e, e0, s: e0 + s * e,
-                "At s = 1 your feature is e0 + e, and should be e: go along the *difference*.",
-            ),
-        ],
+        (
+            lambda e, e0, s: s * e,
+            "At s = 0 your feature is zero, and that is not what the empty sentence means to "
+            "an encoder: start from e0.",
+        ),
+        (
+            lambda e, e0, s: e0 + s * e,
+            "At s = 1 your feature is e0 + e, and should be e: go along the *difference*.",
+        ),
     )
     return "Right. Beyond 1 lie embeddings that no sentence has."
 
@@ -38,18 +36,16 @@ def shown(answer: Any, about: About) -> str:
         answer,
         probes,
         lambda saliency, p: saliency >= np.percentile(saliency, p),
-        [
-            (
-                lambda saliency, p: saliency >= p / 100 * saliency.max(),
-                "You took a share of the *largest value*. A percentile is the value below which "
-                "that share of the pixels lies: np.percentile.",
-            ),
-            (
-                lambda saliency, p: saliency >= np.percentile(saliency, 100 - p),
-                "You kept the largest p per cent; the slider *hides* everything below percentile "
-                "p, so 100 - p per cent stay.",
-            ),
-        ],
+        (
+            lambda saliency, p: saliency >= p / 100 * saliency.max(),
+            "You took a share of the *largest value*. A percentile is the value below which "
+            "that share of the pixels lies: np.percentile.",
+        ),
+        (
+            lambda saliency, p: saliency >= np.percentile(saliency, 100 - p),
+            "You kept the largest p per cent; the slider *hides* everything below percentile "
+            "p, so 100 - p per cent stay.",
+        ),
     )
     return (
         "Right. It always leaves the same share of the picture, however flat the map is: the "
@@ -76,13 +72,11 @@ def limits(answer: Any, about: About) -> str:
         answer,
         probes,
         right,
-        [
-            (
-                lambda changes: (min(c.min() for c in changes), max(c.max() for c in changes)),
-                "Your scale is not symmetric, so its middle, white, is not 0: a place that lost "
-                "attention could look as if it had gained.",
-            ),
-            (first, "You looked at the first map only; then the others may leave the scale."),
-        ],
+        (
+            lambda changes: (min(c.min() for c in changes), max(c.max() for c in changes)),
+            "Your scale is not symmetric, so its middle, white, is not 0: a place that lost "
+            "attention could look as if it had gained.",
+        ),
+        (first, "You looked at the first map only; then the others may leave the scale."),
     )
     return "Right: one scale for all, and 0 in its middle."

@@ -30,14 +30,12 @@ def share_moved(answer: Any, about: About) -> str:
         answer,
         probes,
         right,
-        [
-            (
-                lambda before, after: 2 * right(before, after),
-                "You counted everything that moves twice: once where it leaves, once where it "
-                "arrives. Take half.",
-            ),
-            (raw, "Your maps are on different scales: make both of them sum to 1 (or mean 1)."),
-        ],
+        (
+            lambda before, after: 2 * right(before, after),
+            "You counted everything that moves twice: once where it leaves, once where it "
+            "arrives. Take half.",
+        ),
+        (raw, "Your maps are on different scales: make both of them sum to 1 (or mean 1)."),
     )
     return "Right: 0 when nothing moves, 1 when no attention stays where it was."
 
@@ -60,17 +58,15 @@ def long_words(answer: Any, about: About) -> str:
         answer,
         probes,
         right,
-        [
-            (
-                lambda text: kept(text, lambda word: len(word) > 5),
-                "Words of exactly five letters are missing: five or more is >= 5.",
-            ),
-            (
-                lambda text: " ".join(w for w in text.split() if len(w) >= 5),
-                "Full stop, comma and capitals are still there, and a word of four letters with "
-                "its comma counts as five. exploration.words takes both away.",
-            ),
-        ],
+        (
+            lambda text: kept(text, lambda word: len(word) > 5),
+            "Words of exactly five letters are missing: five or more is >= 5.",
+        ),
+        (
+            lambda text: " ".join(w for w in text.split() if len(w) >= 5),
+            "Full stop, comma and capitals are still there, and a word of four letters with "
+            "its comma counts as five. exploration.words takes both away.",
+        ),
     )
     return "Right. Try it as a variant: do content words alone carry the effect?"
 

@@ -45,14 +45,12 @@ def nss(answer: Any, about: About) -> str:
         answer,
         _gaze_probes(),
         mit.nss,
-        [
-            (
-                tuebingen.nss,
-                "That is the NSS of tuebingen: the population's deviation (ddof=0), and every "
-                "fixation counts. MATLAB divides by N - 1 and counts a pixel once.",
-            ),
-            (every_fixation, "A pixel that is fixated twice is to count once: np.unique does it."),
-        ],
+        (
+            tuebingen.nss,
+            "That is the NSS of tuebingen: the population's deviation (ddof=0), and every "
+            "fixation counts. MATLAB divides by N - 1 and counts a pixel once.",
+        ),
+        (every_fixation, "A pixel that is fixated twice is to count once: np.unique does it."),
     )
     return "Right. 0 is chance, there is no upper end; repeats are what the two profiles differ by."
 
@@ -66,14 +64,12 @@ def sim(answer: Any, about: About) -> str:
         answer,
         _map_probes(),
         mit.sim,
-        [
-            (
-                tuebingen.sim,
-                "That is the SIM of tuebingen, which subtracts nothing: subtract each map's "
-                "minimum first.",
-            ),
-            (averaged, "That is the mean over pixels; SIM is the sum."),
-        ],
+        (
+            tuebingen.sim,
+            "That is the SIM of tuebingen, which subtracts nothing: subtract each map's "
+            "minimum first.",
+        ),
+        (averaged, "That is the mean over pixels; SIM is the sum."),
     )
     return "Right: 1 for equal densities, 0 where they never overlap."
 
@@ -152,16 +148,14 @@ def same_image(answer: Any, about: About) -> str:
         ordered if callable(answer) else answer,
         [(record,) for record in chosen],
         right,
-        [
-            (
-                with_own,
-                "The record's own fixations are among your negatives: nothing can beat itself.",
-            ),
-            (
-                every_other_image,
-                "Those are the fixations of other *images*: that is shuffled AUC as it is.",
-            ),
-        ],
+        (
+            with_own,
+            "The record's own fixations are among your negatives: nothing can beat itself.",
+        ),
+        (
+            every_other_image,
+            "Those are the fixations of other *images*: that is shuffled AUC as it is.",
+        ),
     )
     record = _example(about.job, "non_salient")
     prediction, given = _case(about.job)

@@ -23,10 +23,8 @@ def cost_of_the_side(answer: Any, about: About) -> str:
     one_number(
         answer,
         factor,
-        [
-            (factor**0.5, "You halved one side. A picture has two, and both are halved."),
-            (1 / factor, "That is what is left. By what number is the cost divided?"),
-        ],
+        (factor**0.5, "You halved one side. A picture has two, and both are halved."),
+        (1 / factor, "That is what is left. By what number is the cost divided?"),
         tolerance=0.01,
     )
     return "A convolution costs the same at every place, and a quarter of the places is left."
@@ -43,14 +41,12 @@ def small_discriminator(answer: Any, about: About) -> str:
     one_number(
         answer,
         right,
-        [
-            (
-                count(large) / 4,
-                "You divided everything by four. The convolutions keep their parameters at any "
-                "size; only the fully connected layer grows with the map.",
-            ),
-            (count(large), "That is the count at 256 × 256; the last layer depends on the size."),
-        ],
+        (
+            count(large) / 4,
+            "You divided everything by four. The convolutions keep their parameters at any "
+            "size; only the fully connected layer grows with the map.",
+        ),
+        (count(large), "That is the count at 256 × 256; the last layer depends on the size."),
         tolerance=1e-9,
     )
     return f"{linear / right:.0%} of them are still the last layer."
@@ -80,14 +76,12 @@ def text_as_matrix(answer: Any, about: About) -> str:
         answer,
         probes,
         right,
-        [
-            (product, "The product is right; the layer's bias is missing."),
-            (
-                places_first,
-                "The weights are in another order than the numbers of the text: the embedding is "
-                "laid out channel by channel, and so must the weights be (flatten(1) does it).",
-            ),
-        ],
+        (product, "The product is right; the layer's bias is missing."),
+        (
+            places_first,
+            "The weights are in another order than the numbers of the text: the embedding is "
+            "laid out channel by channel, and so must the weights be (flatten(1) does it).",
+        ),
         tolerance=1e-4,
     )
     return (
@@ -116,18 +110,16 @@ def receptive_field(answer: Any, about: About) -> str:
         answer,
         probes,
         _seen_by_one_place,
-        [
-            (
-                no_strides,
-                "After a stride, neighbouring places lie further apart in the input, so every "
-                "later kernel reaches further. Your function adds each kernel as if it did not.",
-            ),
-            (
-                stride_first,
-                "You let a layer's stride act on its own kernel. A stride spreads the *outputs*: "
-                "only the layers after it feel it.",
-            ),
-        ],
+        (
+            no_strides,
+            "After a stride, neighbouring places lie further apart in the input, so every "
+            "later kernel reaches further. Your function adds each kernel as if it did not.",
+        ),
+        (
+            stride_first,
+            "You let a layer's stride act on its own kernel. A stride spreads the *outputs*: "
+            "only the layers after it feel it.",
+        ),
     )
     return (
         f"The paper's image branch sees {_seen_by_one_place(paper)} pixels a side; a second "

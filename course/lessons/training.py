@@ -62,18 +62,16 @@ def discriminator_price(answer: Any, about: About) -> str:
     one_number(
         answer,
         right,
-        [
-            (
-                on_real + losses.fooling_loss(fake).item(),
-                "You asked for 1 on both. On a *predicted* map D should say 0: its price there is "
-                f"-ln(1 - {_FAKE}). Asking for 1 there is the generator's wish.",
-            ),
-            (
-                losses.discriminator_loss(*probabilities).item(),
-                "You gave probabilities to a function that takes logits (numbers before the "
-                "sigmoid); use torch.logit first, or write the logarithms yourself.",
-            ),
-        ],
+        (
+            on_real + losses.fooling_loss(fake).item(),
+            "You asked for 1 on both. On a *predicted* map D should say 0: its price there is "
+            f"-ln(1 - {_FAKE}). Asking for 1 there is the generator's wish.",
+        ),
+        (
+            losses.discriminator_loss(*probabilities).item(),
+            "You gave probabilities to a function that takes logits (numbers before the "
+            "sigmoid); use torch.logit first, or write the logarithms yourself.",
+        ),
     )
     return (
         f"{on_real:.3f} on the measured map and {on_fake:.3f} on the predicted one, well below "
@@ -116,18 +114,16 @@ def generator_loss(answer: Any, about: About) -> str:
         answer,
         probes,
         right,
-        [
-            (
-                helps_d,
-                "Your second term asks D to say 0 on predictions: that is D's own wish. The "
-                "generator wants D(prediction) to be 1.",
-            ),
-            (
-                sigmoid_twice,
-                "discriminator(prediction) has been through the sigmoid already, and the loss "
-                "takes logits: use discriminator.logits(prediction).",
-            ),
-        ],
+        (
+            helps_d,
+            "Your second term asks D to say 0 on predictions: that is D's own wish. The "
+            "generator wants D(prediction) to be 1.",
+        ),
+        (
+            sigmoid_twice,
+            "discriminator(prediction) has been through the sigmoid already, and the loss "
+            "takes logits: use discriminator.logits(prediction).",
+        ),
         tolerance=1e-5,
     )
     for discriminator, target, prediction, alpha in probes:
@@ -165,14 +161,12 @@ def discriminator_loss(answer: Any, about: About) -> str:
         answer,
         games,
         right,
-        [
-            (exchanged, "You exchanged the labels: 1 is for measured maps, 0 for predictions."),
-            (
-                sigmoid_twice,
-                "discriminator(maps) has been through the sigmoid already, and the loss takes "
-                "logits: use discriminator.logits.",
-            ),
-        ],
+        (exchanged, "You exchanged the labels: 1 is for measured maps, 0 for predictions."),
+        (
+            sigmoid_twice,
+            "discriminator(maps) has been through the sigmoid already, and the loss takes "
+            "logits: use discriminator.logits.",
+        ),
         tolerance=1e-5,
     )
     discriminator, target, prediction = games[0]
@@ -210,14 +204,12 @@ def known_images(answer: Any, about: About) -> str:
     one_number(
         answer,
         right,
-        [
-            (known.sum(), "That is how many; give the share of all records."),
-            (
-                len(train) / len(records),
-                "That is the share of records that were trained on. One that was not may still "
-                "show an image that was.",
-            ),
-        ],
+        (known.sum(), "That is how many; give the share of all records."),
+        (
+            len(train) / len(records),
+            "That is the share of records that were trained on. One that was not may still "
+            "show an image that was.",
+        ),
     )
     return (
         f"{right:.0%}: {len(train) / len(records):.0%} of the records were trained on, and of "
