@@ -5,17 +5,8 @@ the data, the networks or the library at that moment; none is written down. Ques
 notebooks, judges in the modules ``lessons``, one a notebook, solutions apart, in ``solutions/``.
 """
 
-from course.checking import Result, check, exercises
+from course.checking import check, exercises
 from course.display import code_of, source_of
 from course.measures import leakage, listening, same_order
 
-__all__ = [
-    "Result",
-    "check",
-    "code_of",
-    "exercises",
-    "leakage",
-    "listening",
-    "same_order",
-    "source_of",
-]
+__all__ = ["check", "code_of", "exercises", "leakage", "listening", "same_order", "source_of"]

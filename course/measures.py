@@ -63,23 +63,15 @@ def leakage(job: "Job", *, seeds: int = 5) -> pd.DataFrame:
     rows = []
     for rule, seed, train, test in _splits(records, seeds):
         mean = maps[train].mean(axis=0)
-        known = set(images[train])
         memory, plain = [], []
         for k in np.flatnonzero(test):
             same = train & (images == images[k])
             recited = maps[same].mean(axis=0) if same.any() else mean
             memory.append(correlation(recited, maps[k]))
             plain.append(correlation(mean, maps[k]))
-        rows.append(
-            {
-                "rule": rule,
-                "seed": seed,
-                "remembered": np.mean([image in known for image in images[test]]),
-                "memory": np.nanmean(memory),
-                "mean_map": np.nanmean(plain),
-            }
-        )
-    return pd.DataFrame(rows)
+        remembered = np.isin(images[test], images[train]).mean()
+        rows.append((rule, seed, remembered, np.nanmean(memory), np.nanmean(plain)))
+    return pd.DataFrame(rows, columns=["rule", "seed", "remembered", "memory", "mean_map"])
 
 
 def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -> pd.DataFrame:

@@ -37,7 +37,6 @@ def small_discriminator(answer: Any, about: About) -> str:
 
     small, large = PaperDiscriminator(128), PaperDiscriminator(256)
     right = count(small)
-    linear = count(small.decide)
     one_number(
         answer,
         right,
@@ -49,7 +48,7 @@ def small_discriminator(answer: Any, about: About) -> str:
         (count(large), "That is the count at 256 × 256; the last layer depends on the size."),
         tolerance=1e-9,
     )
-    return f"{linear / right:.0%} of them are still the last layer."
+    return f"{count(small.decide) / right:.0%} of them are still the last layer."
 
 
 @exercise("02-3", "change code")
