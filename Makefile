@@ -53,7 +53,7 @@ bench: setup     ## benchmarks, side by side, ratios printed (not timed tests)
 	$(BIN)/python -m benchmarks
 
 weights: setup   ## put a training run into the package: make weights RUN=folder DATA=dataset
-	$(BIN)/python -m csalgan.prediction.weights $(RUN) $(DATA) compact-minilm
+	$(BIN)/python -m csalgan.weights $(RUN) $(DATA) compact-minilm
 
 lock:            ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml constraints.in --all-extras --universal --python-version 3.11 \

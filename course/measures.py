@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from csalgan import guidance
 from csalgan.data import make_split
-from csalgan.exploration import change, correlation
+from csalgan.exploration import correlation, difference_map
 
 if TYPE_CHECKING:
     from csalgan.experiment.job import Job
@@ -109,7 +109,9 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
     free = job.dataset.records[job.dataset.records["condition"] == "none"]
     reference = dict(zip(free["image_id"], free["record"], strict=True))
     pairs = zip(told["record"], told["image_id"], strict=True)
-    measured = np.stack([change(job.prepared, one, reference[image]) for one, image in pairs])
+    measured = np.stack(
+        [difference_map(job.prepared, one, reference[image]) for one, image in pairs]
+    )
     silent = maps([""] * len(told))
     changes = {name: maps(texts) - silent for name, texts in sentences.items()}
     changes["people, own sentence"] = measured

@@ -339,7 +339,7 @@ def share_moved(change: np.ndarray) -> float:
     return float(np.abs(change).mean() / 2)
 
 
-def change(prepared, record: str, reference: str) -> np.ndarray:
+def difference_map(prepared, record: str, reference: str) -> np.ndarray:
     """Where attention came and went between two records of one image.
 
     Returns:

@@ -314,7 +314,7 @@ def test_exploration_figures(dataset, prepared):
     effect = exploration.over_images(cross, ["metric", "predictor", "gaze"], draws=50)
     drawn(draw.cross_condition_matrices(effect))
     members = records[records.image_id == four[0]].record.tolist()
-    changes = {"salient": exploration.change(prepared, members[3], members[0])}
+    changes = {"salient": exploration.difference_map(prepared, members[3], members[0])}
     drawn(draw.change_panels(dataset, four[0], changes))
 
 
@@ -369,9 +369,9 @@ def test_densities_have_mean_one_and_changes_sum_to_zero(prepared):
     assert np.allclose(means, 1)
     records = prepared.records[prepared.records.n_records == 4]
     free, told = records.record.iloc[0], records.record.iloc[3]
-    assert exploration.change(prepared, told, free).sum() == pytest.approx(0, abs=1e-6)
+    assert exploration.difference_map(prepared, told, free).sum() == pytest.approx(0, abs=1e-6)
     with pytest.raises(CsalganError, match="nowhere"):
-        exploration.change(prepared, "nowhere", free)
+        exploration.difference_map(prepared, "nowhere", free)
 
 
 def test_map_statistics_stay_in_their_ranges(prepared):

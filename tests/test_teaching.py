@@ -88,7 +88,7 @@ def moved(job, largest):
     for image_id, members in four.groupby("image_id"):
         record = members.set_index("condition")["record"]
         a, b = (
-            np.abs(exploration.change(job.prepared, record[c], record["none"])).mean()
+            np.abs(exploration.difference_map(job.prepared, record[c], record["none"])).mean()
             for c in ("salient", "non_salient")
         )
         gaps[image_id] = a - b

@@ -46,7 +46,7 @@ def salient_moved_more(answer: Any, about: About) -> str:
         )
     moved = {}
     for condition in ("salient", "non_salient"):
-        change = exploration.change(about.job.prepared, members[condition], members["none"])
+        change = exploration.difference_map(about.job.prepared, members[condition], members["none"])
         moved[condition] = np.abs(change).mean() / 2
     shares = (
         f"the salient sentence moved {moved['salient']:.0%} of the attention, the non-salient one "

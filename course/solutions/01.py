@@ -21,7 +21,9 @@ four = dataset.records[dataset.records.n_records == 4]
 for image_id, members in four.groupby("image_id"):
     record = members.set_index("condition")["record"]
     moved = {
-        condition: np.abs(exploration.change(prepared, record[condition], record["none"])).mean()
+        condition: np.abs(
+            exploration.difference_map(prepared, record[condition], record["none"])
+        ).mean()
         / 2
         for condition in ("salient", "non_salient")
     }

@@ -268,7 +268,8 @@ def change_panels(dataset, image_id: str, changes: Mapping[str, np.ndarray]) -> 
     """Where attention came (red) and went (blue) when a sentence had been read.
 
     Args:
-        changes: condition → signed map against free viewing (:func:`csalgan.exploration.change`).
+        changes: condition → signed map against free viewing
+            (:func:`csalgan.exploration.difference_map`).
     """
     title = f"After reading minus before (image {image_id})"
     if not changes:

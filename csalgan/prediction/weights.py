@@ -138,14 +138,10 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """``python -m csalgan.prediction.weights RUN DATA NAME``: put weights into the package."""
+    """``python -m csalgan.weights RUN DATA NAME``: put weights into the package."""
     from csalgan.data import open_dataset
 
     run, data, name = sys.argv[1:]
     path = FOLDER / f"{name}.safetensors"
     about = pack(Run.load(run), open_dataset(data), path)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, validation {about['validation']}")
-
-
-if __name__ == "__main__":
-    main()
