@@ -11,7 +11,6 @@ from toy_gaze import Toy, ToySplit
 from csalgan import evaluation, prediction
 from csalgan.data import make_split, open_dataset
 from csalgan.evaluation import baselines
-from csalgan.evaluation.gaze import Gaze
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance
 from csalgan.metrics import PROFILES, profile_info, score
@@ -73,7 +72,7 @@ def test_values_are_those_of_score(scores, toy, evaluator):
     image_id = toy.row(record)["image_id"]
     condition = toy.row(record)["condition"]
     shape = toy.map(record).shape
-    negatives = evaluator.gaze.pool.negatives(image_id, shape, condition=condition)
+    negatives = evaluator.pool.negatives(image_id, shape, condition=condition)
     expected = score(
         prediction,
         fixations=toy.fixations(record),
@@ -239,10 +238,9 @@ def test_predictions_are_consumed_as_they_are_scored(toy):
     assert len(toy.records) > 2 * most
 
 
-def test_packed_gaze_is_the_gaze(toy):
-    gaze = Gaze(toy)
+def test_gaze_in_memory_is_the_gaze(toy, evaluator):
     for record in toy.records["record"]:
-        assert np.array_equal(gaze.fixations(record), toy.fixations(record))
+        assert np.array_equal(evaluator.fixations[record], toy.fixations(record))
 
 
 def test_records_choose_what_is_scored(toy, evaluator):
@@ -547,7 +545,7 @@ def test_the_mean_map_is_chance_in_every_condition(real_evaluator):
     mean = resize(baselines.mean_map(dataset, dataset.records), (96, 128))
     found = {}
     for row in dataset.records.itertuples():
-        places = baselines.relative(evaluator.gaze.fixations(row.record), (row.height, row.width))
+        places = baselines.relative(evaluator.fixations[row.record], (row.height, row.width))
         points = (places * mean.shape).astype(int)
         given = evaluator.inputs(row.record, evaluation.Truth(points, mean), "tuebingen")
         value = score(mean, metrics=["sauc"], **given)["sauc"]

@@ -12,12 +12,12 @@ import pandas as pd
 
 from csalgan.data.records import CONDITIONS_OF_SUBSET
 from csalgan.evaluation import baselines
-from csalgan.evaluation.gaze import Gaze
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
 from csalgan.metrics import PROBABILISTIC, profile_info, score
 from csalgan.metrics.author import SIZE as PAPER_SIZE
 from csalgan.metrics.common import as_map, fit_uniform_share, over_uniform, resize
+from csalgan.metrics.negatives import NegativePool
 
 #: Columns of the tidy scores, in order. One row is one metric of one record under one profile.
 COLUMNS = (
@@ -111,14 +111,17 @@ class Evaluator:
         self.seed = seed
         self.workers = workers
         self.provenance = provenance
-        self.gaze = Gaze(dataset, workers=workers)
-        self.fitted = baselines.fit(
-            dataset,
-            split.of("train", dataset.records),
-            fixations=self.gaze.fixations,
-            seed=seed,
-        )
-        self._rows = dataset.records.set_index("record", drop=False)
+        records = dataset.records
+        with ThreadPoolExecutor(workers) as threads:
+            found = threads.map(dataset.fixations, records["record"])
+            points = [np.asarray(one, dtype=np.int32) for one in found]
+        #: record → its fixations, int32 (N, 2), rows (y, x) in native pixels; 2 kB a record.
+        self.fixations = dict(zip(records["record"], points, strict=True))
+        shapes = records[["height", "width"]].to_numpy()
+        self.pool = NegativePool(records["image_id"], points, shapes, records["condition"])
+        train = split.of("train", records)
+        self.fitted = baselines.fit(dataset, train, fixations=self.fixations.get, seed=seed)
+        self._rows = records.set_index("record", drop=False)
         # One resized density a condition and picture size, a few at a time.
         self._center_bias = lru_cache(maxsize=8)(
             lambda which, shape: resize(self.fitted.densities[which], shape).astype(np.float64)
@@ -182,11 +185,11 @@ class Evaluator:
         rows = self._to_fit_on(records)
         pairs = ((r, as_map(p() if callable(p) else p)) for r, p in predict(rows))
         ratios = [
-            over_uniform(values, self._places(record, self.gaze.fixations(record)))
+            over_uniform(values, self._places(record, self.fixations[record]))
             for record, values in pairs
             if np.isfinite(values).all()
         ]
-        return fit_uniform_share(np.concatenate(ratios)) if ratios else None
+        return _share_of(ratios)
 
     def fitted_to(self, predict: Predict, records: pd.DataFrame | None = None) -> Callable:
         """This evaluator for one model: with its :meth:`uniform_share`."""
@@ -225,12 +228,12 @@ class Evaluator:
 
         def halves(record: str):
             shape = tuple(self._rows.loc[record, ["height", "width"]])
-            points, rng = self.gaze.fixations(record), baselines.record_rng(record, self.seed)
+            points, rng = self.fixations[record], baselines.record_rng(record, self.seed)
             return baselines.halves(points, shape, self.fitted.map_sigma, rng)
 
         tried = {record: halves(record) for record in self._to_fit_on()["record"]}
         ratios = [over_uniform(m[0], self._places(r, m[1])) for r, m in tried.items() if m]
-        share = fit_uniform_share(np.concatenate(ratios)) if ratios else None
+        share = _share_of(ratios)
 
         def one(record: str) -> list[dict]:
             made = halves(record)
@@ -257,12 +260,12 @@ class Evaluator:
 
         def parts(record: str) -> list[tuple[np.ndarray, np.ndarray]]:
             shape = tuple(self._rows.loc[record, ["height", "width"]])
-            points, who = self.gaze.fixations(record), self.dataset.observers(record)
+            points, who = self.fixations[record], self.dataset.observers(record)
             return list(baselines.others(points, who, shape, self.fitted.map_sigma))
 
         tried = {record: parts(record) for record in self._to_fit_on()["record"]}
         ratios = [over_uniform(m, self._places(r, p)) for r, made in tried.items() for m, p in made]
-        share = fit_uniform_share(np.concatenate(ratios)) if ratios else None
+        share = _share_of(ratios)
 
         def one(record: str) -> list[dict]:
             saliency_map = self.dataset.map(record)
@@ -296,7 +299,7 @@ class Evaluator:
 
     def truth(self, record: str) -> Truth:
         """The record's fixations and its map, read from its file."""
-        return Truth(self.gaze.fixations(record), self.dataset.map(record))
+        return Truth(self.fixations[record], self.dataset.map(record))
 
     def inputs(self, record: str, truth: Truth, profile: str) -> dict:
         """The keyword arguments of :func:`csalgan.metrics.score` for a record and profile."""
@@ -310,7 +313,7 @@ class Evaluator:
             # A condition that training lacks has no center bias, and so no information gain.
             if (condition or "") in self.fitted.densities:
                 given["center_bias"] = self._center_bias(condition or "", shape)
-            given["negatives"] = self.gaze.pool.negatives(
+            given["negatives"] = self.pool.negatives(
                 row["image_id"],
                 shape,
                 condition=condition,
@@ -418,6 +421,10 @@ def with_subsets(scores: pd.DataFrame, dataset) -> pd.DataFrame:
         chosen = scores["record"].isin(dataset.subset(name)["record"])
         parts.append(scores[chosen].assign(subset=name))
     return pd.concat(parts, ignore_index=True)
+
+
+def _share_of(ratios: list[np.ndarray]) -> float | None:
+    return fit_uniform_share(np.concatenate(ratios)) if ratios else None
 
 
 def _threaded(work: Callable, jobs: Iterable, workers: int) -> Iterator:
