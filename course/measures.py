@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from csalgan import guidance
+from csalgan import exploration, guidance
 from csalgan.data import make_split
 from csalgan.exploration import correlation, difference_map
 
@@ -104,7 +104,7 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
 
     def maps(texts: list[str]) -> np.ndarray:
         found = predictor.predict_records(job.dataset, told, texts=texts)
-        return np.stack([guidance.density(one, size) for _, one in found])
+        return np.stack([exploration.density(one, size) for _, one in found])
 
     free = job.dataset.records[job.dataset.records["condition"] == "none"]
     reference = dict(zip(free["image_id"], free["record"], strict=True))

@@ -334,7 +334,7 @@ def density(saliency: np.ndarray, size: int) -> np.ndarray:
     return small / (small.mean() or 1.0)
 
 
-def share_moved(change: np.ndarray) -> float:
+def total_variation(change: np.ndarray) -> float:
     """Share of all attention (0 … 1) that a change of densities with mean 1 moves."""
     return float(np.abs(change).mean() / 2)
 

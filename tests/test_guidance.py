@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from csalgan import guidance
+from csalgan import exploration, guidance
 from csalgan.data import open_dataset, prepare
 from csalgan.experiment.encoders import compare_encoders, train_encoders
 from csalgan.experiment.job import open_job
@@ -54,7 +54,7 @@ def correlate(dataset):
         rows = []
         about = records.set_index("record")
         for record, prediction in pairs:
-            p, q = (guidance.density(m, 24) + 1e-6 for m in (prediction, dataset.map(record)))
+            p, q = (exploration.density(m, 24) + 1e-6 for m in (prediction, dataset.map(record)))
             key = {"record": record, "image_id": about.image_id[record]}
             key["condition"] = about.condition[record]
             cc = float(np.corrcoef(p.ravel(), q.ravel())[0, 1])
@@ -264,32 +264,32 @@ def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants,
 
 def test_density_keeps_the_mean():
     big = np.random.default_rng(0).random((40, 60))
-    small = guidance.density(big, 20)
+    small = exploration.density(big, 20)
     assert small.shape == (20, 20)
     assert small.mean() == pytest.approx(1)
-    assert not guidance.density(np.zeros((5, 5)), 5).any()
+    assert not exploration.density(np.zeros((5, 5)), 5).any()
 
 
 def test_an_oracle_moves_attention_where_people_did(dataset, told):
     prepared = prepare(dataset, 32)
     moves = {
         record: (predicted, measured)
-        for record, predicted, measured in guidance.changes(
+        for record, predicted, measured in guidance.difference_maps(
             Oracle(dataset), dataset, prepared, told
         )
     }
     assert all(abs(m.sum()) < 1e-6 for pair in moves.values() for m in pair)
-    table = guidance.compare_changes(moves, told)
+    table = guidance.compare_differences(moves, told)
     assert (table.correlation > 0.98).all()  # the two resize the map differently, no more
     assert (table.control < table.correlation).all()
     assert np.allclose(table.predicted_share, table.measured_share, atol=0.02)
-    summary = guidance.summarise_changes(table, draws=100).set_index(["condition", "measure"])
+    summary = guidance.summarise_differences(table, draws=100).set_index(["condition", "measure"])
     assert summary.low["all", "correlation - control"] > 0
-    deaf = guidance.changes(Oracle(dataset, listens=False), dataset, prepared, told)
-    still = guidance.compare_changes({r: (p, m) for r, p, m in deaf}, told)
+    deaf = guidance.difference_maps(Oracle(dataset, listens=False), dataset, prepared, told)
+    still = guidance.compare_differences({r: (p, m) for r, p, m in deaf}, told)
     assert still.correlation.isna().all()
     assert (still.predicted_share == 0).all()
-    nothing = guidance.summarise_changes(still, draws=50)
+    nothing = guidance.summarise_differences(still, draws=50)
     row = nothing.set_index(["condition", "measure"]).loc[("all", "correlation")]
     assert np.isnan(row["mean"])
     assert row.n_images == 0
@@ -321,7 +321,7 @@ def buses():
 
 
 def test_a_word_pulls_attention_to_its_place(buses):
-    pulls = guidance.word_pulls(corner_of_bus, buses.head(1), 8)
+    pulls = guidance.leave_one_word_out(corner_of_bus, buses.head(1), 8)
     assert [pull.word for pull in pulls] == ["the", "red", "bus", "over", "there"]
     assert [pull.is_content for pull in pulls] == [False, True, True, False, False]
     for pull in pulls:
@@ -410,15 +410,15 @@ def test_guidance_figures(dataset, told, variants, scores):
     summary = over_images(swept, ["strength", "metric", "condition"], draws=50)
     drawn(draw.strength_curves(summary, title="t"))
     prepared = prepare(dataset, 32)
-    moves = {r: (p, m) for r, p, m in guidance.changes(oracle, dataset, prepared, told)}
+    moves = {r: (p, m) for r, p, m in guidance.difference_maps(oracle, dataset, prepared, told)}
     drawn(draw.change_examples(dataset, list(four.record[:2]), moves))
-    table = guidance.compare_changes(moves, told)
-    drawn(draw.change_agreement(table, guidance.summarise_changes(table, draws=50)))
+    table = guidance.compare_differences(moves, told)
+    drawn(draw.change_agreement(table, guidance.summarise_differences(table, draws=50)))
 
 
 def test_figures_of_words_and_of_the_known_effect(dataset, told):
     oracle, rows = Oracle(dataset), told.head(4)
-    pulls = guidance.word_pulls(oracle, rows.head(1), 32)
+    pulls = guidance.leave_one_word_out(oracle, rows.head(1), 32)
     drawn(draw.word_figure(dataset, rows.record[0], pulls, model="m"))
     shares = guidance.word_shares(oracle, rows, 32)
     drawn(draw.word_kinds(guidance.summarise_words(shares, draws=50), title="t"))

@@ -12,7 +12,7 @@ from csalgan.text import get_encoder
 @exercise("05-1", "change code")
 def share_moved(answer: Any, about: About) -> str:
     def densities(before, after):
-        return (guidance.density(one, len(before)) for one in (before, after))
+        return (exploration.density(one, len(before)) for one in (before, after))
 
     def right(before, after):
         first, second = densities(before, after)

@@ -9,10 +9,17 @@ from csalgan.config import load_profile, profile_from
 from csalgan.experiment.job import Job
 from csalgan.exploration import over_images
 from csalgan.files.errors import CsalganError
-from csalgan.guidance.changes import changes, compare_changes, summarise_changes
-from csalgan.guidance.effect import summarise_effect, text_effect
-from csalgan.guidance.reading import Reader
-from csalgan.guidance.scores import Score, paired_differences, score_variants
+from csalgan.guidance import (
+    Reader,
+    Score,
+    compare_differences,
+    difference_maps,
+    paired_differences,
+    score_variants,
+    summarise_differences,
+    summarise_effect,
+    text_effect,
+)
 from csalgan.prediction import Predictor
 from csalgan.text import get_encoder
 
@@ -74,7 +81,7 @@ def compare_encoders(
         Rows ``encoder``, ``measure``, ``mean``, ``low``, ``high`` (95 % bootstrap over images),
         ``n_images``. Measures: ``cc`` with the true sentence; for every other variant the paired
         difference in CC, by the variant's name; ``correlation - control`` of the changes (see
-        :func:`csalgan.guidance.compare_changes`); on embedded data ``recovered``, the κ̂ of
+        :func:`csalgan.guidance.compare_differences`); on embedded data ``recovered``, the κ̂ of
         :func:`csalgan.guidance.text_effect`.
     """
     columns = ["encoder", "measure", "mean", "low", "high", "n_images"]
@@ -85,9 +92,9 @@ def compare_encoders(
         scores = scores[scores.metric == "cc"]
         true = over_images(scores[scores.variant == "true"], ["metric"], draws=draws, seed=seed)
         cost = paired_differences(scores, draws=draws, seed=seed)
-        moves = {r: (p, m) for r, p, m in changes(ask, job.dataset, job.prepared, records)}
-        agreement = summarise_changes(
-            compare_changes(moves, records, seed=seed), draws=draws, seed=seed
+        moves = {r: (p, m) for r, p, m in difference_maps(ask, job.dataset, job.prepared, records)}
+        agreement = summarise_differences(
+            compare_differences(moves, records, seed=seed), draws=draws, seed=seed
         )
         found = [
             true.rename(columns={"metric": "measure"}),

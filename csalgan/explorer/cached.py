@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from csalgan.exploration import density, share_moved
+from csalgan.exploration import density, total_variation
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, fit_side
 from csalgan.figures.base import CONDITION_LABELS
 from csalgan.files.errors import CsalganError
@@ -165,7 +165,7 @@ class CachedPredictors:
     def _weigh(self, model: str, picture: Picture, sentence: str, rests) -> tuple[float, ...]:
         maps = self._read(model, picture, [sentence, *rests], (_SIDE, _SIDE), 1.0)
         whole, *others = (density(one, _SIDE) for one in maps)
-        return tuple(share_moved(whole - one) for one in others)
+        return tuple(total_variation(whole - one) for one in others)
 
 
 class Measured(NamedTuple):

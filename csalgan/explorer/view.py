@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from csalgan.exploration import share_moved
+from csalgan.exploration import total_variation
 from csalgan.explorer.cached import CachedPredictors, Measured, Truth
 from csalgan.explorer.pictures import DIFFERENCE, VIEW_SIDE, Picture, render, render_difference
 from csalgan.figures import MAPS
@@ -176,7 +176,7 @@ class View:
         pixels = render_difference(self.shown, difference, limit)
         title = self._what() if self.active else "Difference: B minus A"
         alt = (
-            f"{title}: {100 * share_moved(difference):.0f} % of all attention moves, "
+            f"{title}: {100 * total_variation(difference):.0f} % of all attention moves, "
             f"to {place(difference)}, away from {place(-difference)}."
         )
         high = f"+{limit:g} × even attention; {WITHIN} % of places lie within"

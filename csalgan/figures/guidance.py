@@ -7,7 +7,7 @@ import pandas as pd
 
 from csalgan.data.records import CONDITIONS
 from csalgan.evaluation.tables import SUBSET_LABELS
-from csalgan.exploration import correlation, density, share_moved
+from csalgan.exploration import correlation, density, total_variation
 from csalgan.figures.base import (
     ACCENTS,
     CONDITION_LABELS,
@@ -67,7 +67,7 @@ def pair_figure(
     limit = float(np.percentile(np.abs(moved[0]), 99.5))
     for ax, change in zip(axes[2, 1:], moved, strict=True):
         picture = show_change(ax, change, limit=limit, shape=shape)
-        ax.set_xlabel(f"{share_moved(change):.1%} of attention moved", fontsize=8.5)
+        ax.set_xlabel(f"{total_variation(change):.1%} of attention moved", fontsize=8.5)
     for ax, name in zip(axes[0], ("image and fixations", "measured", "predicted"), strict=True):
         ax.set_title(name)
     note = "change: with minus without\n\nmeasured and predicted\nchange correlate "
@@ -146,7 +146,7 @@ def change_examples(
 
     Args:
         records: names of the records to show.
-        moves: record → (predicted, measured), as :func:`csalgan.guidance.changes` yields them.
+        moves: record → (predicted, measured), as :func:`csalgan.guidance.difference_maps` yields.
     """
     rows = dataset.records.set_index("record").loc[list(records)]
     shapes = list(zip(rows.height, rows.width, strict=True))
@@ -175,8 +175,8 @@ def change_agreement(
     """How well predicted and measured changes agree, beside strangers' changes; and how much moved.
 
     Args:
-        table: one row per record (:func:`csalgan.guidance.compare_changes`).
-        summary: its means with intervals (:func:`csalgan.guidance.summarise_changes`).
+        table: one row per record (:func:`csalgan.guidance.compare_differences`).
+        summary: its means with intervals (:func:`csalgan.guidance.summarise_differences`).
     """
     panels = {"agree": "correlation with the measured change\n(dots: records)"}
     panels["share"] = "share of attention that moved"
@@ -207,7 +207,7 @@ def word_figure(dataset, record: str, pulls: Sequence, *, model: str) -> Figure:
     """Where each word of one sentence pulls attention: the picture, then a change map a word.
 
     Args:
-        pulls: of every word, in reading order (:func:`csalgan.guidance.word_pulls`).
+        pulls: of every word, in reading order (:func:`csalgan.guidance.leave_one_word_out`).
         model: the model's name, for the title.
     """
     row = dataset.row(record)
@@ -223,7 +223,7 @@ def word_figure(dataset, record: str, pulls: Sequence, *, model: str) -> Figure:
     for ax, pull in zip(axes[1:], pulls, strict=False):
         picture = show_change(ax, pull.change, limit=limit, shape=shape)
         ink = INK if pull.is_content else MUTED
-        ax.set_title(f"{pull.word}  {share_moved(pull.change):.1%}", color=ink, fontsize=9)
+        ax.set_title(f"{pull.word}  {total_variation(pull.change):.1%}", color=ink, fontsize=9)
     change_bar(fig, picture, list(axes), "attention because of the word")
     return fig
 

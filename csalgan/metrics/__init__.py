@@ -15,15 +15,6 @@ from csalgan.metrics.common import checked_map, resize, with_uniform
 from csalgan.metrics.profiles import METRICS, PROBABILISTIC, PROFILES, ProfileInfo, profile_info
 from csalgan.metrics.ranks import Map
 
-__all__ = [
-    "METRICS",
-    "PROBABILISTIC",
-    "PROFILES",
-    "ProfileInfo",
-    "profile_info",
-    "score",
-]
-
 
 def score(
     prediction,
