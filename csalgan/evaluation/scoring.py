@@ -113,9 +113,8 @@ class Evaluator:
         self.provenance = provenance
         records = dataset.records
         with ThreadPoolExecutor(workers) as threads:
-            found = threads.map(dataset.fixations, records["record"])
-            points = [np.asarray(one, dtype=np.int32) for one in found]
-        #: record → its fixations, int32 (N, 2), rows (y, x) in native pixels; 2 kB a record.
+            points = list(threads.map(dataset.fixations, records["record"]))
+        #: record → its fixations, int (N, 2), rows (y, x) in native pixels.
         self.fixations = dict(zip(records["record"], points, strict=True))
         shapes = records[["height", "width"]].to_numpy()
         self.pool = NegativePool(records["image_id"], points, shapes, records["condition"])
@@ -184,12 +183,11 @@ class Evaluator:
         """
         rows = self._to_fit_on(records)
         pairs = ((r, as_map(p() if callable(p) else p)) for r, p in predict(rows))
-        ratios = [
+        return _share_of(
             over_uniform(values, self._places(record, self.fixations[record]))
             for record, values in pairs
             if np.isfinite(values).all()
-        ]
-        return _share_of(ratios)
+        )
 
     def fitted_to(self, predict: Predict, records: pd.DataFrame | None = None) -> Callable:
         """This evaluator for one model: with its :meth:`uniform_share`."""
@@ -286,9 +284,9 @@ class Evaluator:
     @property
     def yardsticks(self) -> tuple[str, ...]:
         """Names of what :meth:`baseline` scores on this dataset."""
+        names = (*baselines.BASELINES, baselines.SPLIT_HALF)
         known = getattr(self.dataset, "has_observers", False)
-        observers = (baselines.OBSERVERS,) if known else ()
-        return (*baselines.BASELINES, baselines.SPLIT_HALF, *observers)
+        return (*names, baselines.OBSERVERS) if known else names
 
     def _to_fit_on(self, records: pd.DataFrame | None = None) -> pd.DataFrame:
         rows = self.split.of("val", self.dataset.records) if records is None else records
@@ -423,7 +421,8 @@ def with_subsets(scores: pd.DataFrame, dataset) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _share_of(ratios: list[np.ndarray]) -> float | None:
+def _share_of(ratios: Iterable[np.ndarray]) -> float | None:
+    ratios = list(ratios)
     return fit_uniform_share(np.concatenate(ratios)) if ratios else None
 
 
