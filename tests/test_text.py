@@ -1,12 +1,12 @@
 """Text encoders: one protocol, cached on disk, never changed silently."""
 
-import sqlite3
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import save_file
 
 from csalgan.files.errors import CsalganError
@@ -97,29 +97,36 @@ def test_a_sentence_is_encoded_once():
     assert np.array_equal(vectors[0], vectors[4])
 
 
-def test_a_broken_cache_is_made_again():
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"no arrays" * 100,
+        lambda b: b[:-30],
+        lambda b: b[:400] + bytes([b[400] ^ 1]) + b[401:],
+    ],
+)
+def test_a_broken_cache_is_made_again(damage):
     cached = Cached(Counting())
     cached.encode(SENTENCES)
-    cached.path.write_bytes(b"not a database" * 100)
+    cached.path.write_bytes(damage(cached.path.read_bytes()))
     with pytest.warns(UserWarning, match="made again"):
-        vectors = cached.encode(SENTENCES)
+        vectors = Cached(Counting()).encode(SENTENCES)
     assert np.array_equal(vectors, HashingEncoder().encode(SENTENCES))
-    assert np.array_equal(Cached(Counting()).encode(SENTENCES), vectors)
+    later = Counting()
+    assert np.array_equal(Cached(later).encode(SENTENCES), vectors)
+    assert later.asked == []
 
 
 def test_a_busy_cache_is_left_alone(monkeypatch):
     monkeypatch.setattr("csalgan.text.cache._WAIT", 0.05)
     cached = Cached(Counting())
-    vectors = cached.encode(SENTENCES)
-    other = sqlite3.connect(cached.path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    with pytest.warns(UserWarning, match="not used.*locked"):
-        assert np.array_equal(cached.encode(SENTENCES), vectors)
-    other.execute("COMMIT")
-    other.close()
+    cached.encode(SENTENCES)
+    other = FileLock(cached.path.with_suffix(".lock"))
+    with other, pytest.warns(UserWarning, match="not kept"):
+        cached.encode(["new"])
     later = Counting()
-    Cached(later).encode(SENTENCES)
-    assert later.asked == []  # nothing that was kept is lost
+    Cached(later).encode([*SENTENCES, "new"])
+    assert later.asked == ["new"]  # nothing that was kept is lost
 
 
 def test_a_cache_out_of_reach_costs_time_only(tmp_path):

@@ -81,7 +81,7 @@ def prepare(
         from csalgan.data import prepare as pack
 
         prepared = pack(open_clean(str(path)), size)
-    used = sum(file.stat().st_size for file in prepared.folder.iterdir())
+    used = prepared.path.stat().st_size
     records = counted(len(prepared.records), "record")
-    print(f"{prepared.folder}: {records} at {size} px, {used / 1e6:.1f} MB")
+    print(f"{prepared.path}: {records} at {size} px, {used / 1e6:.1f} MB")
     print(f"  {time.perf_counter() - began:.1f} s, fingerprint {prepared.fingerprint[:12]}")

@@ -1,16 +1,19 @@
 """Sentence embeddings on disk, so that no sentence is encoded twice."""
 
-import sqlite3
+import io
+import json
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import open_file
+from csalgan.files.writing import write_bytes
 from csalgan.text.base import TextEncoder, TokenEmbeddings, pad
 
 _REMEMBERED = 20_000  # sentences whose tokens stay in memory, some 15 kB each
@@ -18,17 +21,18 @@ _WAIT = 30.0  # seconds one process waits for another's write
 
 
 class Cached:
-    """A text encoder whose sentence embeddings are kept in one SQLite file.
+    """A text encoder whose sentence embeddings are kept in one ``.npz`` file.
 
-    The file is named by encoder and weights, so other weights never meet; SQLite lets several
-    processes share it. A damaged file is made again, with a warning; one that is only busy or
-    out of reach is left alone. Token embeddings are kept in memory only.
+    The file is named by encoder and weights, so other weights never meet. It is replaced whole,
+    one process at a time, each keeping what the others wrote. A damaged file is made again, with a
+    warning; one that is out of reach is left alone. Token embeddings are kept in memory only.
     """
 
     def __init__(self, encoder: TextEncoder):
         self._encoder = encoder
         self.name, self.dim = encoder.name, encoder.dim
         self.free_viewing = encoder.free_viewing
+        self._known: dict[str, np.ndarray] = {}
         self._tokens: dict[str, tuple[np.ndarray, list[str]]] = {}
 
     @cached_property
@@ -39,7 +43,7 @@ class Cached:
     @property
     def path(self) -> Path:
         """The cache's file."""
-        return paths.cache_dir() / "text" / f"{self.name}-{self.fingerprint[:12]}.sqlite"
+        return paths.cache_dir() / "text" / f"{self.name}-{self.fingerprint[:12]}.npz"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 ``(N, dim)``; only sentences that are new are encoded.
@@ -47,8 +51,7 @@ class Cached:
         Raises:
             CsalganError: a sentence is not valid Unicode (half of a surrogate pair).
         """
-        unique = list(dict.fromkeys(texts))
-        for text in unique:
+        for text in texts:
             try:
                 text.encode()
             except UnicodeEncodeError as error:
@@ -56,13 +59,13 @@ class Cached:
                     f"sentence {text!r}: character {error.start + 1} is not valid Unicode; "
                     "correct the sentence."
                 ) from error
-        known = self._read(unique)
-        new = [text for text in unique if text not in known]
-        if new:
-            vectors = self._encoder.encode(new)
-            known |= dict(zip(new, vectors, strict=True))
-            self._write(new, vectors)
-        rows = [known[text] for text in texts]
+        if not self._known.keys() >= set(texts):
+            self._known |= self._read()
+        if new := [text for text in dict.fromkeys(texts) if text not in self._known]:
+            made = dict(zip(new, self._encoder.encode(new), strict=True))
+            self._known |= made
+            self._write(made)
+        rows = [self._known[text] for text in texts]
         return np.stack(rows) if rows else np.zeros((0, self.dim), np.float32)
 
     def encode_tokens(self, texts: Sequence[str]) -> TokenEmbeddings:
@@ -77,48 +80,30 @@ class Cached:
         known = [self._tokens[text] for text in texts]
         return pad([row for row, _ in known], [tokens for _, tokens in known], self.dim)
 
-    def _read(self, texts: list[str]) -> dict[str, np.ndarray]:
+    def _read(self) -> dict[str, np.ndarray]:
         try:
-            with self._open() as database:
-                found = {}
-                for start in range(0, len(texts), 500):  # SQLite limits variables a statement
-                    part = texts[start : start + 500]
-                    marks = ",".join("?" * len(part))
-                    query = f"SELECT text, vector FROM embeddings WHERE text IN ({marks})"
-                    for text, blob in database.execute(query, part):
-                        vector = np.frombuffer(blob, np.float32)
-                        if len(vector) == self.dim:
-                            found[text] = vector
-                return found
-        except (sqlite3.OperationalError, OSError) as error:
-            # Busy or out of reach, not damaged: another process may be using this very file.
+            with open_file(self.path) as file, np.load(file, allow_pickle=False) as held:
+                texts, vectors = json.loads(held["texts"].tobytes()), held["vectors"]
+            if vectors.shape != (len(texts), self.dim) or vectors.dtype != np.float32:
+                raise ValueError("other arrays")
+            return dict(zip(texts, vectors, strict=True))
+        except FileNotFoundError:
+            return {}
+        except (OSError, CsalganError) as error:
             warnings.warn(f"{self.path}: not used ({error})", stacklevel=3)
-        except (sqlite3.Error, TypeError, ValueError) as error:
-            self._remove(error)
+        except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
+            warnings.warn(f"{self.path}: damaged, made again ({error})", stacklevel=3)
         return {}
 
-    def _write(self, texts: list[str], vectors: np.ndarray) -> None:
-        rows = [(t, np.float32(v).tobytes()) for t, v in zip(texts, vectors, strict=True)]
+    def _write(self, made: dict[str, np.ndarray]) -> None:
+        """Add to what stands in the file now: another process may have written since."""
         try:
-            with self._open() as database:
-                database.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
-        except (sqlite3.Error, OSError) as error:  # a cache that cannot be written costs time only
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path.with_suffix(".lock"), timeout=_WAIT):
+                every = self._read() | made
+                texts = np.frombuffer(json.dumps([*every]).encode(), np.uint8)
+                buffer = io.BytesIO()
+                np.savez(buffer, texts=texts, vectors=np.stack([*every.values()]))
+                write_bytes(self.path, buffer.getbuffer())
+        except (OSError, CsalganError) as error:  # what cannot be kept costs time only
             warnings.warn(f"{self.path}: embeddings were not kept ({error})", stacklevel=3)
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(self.path, timeout=_WAIT)
-        try:
-            with database:  # one transaction
-                database.execute(
-                    "CREATE TABLE IF NOT EXISTS embeddings (text TEXT PRIMARY KEY, vector BLOB)"
-                )
-                yield database
-        finally:
-            database.close()
-
-    def _remove(self, error: Exception) -> None:
-        warnings.warn(f"{self.path}: damaged, made again ({error})", stacklevel=4)
-        with suppress(OSError):  # what cannot be removed cannot be written either: that warns
-            self.path.unlink()
