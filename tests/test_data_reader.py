@@ -11,7 +11,7 @@ from PIL import Image
 
 from csalgan.data import check_dataset, open_dataset
 from csalgan.data.records import parse_stem, source_of
-from csalgan.data.sentences import PARTS_SHEET, WHOLE_SHEET, read_json, read_workbook
+from csalgan.data.sentence_files import PARTS_SHEET, WHOLE_SHEET, read_json, read_workbook
 from csalgan.files.errors import CsalganError
 
 COLUMNS = "record image_id condition text image_path map_path fixation_path width height source"

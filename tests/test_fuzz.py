@@ -31,7 +31,7 @@ from csalgan.cli import main
 from csalgan.config import load_profile, profile_from
 from csalgan.data import open_dataset, prepare, synthesise
 from csalgan.data.photographs import read_photograph
-from csalgan.data.sentences import read_json, read_workbook
+from csalgan.data.sentence_files import read_json, read_workbook
 from csalgan.evaluation import read_map
 from csalgan.experiment.job import open_job
 from csalgan.explorer.pictures import read_upload

@@ -11,7 +11,7 @@ from pathlib import Path
 from csalgan.data import pictures, truth
 from csalgan.data.pictures import FOLDERS
 from csalgan.data.records import parse_stem
-from csalgan.data.sentences import find_sentences, read_json, read_workbook, sentence_key
+from csalgan.data.sentence_files import find_sentences, read_json, read_workbook, sentence_key
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import shown
 

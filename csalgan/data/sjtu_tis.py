@@ -13,7 +13,7 @@ from csalgan.data import pictures
 from csalgan.data.contents import open_contents
 from csalgan.data.dataset import Arrays, Dataset
 from csalgan.data.records import CONDITIONS, parse_stem, source_of
-from csalgan.data.sentences import sentence_key
+from csalgan.data.sentence_files import sentence_key
 
 
 def read(root: Path) -> Dataset:

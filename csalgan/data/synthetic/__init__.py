@@ -12,6 +12,7 @@ import numpy as np
 
 from csalgan.data.records import CONDITION_OF_SUFFIX
 from csalgan.data.synthetic import layout
+from csalgan.data.synthetic.captions import describe
 from csalgan.data.synthetic.gaze import (
     GAZE_MODEL,
     component_densities,
@@ -21,7 +22,6 @@ from csalgan.data.synthetic.gaze import (
     true_density,
 )
 from csalgan.data.synthetic.scenes import draw_scene
-from csalgan.data.synthetic.sentences import describe
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import read_json
