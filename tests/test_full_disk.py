@@ -2,7 +2,7 @@
 
 Every file of a training, a prediction and a report goes through :mod:`csalgan.files.writing`, which
 asks the system by ``os.open``, ``os.write``, ``os.fsync``, ``os.replace`` and ``os.mkdir``; these
-fail here. Not covered: what the kernel of a notebook, SQLite (the cache of embeddings) and the logs
+fail here. Not covered: what the kernel of a notebook and the logs
 of child processes write by other ways, a disk that says yes and loses data, a failing ``unlink``.
 """
 
