@@ -157,7 +157,7 @@ def test_a_prediction_imports_neither_timm_nor_transformers():
     """Each takes two seconds, and both bring torch's compiler along."""
     code = (
         "import sys; import numpy as np; from csalgan.prediction import Predictor as P;"
-        "P.shipped().predict([np.zeros((64, 64, 3), np.uint8)], ['A dog']);"
+        "P.open().predict([np.zeros((64, 64, 3), np.uint8)], ['A dog']);"
         "print([n for n in ('timm', 'transformers', 'torch._dynamo') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -26,7 +26,7 @@ def test_every_picture_is_opened_in_one_place_with_its_formats_named():
         if re.search(r"Image\.open\(", line)
     }
     # The second one reads what the suite itself packed.
-    assert set(found) == {"csalgan/photographs.py", "csalgan/data/prepared.py"}
+    assert set(found) == {"csalgan/data/photographs.py", "csalgan/data/prepared.py"}
     assert all("formats=" in line for line in found.values())
 
 

@@ -189,7 +189,7 @@ def test_a_folder_in_use_is_left_alone(run, photographs, tmp_path, monkeypatch, 
 
 def test_one_line_in_python(packed, photographs):
     path = photographs / "two.png"
-    prediction._opened.cache_clear()
+    prediction.opened.cache_clear()
     found = csalgan.predict(path, "a red ball", weights=str(packed))
     assert found.shape == (90, 50)
     assert found.dtype == np.float32
@@ -201,7 +201,7 @@ def test_one_line_in_python(packed, photographs):
     assert np.allclose(several[1], free, atol=0.02)
     silent = csalgan.predict(picture, "a red ball", weights=str(packed), strength=0.0)
     assert np.allclose(silent, free, atol=1e-3)
-    assert prediction._opened.cache_info().currsize == 1
+    assert prediction.opened.cache_info().currsize == 1
     with pytest.raises(CsalganError, match="is not a picture"):
         csalgan.predict(photographs / "notes.txt", weights=str(packed))
 
