@@ -109,9 +109,7 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
     free = job.dataset.records[job.dataset.records["condition"] == "none"]
     reference = dict(zip(free["image_id"], free["record"], strict=True))
     pairs = zip(told["record"], told["image_id"], strict=True)
-    measured = np.stack(
-        [difference_map(job.prepared, one, reference[image]) for one, image in pairs]
-    )
+    measured = np.stack([difference_map(job.prepared, r, reference[i]) for r, i in pairs])
     silent = maps([""] * len(told))
     changes = {name: maps(texts) - silent for name, texts in sentences.items()}
     changes["people, own sentence"] = measured

@@ -20,14 +20,11 @@ answers["01-1"] = statistics.groupby("condition")["central"].mean().idxmax()
 four = dataset.records[dataset.records.n_records == 4]
 for image_id, members in four.groupby("image_id"):
     record = members.set_index("condition")["record"]
-    moved = {
-        condition: np.abs(
-            exploration.difference_map(prepared, record[condition], record["none"])
-        ).mean()
-        / 2
-        for condition in ("salient", "non_salient")
-    }
-    if moved["salient"] > moved["non_salient"]:
+    salient, non_salient = (
+        np.abs(exploration.difference_map(prepared, record[one], record["none"])).mean() / 2
+        for one in ("salient", "non_salient")
+    )
+    if salient > non_salient:
         answers["01-2"] = image_id
         break
 
