@@ -292,7 +292,10 @@ def test_jupyterlab(page, embedded, screenshots, tmp_path):
         driving.first_picture(page)
         models.select_option(label="compact-minilm (comes with csalgan)")
         time.sleep(1)  # until it has said that it is busy
+        chosen = models.evaluate("(select) => select.selectedOptions[0].text")
+        assert chosen.split() == ["compact-minilm", "(comes", "with", "csalgan)"]
         use(page, screenshots, "lab")
+        assert page.locator("img.csalgan-A").evaluate("(img) => img.naturalWidth") > 100
 
 
 def free_port() -> int:

@@ -399,8 +399,11 @@ def test_guidance_figures(dataset, told, variants, scores):
     drawn(condition_samples(dataset, members.image_id.iloc[0], maps, model="m"))
     drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", maps, model="m"))
     deaf = dict(Oracle(dataset, listens=False)(members))
-    fig = draw.pair_figure(dataset, members.image_id.iloc[0], "salient", deaf, model="m")
-    drawn(fig)
+    fig = drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", deaf, model="m"))
+    moved = [ax.get_xlabel() for ax in fig.axes if "attention moved" in ax.get_xlabel()]
+    assert len(moved) == 2  # measured, predicted
+    assert not moved[0].startswith("0.0%")
+    assert moved[1].startswith("0.0%")
     people = guidance.human_scores(dataset, variants, correlate(dataset))
     difference = guidance.paired_differences(scores, draws=50)
     yardstick = guidance.paired_differences(people, draws=50)

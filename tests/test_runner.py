@@ -137,6 +137,7 @@ def test_a_kernel_ends_with_its_step(tmp_path):
     step.kill()
     step.wait()
     wait_for(lambda: not alive(kernel), seconds=0.9)  # ipykernel itself looks once a second
+    assert not alive(kernel)
 
 
 # --- keys and state ---------------------------------------------------------------------------
