@@ -159,6 +159,7 @@ def figure(width: float, height: float, *, title: str = "") -> Figure:
     return fig
 
 
+@themed
 def nothing(title: str, why: str) -> Figure:
     """A figure that says in one sentence why there is nothing to show."""
     fig = figure(7, 1.2, title=title)
