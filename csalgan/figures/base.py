@@ -49,7 +49,7 @@ ACCENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4
 
 #: Perceptually uniform colour maps a saliency map may be shown in; the first is the default.
 MAPS = ("inferno", "magma", "viridis", "cividis")
-INK, MUTED, RULE = "#22262B", "#666B73", "#D5D8DC"
+INK, MUTED, FAINT, RULE = "#22262B", "#666B73", "#A6ABB2", "#D5D8DC"
 
 PAD = 0.06  # inches between the figure's edge and what stands in it
 
