@@ -1,15 +1,10 @@
-"""What notebook 04 asks the module for: baselines of a report, and figures that show them."""
+"""What notebook 04 asks the module for: models and baselines of a report."""
 
-import numpy as np
-import pandas as pd
 import pytest
 
 import csalgan
-from csalgan import evaluation
-from csalgan.evaluation.baselines import OBSERVERS, PEOPLE, SPLIT_HALF, YARDSTICKS
+from csalgan.evaluation.baselines import OBSERVERS, PEOPLE, YARDSTICKS
 from csalgan.experiment.scores import evaluator_of, rows_of, score_baselines
-from csalgan.figures import metrics as draw
-from csalgan.figures import scores as show
 
 
 @pytest.fixture(scope="module")
@@ -57,72 +52,3 @@ def test_the_mean_map_is_that_of_the_models_subset(job, evaluator, baseline_scor
     assert mine == pytest.approx(expected)
     every = evaluator.baseline("mean_map", rows)["value"].to_numpy()
     assert mine != pytest.approx(every)
-
-
-@pytest.mark.filterwarnings("error")
-def test_every_metric_can_be_drawn_for_ordinary_and_odd_predictions(job, evaluator):
-    record = job.dataset.subset("non_sal")["record"].iloc[1]
-    truth = evaluator.truth(record)
-    given = evaluator.inputs(record, truth, "tuebingen")
-    shape = truth.saliency_map.shape
-    for prediction in (np.random.default_rng(0).random(shape), np.ones(shape)):
-        figures = [
-            draw.nss_anatomy(prediction, truth.fixations, truth.saliency_map),
-            draw.cc_anatomy(prediction, truth.saliency_map),
-            draw.sim_anatomy(prediction, truth.saliency_map),
-            draw.kl_anatomy(prediction, truth.saliency_map),
-            draw.ig_anatomy(prediction, truth.fixations, given["center_bias"]),
-            draw.sauc_anatomy(prediction, truth.fixations, given["negatives"]),
-            draw.auc_anatomy(prediction, truth.fixations),
-        ]
-        for fig in figures:
-            fig.draw_without_rendering()
-            assert fig.get_suptitle()
-
-
-def test_the_numbers_on_the_figures_are_the_metrics(job, evaluator):
-    record = job.dataset.subset("sal")["record"].iloc[1]
-    truth = evaluator.truth(record)
-    prediction = np.random.default_rng(1).random(truth.saliency_map.shape)
-    scores = evaluator({record: prediction}, share=0).set_index("metric")["value"]
-    titles = [
-        ax.get_title(loc="left")
-        for fig in (
-            draw.auc_anatomy(prediction, truth.fixations),
-            draw.cc_anatomy(prediction, truth.saliency_map),
-            draw.kl_anatomy(prediction, truth.saliency_map),
-        )
-        for ax in fig.axes
-    ]
-    for metric, name in (("auc", "AUC"), ("cc", "CC"), ("kl", "KL")):
-        assert any(title.startswith(f"{name} {scores[metric]:.3f}") for title in titles)
-
-
-def test_score_figures_have_a_panel_for_everything(baseline_scores):
-    labels = {m: evaluation.METRIC_LABELS[m] for m in ("auc", "cc", "nss", "kl")}
-    two = baseline_scores[baseline_scores["model"].isin(["mean_map", SPLIT_HALF])]
-    spread = show.distributions(two.query("subset == 'total'"), labels, "spread")
-    titles = {ax.get_title(loc="left") for ax in spread.axes}
-    assert titles >= {"AUC", "CC", "NSS", "KL (nat, less is better)"}
-    summary = evaluation.summarise(two, ["model", "subset"], bootstrap=10)
-    cc = summary[summary["metric"] == "cc"]
-    paper = evaluation.PAPER_TABLE_I.loc["cc"]
-    beside = show.beside_the_paper(cc, paper, {"mean_map": "mean", SPLIT_HALF: "top"}, metric="CC")
-    assert [ax.get_title(loc="left") for ax in beside.axes] == [
-        "total",
-        "general",
-        "sal",
-        "non_sal",
-    ]
-    lines = [line.get_xdata()[0] for line in beside.axes[0].lines if line.get_linestyle() == "--"]
-    assert lines == [0.408]
-    drawn = show.beside_the_paper(cc, None, {"mean_map": "mean", SPLIT_HALF: "top"}, metric="CC")
-    assert not [line for ax in drawn.axes for line in ax.lines if line.get_linestyle() == "--"]
-    assert "paper" not in drawn.get_suptitle()
-    mine = pd.concat(
-        [two[two["model"] == "mean_map"].assign(metric_profile=p) for p in ("mit", "tuebingen")]
-    )
-    profiles = show.profile_values(
-        evaluation.summarise(mine, ["subset"], bootstrap=10), evaluation.METRIC_LABELS, "profiles"
-    )
-    assert [text.get_text() for text in profiles.legends[0].get_texts()] == ["mit", "tuebingen"]

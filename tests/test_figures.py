@@ -14,7 +14,6 @@ from csalgan.data import make_split, open_dataset, prepare
 from csalgan.data.records import CONDITIONS
 from csalgan.figures import base, charts, saving
 from csalgan.figures import exploration as draw
-from csalgan.figures.training import loss_curves, validation_curves
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance
 
@@ -299,44 +298,11 @@ def test_exploration_figures(dataset, prepared):
     assert len(fig.axes) == 12
     two = records[records.n_records == 2].image_id.iloc[0]
     assert len(draw.condition_samples(dataset, two).axes) == 6
-    drawn(draw.contact_sheet(dataset, [four[0], two]))
-    counts = exploration.counts(records)
-    split = exploration.split_summary(make_split(records), records)
-    drawn(draw.count_bars(counts, split))
-    drawn(draw.mean_map_panels(exploration.mean_maps(prepared)))
-    statistics = exploration.map_statistics(prepared)
-    bias = exploration.center_bias(statistics, draws=50)
-    drawn(draw.center_bias_figure(exploration.density_profiles(prepared), bias))
-    drawn(draw.statistic_curves(statistics))
     lengths = exploration.sentence_lengths(records)
     drawn(draw.sentence_figure(lengths, exploration.frequent_words(records)))
     cross = exploration.cross_condition(prepared)
     effect = exploration.over_images(cross, ["metric", "predictor", "gaze"], draws=50)
     drawn(draw.cross_condition_matrices(effect))
-    members = records[records.image_id == four[0]].record.tolist()
-    changes = {"salient": exploration.difference_map(prepared, members[3], members[0])}
-    drawn(draw.change_panels(dataset, four[0], changes))
-
-
-@pytest.mark.parametrize("epochs", [1, 30])
-def test_loss_curves_of_a_short_and_a_long_run(epochs):
-    epoch = np.arange(1, epochs + 1)
-    history = pd.DataFrame({"epoch": epoch, "generator": 1.0, "discriminator": 1.4 / epoch})
-    old = drawn(loss_curves(history, "Paper model, total"))  # before last batches were recorded
-    assert old.get_suptitle() == "Paper model, total"
-    last = {"last_generator": 5 / epoch, "last_discriminator": 0.5, "val_fooling": 4.0}
-    log = pd.DataFrame({"epoch": np.arange(1, 51), **dict.fromkeys(last, 2.0)})
-    fig = drawn(loss_curves(history.assign(**last), "Both", log=log, run="epoch_50"))
-    ours, theirs = fig.axes
-    assert ours.get_ylim() == theirs.get_ylim()
-    titles = [ax.get_title(loc="left") for ax in fig.axes]
-    assert titles == ["ours", "the author's, on SJTU-TIS (epoch_50)"]
-    drawn_last = next(line for line in ours.lines if line.get_label() == "generator, last batch")
-    assert drawn_last.get_ydata().tolist() == (5 / epoch).tolist()
-    history = history.assign(content=0.5 / epoch, val_content=np.nan, val_cc=epoch / 100)
-    fig = drawn(validation_curves(history.assign(val_nss=epoch / 50), "Validation"))
-    labels = [text.get_text() for ax in fig.axes for text in ax.get_legend().get_texts()]
-    assert f"best CC, epoch {epochs}" in labels
 
 
 # --- the numbers of notebook 01 ---------------------------------------------------------------

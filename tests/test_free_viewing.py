@@ -74,12 +74,9 @@ def test_figures_about_sentences_say_that_there_are_none(job):
     for figure in (
         draw.sentence_figure(lengths, common),
         draw.cross_condition_matrices(effect),
-        draw.change_panels(dataset, job.example_image(), {}),
     ):
         (text,) = figure.axes[0].texts
         assert "Nobody read a sentence" in text.get_text()
-    unknown = draw.human_ceiling(pd.DataFrame({"model": ["center"]}), {"nss": "NSS"})
-    assert "do not say who fixated" in unknown.axes[0].texts[0].get_text()
 
 
 @pytest.mark.parametrize("name", ["01_data_exploration", "06_prediction_explorer"])

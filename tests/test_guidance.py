@@ -11,7 +11,6 @@ from csalgan import exploration, guidance
 from csalgan.data import open_dataset, prepare
 from csalgan.experiment.encoders import compare_encoders, train_encoders
 from csalgan.experiment.job import open_job
-from csalgan.exploration import over_images
 from csalgan.figures import guidance as draw
 from csalgan.figures.exploration import condition_samples
 from csalgan.files.errors import CsalganError
@@ -354,8 +353,6 @@ def test_models_are_compared_on_the_same_records(dataset, told):
     cc = gap[gap.metric == "cc"].set_index("condition")
     assert cc.loc["none", "mean"] == 0  # both know free viewing
     assert cc.loc["salient", "high"] < 0
-    summary = over_images(scores, ["trained_on", "metric", "condition"], draws=50)
-    drawn(draw.trained_on_matrix(summary, metrics=["cc"], title="t"))
 
 
 def test_encoders_are_trained_alike_and_the_missing_named(embedded, tmp_path):
@@ -384,8 +381,6 @@ def test_encoders_are_trained_alike_and_the_missing_named(embedded, tmp_path):
     assert cell["none", "absent"] == cell["none", "recovered"] == 0
     assert np.isnan(cell["none", "correlation - control"])
     assert cell["hashing", "recovered"] != 0
-    titles = {m: m for m in measures}
-    drawn(draw.encoder_forest(table, titles, title="t"))
 
 
 # --- figures ----------------------------------------------------------------------------------
@@ -404,30 +399,7 @@ def test_guidance_figures(dataset, told, variants, scores):
     assert len(moved) == 2  # measured, predicted
     assert not moved[0].startswith("0.0%")
     assert moved[1].startswith("0.0%")
-    people = guidance.human_scores(dataset, variants, correlate(dataset))
-    difference = guidance.paired_differences(scores, draws=50)
-    yardstick = guidance.paired_differences(people, draws=50)
-    drawn(draw.forest_of_variants(difference, yardstick, title="t"))
-    drawn(draw.condition_forest(difference, metrics=["cc"], title="t"))
-    swept = guidance.score_strengths(oracle, told, (0, 1, 2), correlate(dataset))
-    summary = over_images(swept, ["strength", "metric", "condition"], draws=50)
-    drawn(draw.strength_curves(summary, title="t"))
     prepared = prepare(dataset, 32)
     moves = {r: (p, m) for r, p, m in guidance.difference_maps(oracle, dataset, prepared, told)}
-    drawn(draw.change_examples(dataset, list(four.record[:2]), moves))
     table = guidance.compare_differences(moves, told)
     drawn(draw.change_agreement(table, guidance.summarise_differences(table, draws=50)))
-
-
-def test_figures_of_words_and_of_the_known_effect(dataset, told):
-    oracle, rows = Oracle(dataset), told.head(4)
-    pulls = guidance.leave_one_word_out(oracle, rows.head(1), 32)
-    drawn(draw.word_figure(dataset, rows.record[0], pulls, model="m"))
-    shares = guidance.word_shares(oracle, rows, 32)
-    drawn(draw.word_kinds(guidance.summarise_words(shares, draws=50), title="t"))
-    effect = guidance.summarise_effect(guidance.text_effect(oracle, dataset, told, 32), draws=50)
-    fig = draw.known_effect({"model": effect, "observers": effect}, title="t")
-    drawn(fig)
-    legend = fig.legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == ["model", "observers"]
-    assert "true effect" in legend.get_title().get_text()

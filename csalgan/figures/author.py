@@ -1,8 +1,5 @@
 """Figures about the author's weights, logs and pictures."""
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 
 from csalgan.data.records import SUBSETS
@@ -12,11 +9,7 @@ from csalgan.figures.base import (
     INK,
     Figure,
     figure,
-    picture_grid,
-    show_image,
-    show_map,
     themed,
-    wrapped,
 )
 from csalgan.figures.charts import named_rows, spread, strip
 
@@ -53,25 +46,4 @@ def draws(draws: pd.DataFrame, table: pd.DataFrame, run: str) -> Figure:
     for ax, subset in zip(axes[0], subsets, strict=True):
         ax.set_title(SUBSET_LABELS[subset])
     axes[-1][0].set_xlabel("dots: one repeat each, bar: their mean")
-    return fig
-
-
-@themed
-def pictures(
-    image: np.ndarray, rows: Mapping[str, Mapping[str, np.ndarray]], sentences: Mapping[str, str]
-) -> Figure:
-    """The paper's Figures 10 to 12: a column a sentence, a row a source of maps.
-
-    Args:
-        image: the photograph; stands in the first row.
-        rows: of :func:`csalgan.author.pictures.collect`.
-        sentences: condition → what was read.
-    """
-    size = len(rows) + 1, len(sentences)
-    fig, axes = picture_grid(*size, [image.shape[:2]], 3.2, "The paper's Figures 10 to 12")
-    for column, (condition, sentence) in zip(axes.T, sentences.items(), strict=True):
-        show_image(column[0], image, title=wrapped(f"“{sentence}”", 36))
-        for ax, (name, maps) in zip(column[1:], rows.items(), strict=True):
-            if condition in maps:
-                show_map(ax, maps[condition], title=wrapped(name, 36))
     return fig

@@ -1,0 +1,98 @@
+"""What notebooks draw: each run here at smoke size, every figure readable (see conftest.py)."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from csalgan import metrics
+from csalgan.experiment.job import Job
+from csalgan.files import paths
+
+NAMES = {path.stem[:2]: path for path in sorted(paths.notebooks_dir().glob("0*.ipynb"))}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.fixture
+def execute(out, embedded, monkeypatch):
+    """Run a notebook's cells in this process; gives its names, and its figures by theirs."""
+    figures = {}
+    save = Job.save
+
+    def kept(self, fig, name, *, photographs):
+        figures[name] = fig
+        return save(self, fig, name, photographs=photographs)
+
+    monkeypatch.setattr(Job, "save", kept)
+
+    def run(number):
+        notebook = json.loads(NAMES[number].read_text(encoding="utf-8"))
+        known = {"display": lambda *_: None}
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                exec("".join(cell["source"]), known)
+                if "profile" in known and "job" not in known:  # the cell of parameters has run
+                    known |= {"profile": "smoke", "data": str(embedded), "out": str(out)}
+        return known, figures
+
+    return run
+
+
+def titles(fig):
+    return [ax.get_title(loc="left") for ax in fig.axes]
+
+
+def test_notebook_01(execute, out):
+    known, figures = execute("01")
+    assert {path.stem for path in (out / "figures").glob("01_*.png")} == set(figures)
+    assert len(figures["01_contact_sheet"].axes) == 5 * min(4, len(known["most"]))
+    assert "do not say who fixated" in figures["01_observers"].axes[0].texts[0].get_text()
+    assert titles(figures["01_mean_maps"])[:5] == [*known["labels"].values(), "all records"]
+
+
+def test_notebook_03(execute):
+    known, figures = execute("03")
+    history = known["run"].history
+    (ours,) = figures["03_losses-total"].axes
+    last = next(line for line in ours.lines if line.get_label() == "generator, last batch")
+    assert last.get_ydata().tolist() == history.last_generator.tolist()
+    labels = [t.get_text() for t in figures["03_validation-total"].axes[1].get_legend().get_texts()]
+    assert f"best CC, epoch {history.epoch[history.val_cc.idxmax()]}" in labels
+
+
+def test_notebook_04(execute):
+    known, figures = execute("04")
+    scores = metrics.score(known["prediction"], **known["given"])
+    for metric, name in (("auc", "AUC"), ("sauc", "shuffled AUC"), ("cc", "CC"), ("kl", "KL")):
+        said = titles(figures[f"04_anatomy_{metric}"])
+        assert any(title.startswith(f"{name} {scores[metric]:.3f}") for title in said), metric
+    (bits,) = re.findall(r"IG (\S+) bit", str(figures["04_anatomy_ig"].axes[2].get_legend().texts))
+    assert float(bits.replace("−", "-")) == pytest.approx(scores["ig"], abs=0.006)
+    beside = figures["04_cc_beside_the_paper"]
+    assert titles(beside) == ["total", "general", "sal", "non_sal"]
+    assert "paper" not in beside.get_suptitle()  # its numbers never stand beside drawn scenes
+    assert not [line for ax in beside.axes for line in ax.lines if line.get_linestyle() == "--"]
+    assert {"AUC", "CC", "NSS", "KL (nat, less is better)"} <= set(
+        titles(figures["04_distributions"])
+    )
+
+
+def test_notebook_05(execute):
+    known, figures = execute("05")
+    encoders = figures["05_encoders"]
+    still = [text.get_text() for ax in encoders.axes for text in ax.texts]
+    assert "moved nothing" in still  # the encoder that reads nothing
+    legend = figures["05_known_effect"].legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == list(known["effects"])
+    assert "true effect" in legend.get_title().get_text()
+    pulls = known["pulls"]
+    shown = [title for title in titles(figures["05_words"]) if "%" in title]
+    assert [title.split()[0] for title in shown] == [pull.word for pull in pulls]
+    drawn = {line.get_label() for line in figures["05_strength"].axes[0].lines}
+    assert {"general", "non-salient", "salient"} <= drawn
+    assert np.isfinite(known["matrix"]["mean"]).all()
