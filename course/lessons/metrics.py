@@ -6,7 +6,6 @@ import numpy as np
 
 from course.checking import About, Wrong, called, exercise, one_function, some_words
 from csalgan.metrics import mit, profile_info, score, tuebingen
-from csalgan.metrics.common import is_constant
 from csalgan.metrics.negatives import NegativePool
 
 _OTHER_IMAGES = 12  # whose fixations are the negatives of shuffled AUC here
@@ -85,7 +84,7 @@ def fool_auc(answer: Any, about: About) -> str:
         raise Wrong("Give the map itself, as an array of numbers.") from None
     if built.shape != truth.shape:
         raise Wrong(f"The measured map has shape {truth.shape}, yours {built.shape}.")
-    if not np.isfinite(built).all() or is_constant(built):
+    if not np.isfinite(built).all() or built.min() == built.max():
         raise Wrong("Your map is constant, or holds NaN or infinity: its values have no order.")
     goal, reached = tuebingen.auc(truth, fixations), tuebingen.auc(built, fixations)
     like = tuebingen.cc(built, truth)
@@ -182,6 +181,7 @@ def _case(job) -> tuple[np.ndarray, dict]:
         others["image_id"].tolist(),
         [dataset.fixations(record) for record in others["record"]],
         others[["height", "width"]].to_numpy(),
+        others["condition"],
     )
     y, x = (np.linspace(-1, 1, side) for side in shape)
     truth = {

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from csalgan.files.errors import CsalganError
-from csalgan.metrics import author, mit, tuebingen
-from csalgan.metrics.common import checked_map, resize, with_uniform
+from csalgan.metrics import author
+from csalgan.metrics.common import checked_map, checked_truth, resize, with_uniform
+from csalgan.metrics.maps import Map
 from csalgan.metrics.profiles import METRICS, PROBABILISTIC, PROFILES, ProfileInfo, profile_info
-from csalgan.metrics.ranks import Map
 
 
 def score(
@@ -74,60 +74,45 @@ def score(
         "center_bias": center_bias,
     }
     names = _chosen(info, metrics, given)
-    prediction = checked_map(prediction)
-    if profile == "paper":
-        if not names:
-            return {}
-        truth = author.truth_at_size(saliency_map)
+    prediction = density = checked_map(prediction)
+    if profile != "paper":
+        if shape is None:
+            known = (one for one in (saliency_map, center_bias, prediction) if one is not None)
+            shape = np.shape(next(known))
+        # One Map of each, so that metrics share sums and ranks.
+        prediction = density = Map(resize(prediction, tuple(shape)))
+        for key in {need for name in names for need in info.needs[name]} - {
+            "fixations",
+            "negatives",
+        }:
+            given[key] = Map(checked_truth(given[key], prediction.shape, key.replace("_", " ")))
+        if uniform_share and profile == "tuebingen" and prediction.finite:
+            density = Map(with_uniform(prediction.values, uniform_share))
+    elif names:
+        given["saliency_map"] = author.truth_at_size(saliency_map)
         prediction = author.prediction_at_size(prediction)
-        drawn = {"sauc": {"seed": seed}}
-        return {
-            name: getattr(author, name)(prediction, truth, **drawn.get(name, {})) for name in names
-        }
-    prediction = resize(prediction, _native_shape(shape, saliency_map, center_bias, prediction))
-    shape = prediction.shape
-    prediction = Map(prediction)  # one Map of each, so that metrics share sums and ranks
-    for key, name in (("saliency_map", "saliency map"), ("center_bias", "center bias")):
-        if any(key in info.needs[metric] for metric in names):
-            given[key] = Map.truth(given[key], shape, name)
-    module = {"mit": mit, "tuebingen": tuebingen}[profile]
-    options = {"sauc": {"seed": seed}, "auc_borji": {"seed": seed}} if profile == "mit" else {}
-    density = prediction
-    if uniform_share and profile == "tuebingen" and prediction.finite:
-        density = Map(with_uniform(prediction.values, uniform_share))
     return {
-        name: getattr(module, name)(
+        name: info.functions[name](
             density if name in PROBABILISTIC else prediction,
             *(given[need] for need in info.needs[name]),
-            **options.get(name, {}),
+            **({"seed": seed} if name in info.seeded else {}),
         )
         for name in names
     }
 
 
-def _chosen(info: ProfileInfo, metrics, given: Mapping) -> list[str]:
+def _chosen(info: ProfileInfo, metrics: Sequence[str] | None, given: Mapping) -> Sequence[str]:
+    """The metrics asked for, or all that the given truths allow."""
+    missing = {name: [n for n in needs if given[n] is None] for name, needs in info.needs.items()}
     if metrics is None:
-        return [
-            name
-            for name in info.metrics
-            if all(given[need] is not None for need in info.needs[name])
-        ]
+        return [name for name, needs in missing.items() if not needs]
     for name in metrics:
-        if name not in info.needs:
+        if name not in missing:
             raise CsalganError(
                 f"the profile {info.name} has no metric {name!r}; "
                 f"choose from {', '.join(info.metrics)}."
             )
-        missing = [need for need in info.needs[name] if given[need] is None]
-        if missing:
-            raise CsalganError(
-                f"the metric {name} of profile {info.name} needs {' and '.join(missing)}; give it."
-            )
-    return list(metrics)
-
-
-def _native_shape(shape, saliency_map, center_bias, prediction) -> tuple[int, int]:
-    if shape is not None:
-        return tuple(shape)
-    known = (truth for truth in (saliency_map, center_bias, prediction) if truth is not None)
-    return np.shape(next(known))
+        if missing[name]:
+            needs = " and ".join(missing[name])
+            raise CsalganError(f"the metric {name} of profile {info.name} needs {needs}; give it.")
+    return metrics

@@ -1,4 +1,6 @@
-"""What all metric profiles share: checked inputs, one resize rule, ranks counted exactly."""
+"""What all metric profiles share: checked inputs, one resize rule, and maps as densities."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -8,6 +10,19 @@ from csalgan.files.errors import CsalganError
 
 #: How a prediction of another size meets the record's pixels, in every profile.
 RESIZE = "bilinear, half-pixel centres, antialiased when it shrinks (Pillow, float32)"
+#: Values worked on at a time.
+BLOCK = 2**13
+
+
+def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """The arrays, flattened, as float64, in parallel pieces of 8,192 values.
+
+    Temporaries of that size stay in the processor's cache. Temporaries the size of a map are new
+    pages from the operating system each time, which takes longer than the arithmetic on them.
+    """
+    flat = [array.ravel() for array in arrays]
+    for start in range(0, flat[0].size, BLOCK):
+        yield tuple(a[start : start + BLOCK].astype(np.float64, copy=False) for a in flat)
 
 
 def checked_map(values, name: str = "prediction") -> np.ndarray:
@@ -39,9 +54,25 @@ def checked_map(values, name: str = "prediction") -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.uint8 if array.dtype.kind == "b" else None)
 
 
-def as_map(values, name: str = "prediction") -> np.ndarray:
+def as_map(values) -> np.ndarray:
     """:func:`checked_map` as float64 (h, w); the array itself when it already is that."""
-    return checked_map(values, name).astype(np.float64, copy=False)
+    return checked_map(values).astype(np.float64, copy=False)
+
+
+def checked_truth(values, shape: tuple[int, int], name: str = "saliency map") -> np.ndarray:
+    """A ground-truth map or center bias in its own type: finite, ≥ 0, of the given shape.
+
+    Raises :class:`CsalganError` when it is not: a fault in the truth is never scored.
+    """
+    array = checked_map(values, name)
+    if array.shape != tuple(shape):
+        raise CsalganError(
+            f"the {name} has shape {array.shape} and the prediction {tuple(shape)}; "
+            "resize the prediction first, as csalgan.metrics.score does."
+        )
+    if not (array.min() >= 0 and np.isfinite(array.max())):
+        raise CsalganError(f"the {name} holds NaN, infinity or negative values; give values ≥ 0.")
+    return array
 
 
 def checked_points(points, shape: tuple[int, int], name: str = "fixations") -> np.ndarray:
@@ -78,16 +109,6 @@ def checked_points(points, shape: tuple[int, int], name: str = "fixations") -> n
             "give rows (y, x) in its pixels."
         )
     return array
-
-
-def flat_index(points: np.ndarray, width: int) -> np.ndarray:
-    """``y * width + x``, int64 (N,), of :func:`checked_points`."""
-    return points[:, 0].astype(np.int64) * width + points[:, 1].astype(np.int64)
-
-
-def as_points(points, shape: tuple[int, int], name: str = "fixations") -> np.ndarray:
-    """:func:`checked_points` as an index into the flattened map, int64 (N,)."""
-    return flat_index(checked_points(points, shape, name), shape[1])
 
 
 def resize(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -160,29 +181,3 @@ def fit_uniform_share(ratios: np.ndarray) -> float:
         return -float(np.log((1 - share) * ratios + share).mean())
 
     return float(minimize_scalar(cost, bounds=(1e-6, 1), method="bounded").x)
-
-
-def is_constant(values: np.ndarray) -> bool:
-    """True when every value is the same: decided by min and max, never by a rounded deviation."""
-    return bool(values.min() == values.max())
-
-
-def checked_truth(values, shape: tuple[int, int], name: str = "saliency map") -> np.ndarray:
-    """A ground-truth map or center bias in its own type: finite, ≥ 0, of the given shape.
-
-    Raises :class:`CsalganError` when it is not: a fault in the truth is never scored.
-    """
-    array = checked_map(values, name)
-    if array.shape != tuple(shape):
-        raise CsalganError(
-            f"the {name} has shape {array.shape} and the prediction {tuple(shape)}; "
-            "resize the prediction first, as csalgan.metrics.score does."
-        )
-    if not (array.min() >= 0 and np.isfinite(array.max())):
-        raise CsalganError(f"the {name} holds NaN, infinity or negative values; give values ≥ 0.")
-    return array
-
-
-def as_truth(values, shape: tuple[int, int], name: str = "saliency map") -> np.ndarray:
-    """:func:`checked_truth` as float64 (H, W)."""
-    return checked_truth(values, shape, name).astype(np.float64, copy=False)

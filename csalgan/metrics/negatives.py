@@ -1,12 +1,10 @@
 """The negatives of shuffled AUC: fixations of other images, packed, mapped on demand."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-
-from csalgan.files.errors import CsalganError
 
 
 class NegativePool:
@@ -24,48 +22,27 @@ class NegativePool:
     image_ids
         One id per record; records of one image carry the same id.
     fixations
-        One int (N, 2) array per record, rows (y, x) in native pixels.
+        One int (N, 2) array per record, rows (y, x) in native pixels, below 65,536.
     shapes
         One (height, width) per record.
     conditions
-        One reading condition per record, where negatives are to be kept to one.
-
-    Raises
-    ------
-    CsalganError
-        When they differ in number or a side is over 65,535 pixels.
+        One reading condition per record.
     """
 
     def __init__(
         self,
         image_ids: Sequence[str],
-        fixations: Iterable,
-        shapes: Iterable[tuple[int, int]],
-        conditions: Sequence[str] | None = None,
+        fixations: Sequence[np.ndarray],
+        shapes: np.ndarray,
+        conditions: Sequence[str],
     ):
-        fixations, shapes = list(fixations), np.asarray(list(shapes), dtype=np.int64)
-        conditions = [""] * len(shapes) if conditions is None else conditions
-        if not len(image_ids) == len(fixations) == len(shapes) == len(conditions):
-            raise CsalganError(
-                f"{len(image_ids)} image ids, {len(fixations)} fixation sets and {len(shapes)} "
-                "shapes do not belong together; give one of each for every record."
-            )
-        if shapes.size and shapes.max() > np.iinfo(np.uint16).max:
-            raise CsalganError(
-                f"a map side of {shapes.max()} pixels is too long; 65,535 is the largest."
-            )
-        self._ids = np.asarray(image_ids, dtype=str)
-        self._conditions = np.asarray(conditions, dtype=str)
+        self._ids, self._conditions = (np.asarray(one, str) for one in (image_ids, conditions))
         packed = [np.asarray(points, dtype=np.uint16).reshape(-1, 2) for points in fixations]
-        self._points = np.concatenate(packed) if packed else np.zeros((0, 2), np.uint16)
-        self._shapes = shapes.reshape(-1, 2)
-        self._lengths = np.array([len(points) for points in packed], dtype=np.int64)
+        self._points = np.concatenate(packed)
+        self._shapes = np.asarray(shapes, dtype=np.int64)
+        self._lengths = [len(points) for points in packed]
         # Images come in few sizes; the pool in the last few is worth keeping (8 bytes a fixation).
         self._mapped = lru_cache(maxsize=4)(self._map_to)
-
-    def __len__(self) -> int:
-        """Number of fixations in the pool."""
-        return len(self._points)
 
     def negatives(
         self,
@@ -98,7 +75,6 @@ class NegativePool:
         -------
         int32 (M, 2), rows (y, x); every point lies in the map.
         """
-        mapped = self._mapped(tuple(int(side) for side in shape))
         rng = np.random.default_rng([seed, zlib.crc32(image_id.encode())])
         taken = self._ids != image_id
         if condition is not None:
@@ -107,11 +83,10 @@ class NegativePool:
             others = np.unique(self._ids[taken])
             if n_images < others.size:
                 taken &= np.isin(self._ids, rng.choice(others, n_images, replace=False))
+        mapped = self._mapped(tuple(int(side) for side in shape))
         return mapped[np.repeat(taken, self._lengths)]
 
     def _map_to(self, shape: tuple[int, int]) -> np.ndarray:
-        """The whole pool in the pixels of one shape, int32 (N, 2), read-only."""
+        """The whole pool in the pixels of one shape, int32 (N, 2)."""
         factor = np.asarray(shape, dtype=np.float64) / self._shapes  # (records, 2)
-        mapped = (self._points * np.repeat(factor, self._lengths, axis=0)).astype(np.int32)
-        mapped.setflags(write=False)
-        return mapped
+        return (self._points * np.repeat(factor, self._lengths, axis=0)).astype(np.int32)

@@ -1,7 +1,9 @@
 """The three profiles as receipts: which metrics, what they need, resize rule, ε, and why."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
+from inspect import getdoc, signature
+from types import ModuleType
 
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import author, mit, tuebingen
@@ -14,18 +16,7 @@ METRICS = ("auc", "auc_borji", "sauc", "cc", "nss", "sim", "kl", "ig", "ig_unifo
 
 #: Metrics that read a map as a probability density.
 PROBABILISTIC = frozenset({"kl", "ig", "ig_uniform"})
-
-_NEEDS = {
-    "auc": ("fixations",),
-    "auc_borji": ("fixations",),
-    "sauc": ("fixations", "negatives"),
-    "cc": ("saliency_map",),
-    "nss": ("fixations",),
-    "sim": ("saliency_map",),
-    "kl": ("saliency_map",),
-    "ig": ("fixations", "center_bias"),
-    "ig_uniform": ("fixations",),
-}
+_OPTIONS = ("seed", "splits")  # arguments of metrics that are no truth
 
 
 @dataclass(frozen=True)
@@ -36,12 +27,15 @@ class ProfileInfo:
     ----------
     name, title
         ``tuebingen`` and one line about it.
-    metrics
-        Names in table order.
+    functions
+        Metric → its function, in table order.
     needs
         Metric → the truths it needs (keywords of :func:`csalgan.metrics.score`).
+    seeded
+        Metrics that draw at random.
     reasons
-        Metric → one sentence on how the number is made, for ``--explain``.
+        Metric → one sentence on how the number is made, for ``--explain``: the first paragraph of
+        its function's docstring.
     resize
         How prediction and truth come to one size.
     epsilon
@@ -52,97 +46,63 @@ class ProfileInfo:
 
     name: str
     title: str
-    metrics: tuple[str, ...]
-    needs: MappingProxyType
-    reasons: MappingProxyType
+    functions: dict[str, Callable[..., float]]
+    needs: dict[str, list[str]]
+    seeded: list[str]
+    reasons: dict[str, str]
     resize: str
     epsilon: float
     negative_images: int | None
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names in table order."""
+        return tuple(self.functions)
+
 
 def profile_info(profile: str) -> ProfileInfo:
     """The receipt of a profile. Raises :class:`CsalganError` for an unknown name."""
-    try:
-        return _INFO[profile]
-    except (KeyError, TypeError):
+    if profile not in PROFILES:
         raise CsalganError(
             f"there is no metric profile {profile!r}; choose from {', '.join(PROFILES)}."
-        ) from None
+        )
+    return _INFO[profile]
 
 
-def _info(name, title, reasons, needs=None, **rest) -> ProfileInfo:
-    metrics = tuple(metric for metric in METRICS if metric in reasons)
-    needs = {metric: (needs or _NEEDS[metric]) for metric in metrics}
-    return ProfileInfo(
-        name=name,
-        title=title,
-        metrics=metrics,
-        needs=MappingProxyType(needs),
-        reasons=MappingProxyType(reasons),
-        **rest,
-    )
+def _info(name: str, module: ModuleType, title: str, sizes: str, **rest) -> ProfileInfo:
+    functions = {metric: vars(module)[metric] for metric in METRICS if metric in vars(module)}
+    needs, seeded, reasons = {}, [], {}
+    for metric, function in functions.items():
+        _, *needs[metric] = (n for n in signature(function).parameters if n not in _OPTIONS)
+        if "seed" in signature(function).parameters:
+            seeded.append(metric)
+        reasons[metric] = (getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
+    resize = f"{sizes}; {RESIZE}"
+    return ProfileInfo(name, title, functions, needs, seeded, reasons, resize, **rest)
 
 
 _INFO = {
     "mit": _info(
         "mit",
+        mit,
         "the MIT benchmark's original MATLAB definitions",
-        {
-            "auc": "AUC-Judd: one threshold per distinct fixated value, straight lines between; "
-            "negatives are the pixels without fixation.",
-            "auc_borji": f"Mean of {mit.SPLITS} seeded draws of random pixels, as many as "
-            f"fixations; thresholds in steps of {mit.STEP} on the min–max scaled map.",
-            "sauc": f"Mean of {mit.SPLITS} seeded draws among the fixations of ten other images "
-            f"of the same condition; thresholds in steps of {mit.STEP} on the min–max scaled map.",
-            "cc": "Pearson correlation over pixels; NaN when a map is constant.",
-            "nss": "Mean z-score at the fixated pixels, deviation with ddof 1; NaN for a constant "
-            "map.",
-            "sim": "Both maps min–max scaled, then divided by their sums: the background no longer "
-            "counts, which changes the value most for smooth maps.",
-            "kl": "Maps divided by their sums, ε = 2.2e-16 inside the logarithm and the quotient: "
-            "a zero in the prediction costs at most about 36 nats.",
-            "ig": "Both maps min–max scaled before they are densities, so each has a zero that "
-            "ε = 2.2e-16 prices at about −52 bits.",
-            "ig_uniform": "As ig, against 1/pixels (an addition: the benchmark has no such file).",
-        },
-        resize=f"prediction to native size; {RESIZE}",
+        "prediction to native size",
         epsilon=mit.EPSILON,
         negative_images=10,
     ),
     "tuebingen": _info(
         "tuebingen",
+        tuebingen,
         "the current MIT/Tübingen benchmark, as pysaliency computes",
-        {
-            "auc": "Exact ranks of the fixated values among all pixels, ties count ½.",
-            "sauc": "Exact ranks of the fixated values among the fixations of all other images of "
-            "the same condition, ties count ½.",
-            "cc": "Pearson correlation over pixels; 0 for a constant prediction.",
-            "nss": "Mean z-score at the fixations, deviation with ddof 0; 0 for a constant map.",
-            "sim": "Maps divided by their sums, nothing subtracted: a background above zero "
-            "keeps its weight.",
-            "kl": "The map divided by its sum, with a uniform share mixed in that was fitted on "
-            "training gaze: a map of zeros and peaks is no density until then.",
-            "ig": "log2 of that density over the center bias of the condition at the fixations.",
-            "ig_uniform": "log2 of that density over 1/pixels at the fixations.",
-        },
-        resize=f"prediction to native size; {RESIZE}",
+        "prediction to native size",
         epsilon=tuebingen.EPSILON,
         negative_images=None,
     ),
     "paper": _info(
         "paper",
+        author,
         "as the author's code computes the paper's Table I",
-        {
-            "auc": "Prediction and ground-truth map are both cut at their 80th percentile, so this "
-            "is balanced accuracy of two binary maps; no fixation is used.",
-            "sauc": "As auc, but as many random background pixels are labelled positive too, so "
-            "the value falls to about (AUC + ½)/2; nothing is shuffled between images.",
-            "cc": f"Pearson correlation at {author.SIZE} × {author.SIZE}.",
-            "nss": "Mean z-score over all pixels with map > 0 instead of the fixations: a large "
-            "area, so the value is small.",
-        },
-        needs=("saliency_map",),
-        resize=f"prediction and map to {author.SIZE} × {author.SIZE}; {RESIZE}",
+        f"prediction and map to {author.SIZE} × {author.SIZE}",
         epsilon=float("nan"),
         negative_images=0,
     ),

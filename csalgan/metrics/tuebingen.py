@@ -3,75 +3,62 @@
 Every function takes maps of one size (:func:`csalgan.metrics.score` resizes before it calls
 them), is pure, and agrees with pysaliency (``metrics.py``, ``roc.py``, ``models.py``) to 1e-6.
 Maps are (H, W) of any real type; ``fixations`` and ``negatives`` are int (N, 2), rows (y, x).
-All raise :class:`csalgan.files.errors.CsalganError` for inputs of another shape or type.
-A prediction with NaN or infinity scores NaN everywhere.
+What is checked, and when a score is NaN, stands at :func:`csalgan.metrics.maps.metric`. The first
+paragraph of each docstring is the reason that ``csalgan evaluate --explain`` prints.
 """
 
 import numpy as np
 
-from csalgan.metrics.common import as_points, checked_points, flat_index
-from csalgan.metrics.ranks import BLOCK, Map, blocks
+from csalgan.metrics.common import BLOCK, blocks
+from csalgan.metrics.maps import Map, metric
 
 #: Added to every pixel before a map is made a density for KL and information gain.
 EPSILON = 1e-20
 
 
+@metric()
 def auc(prediction, fixations) -> float:
-    """AUC with all pixels as negatives, exact ranks, ties ½ (pysaliency ``AUC``, 'uniform').
+    """Exact ranks of the fixated values among all pixels, ties count ½.
 
-    Returns [0, 1]; ½ for a constant map and when every pixel is fixated; NaN without fixation.
+    Returns [0, 1]; ½ for a constant map and when every pixel is fixated (pysaliency ``AUC``,
+    'uniform').
     """
-    prediction = Map.of(prediction)
-    at = as_points(fixations, prediction.shape)
-    if at.size == 0 or not prediction.finite:
-        return float("nan")
-    wins = int(prediction.doubled_wins(at).sum(dtype=np.int64))
-    return wins / (2 * at.size * prediction.size)
+    wins = int(prediction.doubled_wins(fixations).sum(dtype=np.int64))
+    return wins / (2 * fixations.size * prediction.size)
 
 
+@metric()
 def sauc(prediction, fixations, negatives) -> float:
-    """Shuffled AUC: negatives are the fixations of all other images, mapped to this one's pixels.
+    """Exact ranks of the fixated values among the fixations of all other images of the same
+    condition, ties count ½.
 
-    Exact ranks, ties ½ (pysaliency ``AUC``, 'shuffled'; repeats count).
-    Returns [0, 1]; ½ for a constant map; NaN without fixation or without negatives.
+    Returns [0, 1]; ½ for a constant map (pysaliency ``AUC``, 'shuffled'; repeats count).
     """
-    prediction = Map.of(prediction)
-    at = as_points(fixations, prediction.shape)
-    others = checked_points(negatives, prediction.shape, "negatives")
-    if at.size == 0 or len(others) == 0 or not prediction.finite:
-        return float("nan")
-    wins, total = prediction.doubled_wins(at), 0
-    for start in range(0, len(others), BLOCK):
-        index = flat_index(others[start : start + BLOCK], prediction.shape[1])
-        total += int(wins[index].sum(dtype=np.int64))
-    return total / (2 * at.size * len(others))
+    wins = prediction.doubled_wins(fixations)
+    pieces = (negatives[start : start + BLOCK] for start in range(0, len(negatives), BLOCK))
+    total = sum(int(wins[prediction.places(piece)].sum(dtype=np.int64)) for piece in pieces)
+    return total / (2 * fixations.size * len(negatives))
 
 
+@metric(constant=0.0)
 def nss(prediction, fixations) -> float:
-    """Mean z-score (ddof 0) of the prediction at the fixations.
+    """Mean z-score at the fixations, deviation with ddof 0; 0 for a constant map.
 
-    Returns a number of standard deviations; 0 for a constant map; NaN without fixation.
+    Returns a number of standard deviations.
     """
-    prediction = Map.of(prediction)
-    at = as_points(fixations, prediction.shape)
-    if at.size == 0 or not prediction.finite:
-        return float("nan")
-    if prediction.constant:
-        return 0.0
     deviation = np.sqrt(prediction.squares / prediction.size)
-    return float((prediction.at(at).mean() - prediction.mean) / deviation)
+    return (prediction.at(fixations).mean() - prediction.mean) / deviation
 
 
+@metric()
 def cc(prediction, saliency_map) -> float:
-    """Pearson correlation of two maps over pixels.
+    """Pearson correlation over pixels; 0 for a constant prediction.
 
-    Returns [−1, 1]; 0 for a constant prediction; NaN when the ground truth is constant.
+    Returns [−1, 1]; NaN when the ground truth is constant.
     """
-    prediction = Map.of(prediction)
-    truth = Map.truth(saliency_map, prediction.shape)
-    if not prediction.finite or truth.constant:
+    if saliency_map.constant:
         return float("nan")
-    return 0.0 if prediction.constant else pearson(prediction, truth)
+    return 0.0 if prediction.constant else pearson(prediction, saliency_map)
 
 
 def pearson(first: Map, second: Map) -> float:
@@ -82,69 +69,60 @@ def pearson(first: Map, second: Map) -> float:
     return float(np.clip(product / np.sqrt(first.squares * second.squares), -1.0, 1.0))
 
 
+@metric()
 def sim(prediction, saliency_map) -> float:
-    """Similarity: the sum of pixelwise minima of the two densities (no min–max before).
+    """Maps divided by their sums, nothing subtracted: a background above zero keeps its weight.
 
-    Returns [0, 1]; a constant or all-zero map counts as the uniform density.
+    Returns the sum of pixelwise minima, [0, 1]; a constant or all-zero map counts as uniform.
     """
-    prediction = Map.of(prediction)
-    truth = Map.truth(saliency_map, prediction.shape)
-    if not prediction.finite:
-        return float("nan")
-    (shift, offset, mass), (_, lift, total) = _density(prediction), _density(truth)
+    (shift, offset, mass), (_, lift, total) = _density(prediction), _density(saliency_map)
     common = 0.0
-    for a, b in blocks(prediction.values, truth.values):
+    for a, b in blocks(prediction.values, saliency_map.values):
         q, p = a - shift, b + lift
         q += offset
         q /= mass
         p /= total
         common += np.minimum(q, p, out=q).sum()
-    return float(common)
+    return common
 
 
+@metric()
 def kl(prediction, saliency_map) -> float:
-    """KL(truth ‖ prediction) in nats, :data:`EPSILON` added to every pixel of both maps.
+    """The map divided by its sum, with a uniform share mixed in that was fitted on training gaze:
+    a map of zeros and peaks is no density until then.
 
-    Returns ≥ 0; finite for every finite pair of maps.
+    Returns KL(truth ‖ prediction) in nats, :data:`EPSILON` added to every pixel of both maps:
+    ≥ 0, finite for every finite pair of maps. The share is mixed in by
+    :func:`csalgan.metrics.score`.
     """
-    prediction = Map.of(prediction)
-    truth = Map.truth(saliency_map, prediction.shape)
-    if not prediction.finite:
-        return float("nan")
-    (shift, offset, mass), (_, lift, total) = (
-        _density(prediction, EPSILON),
-        _density(truth, EPSILON),
-    )
+    shift, offset, mass = _density(prediction, EPSILON)
+    _, lift, total = _density(saliency_map, EPSILON)
     # Σ p·log(p/q) with p = b/total and q = a/mass; the sums are taken out of the logarithm.
     weighted = 0.0
-    for a, b in blocks(prediction.values, truth.values):
+    for a, b in blocks(prediction.values, saliency_map.values):
         q, p = a - shift, b + lift
         q += offset
         np.divide(p, q, out=q)
         weighted += p @ np.log(q, out=q)
-    return float(weighted / total + np.log(mass / total))
+    return weighted / total + np.log(mass / total)
 
 
+@metric()
 def ig(prediction, fixations, center_bias) -> float:
-    """Information gain over the center bias, in bits per fixation (:data:`EPSILON` in both).
+    """log2 of that density over the center bias of the condition at the fixations.
 
-    Returns the mean over fixations of log2(prediction/center_bias); NaN without fixation.
+    Returns the mean over fixations, in bits (:data:`EPSILON` in both).
     """
-    prediction = Map.of(prediction)
-    baseline = Map.truth(center_bias, prediction.shape, "center bias")
-    at = as_points(fixations, prediction.shape)
-    if at.size == 0 or not prediction.finite:
-        return float("nan")
-    return float((_log2_density(prediction, at) - _log2_density(baseline, at)).mean())
+    return (_log2_density(prediction, fixations) - _log2_density(center_bias, fixations)).mean()
 
 
+@metric()
 def ig_uniform(prediction, fixations) -> float:
-    """Information gain over the uniform density, in bits per fixation; 0 for a constant map."""
-    prediction = Map.of(prediction)
-    at = as_points(fixations, prediction.shape)
-    if at.size == 0 or not prediction.finite:
-        return float("nan")
-    return float(_log2_density(prediction, at).mean() + np.log2(prediction.size))
+    """log2 of that density over 1/pixels at the fixations.
+
+    Returns the mean over fixations, in bits; 0 for a constant map.
+    """
+    return _log2_density(prediction, fixations).mean() + np.log2(prediction.size)
 
 
 def _log2_density(values: Map, at: np.ndarray) -> np.ndarray:
