@@ -13,11 +13,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from csalgan import author
-from csalgan.author import rows
+from csalgan.author import report
 from csalgan.author.scoring import _table
 from csalgan.cli import _register, app
 from csalgan.config import load_profile
 from csalgan.data import Dataset, open_dataset
+from csalgan.data.clone import find_weights, logged_runs, read_log, read_picture, weights_of
 from csalgan.evaluation.tables import PAPER_TABLE_I
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import author as paper
@@ -59,29 +60,29 @@ def clone(tmp_path_factory) -> Path:
 
 
 def test_weights_are_found_by_run_and_in_the_order_of_table_one(clone):
-    found = [(one.run, one.subset) for one in author.find_weights(clone)]
+    found = [(one.run, one.subset) for one in find_weights(clone)]
     assert found == [("a", "sal"), (RUN, "total"), (RUN, "sal")]
-    assert author.weights_of(clone, "sal").run == RUN  # the paper's run, where there are two
-    assert author.weights_of(clone / "model" / "a" / "generator_sal.pt", "total").subset == "sal"
+    assert weights_of(clone, "sal").run == RUN  # the paper's run, where there are two
+    assert weights_of(clone / "model" / "a" / "generator_sal.pt", "total").subset == "sal"
     with pytest.raises(CsalganError, match="holds 0 generators of general"):
-        author.weights_of(clone, "general")
+        weights_of(clone, "general")
     with pytest.raises(CsalganError, match=r"no model/\*/generator_\*\.pt"):
-        author.find_weights(clone / "log")
+        find_weights(clone / "log")
 
 
 def test_a_log_is_read_by_epoch(clone):
-    log = author.read_log(clone, "sal")
+    log = read_log(clone, "sal")
     assert log["epoch"].tolist() == [1, 2]
     assert log["last_generator"].tolist() == [6.5, 4.0]
     assert log["last_discriminator"].tolist() == [0.25, 0.5]
     assert log["val_fooling"][0] == 5.125
     assert np.isnan(log["val_fooling"][1])
-    assert author.logged_runs(clone) == [RUN]
+    assert logged_runs(clone) == [RUN]
     with pytest.raises(CsalganError, match=r"log_total\.txt: cannot be read"):
-        author.read_log(clone, "total")
-    assert author.read_picture(clone, "salient")[0, 0] == 9
+        read_log(clone, "total")
+    assert read_picture(clone, "salient")[0, 0] == 9
     with pytest.raises(CsalganError, match=r"000000021571_non_sal\.png: no such file"):
-        author.read_picture(clone, "non_salient")
+        read_picture(clone, "non_salient")
 
 
 def test_the_last_third_of_a_curve_says_where_it_goes():
@@ -169,12 +170,9 @@ def test_our_own_models_are_drawn_by_the_same_protocol(bench):
     job = SimpleNamespace(
         profile=profile, dataset=bench.dataset, split=bench.split, predictor=lambda _: Truth()
     )
-    drawn = rows.of_models(job).set_index("metric")["value"]
+    drawn = author.score_own(job).set_index("metric")["value"]
     assert drawn[["AUC", "CC"]].tolist() == pytest.approx([1, 1], abs=0.01)  # measured maps
     assert 0.7 < drawn["sAUC"] < 0.8  # half of the positives are random
-    line = rows.of_drawn(rows.of_models(job)).set_index("metric").loc["AUC"]
-    assert line["Sal"] == drawn["AUC"]
-    assert np.isnan(line["Total"])
 
 
 def test_a_report_of_somebody_elses_is_not_written_over(clone, embedded, tmp_path):
@@ -217,7 +215,7 @@ def test_the_command_scores_what_it_can_read_and_names_the_rest(clone, embedded,
     assert theirs[["value", "sd"]].notna().all(axis=None)
     assert theirs["printed"].isna().all()  # never beside drawn scenes
     draws = pd.read_csv(out / "tables" / "author_draws.csv")
-    on_photographs = _table([draws], [pd.read_csv(out / "tables" / "author_conditions.csv")])
+    on_photographs = _table(draws, pd.read_csv(out / "tables" / "author_conditions.csv"))
     one = on_photographs[on_photographs["metric"] == "sAUC"].iloc[0]
     assert one["printed"] == PAPER_TABLE_I.at["sauc", "sal"]
     ours = table[table["protocol"] == "tuebingen"]
@@ -228,9 +226,10 @@ def test_the_command_scores_what_it_can_read_and_names_the_rest(clone, embedded,
     assert {"all", "none", "salient"} <= set(conditions["condition"])
     scores = author.Scores(table, table, table, conditions, table)
     for profile, columns in (("paper", 0), ("tuebingen", 1)):
-        added = rows.of_weights(scores, profile)
-        assert added["Sal"].notna().all()
-        assert added["Sal_low"].notna().all() == columns  # intervals where there are any
+        added = report.rows_of(scores, profile)
+        assert set(added["subset"]) == {"sal"}
+        assert added["mean"].notna().all()
+        assert added["low"].notna().all() == columns  # intervals where there are any
         assert added["row"].nunique() == table["text"].nunique() * 2  # two runs
     assert "mean training map" in (out / "tables" / "author_table_one.md").read_text()
     assert r"\toprule" in (out / "tables" / "author_table_one.tex").read_text()
@@ -265,7 +264,7 @@ def test_the_authors_weights_give_the_printed_table(real, theirs):
     records = dataset.records[dataset.records["image_id"].isin(kept)].reset_index(drop=True)
     few = Dataset(dataset.root, dataset.title, records, dataset._arrays)
     bench = author.Bench(few, draws=300, repeats=2)
-    network = load_published_generator(author.weights_of(theirs, "total").path)
+    network = load_published_generator(weights_of(theirs, "total").path)
     maps = bench.predict(network, "total")
     found = {text: bench.draw(maps[text], "total") for text in maps}
     expected = {"zero": (0.695, 0.597, 0.472, 0.249), "mean": (0.697, 0.598, 0.442, 0.209)}
@@ -298,7 +297,7 @@ def test_the_committed_table_is_the_one_that_was_measured_first():
 
 
 def test_a_predictor_of_the_authors_weights_says_what_it_reads(clone, embedded, monkeypatch):
-    monkeypatch.setattr(author, "clip_or_none", lambda *_: None)
+    monkeypatch.setattr("csalgan.prediction.clip_or_none", lambda *_: None)
     path = clone / "model" / RUN / "generator_sal.pt"
     predictor = Predictor.open(path)
     assert predictor.name == "author's model, sal (CLIP's weights are not here: zeros)"

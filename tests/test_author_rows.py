@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csalgan.author import Scores, rows
+from csalgan.author import Scores, report
 from csalgan.author.pictures import PICTURE, correlations
 from csalgan.config import load_profile
-from csalgan.evaluation.tables import PAPER_ROW
+from csalgan.evaluation.tables import PAPER_ROW, table_one
 from csalgan.pipeline import check_parameters, plan
 
 
@@ -30,20 +30,24 @@ def scores() -> Scores:
     return Scores(table, table[:0], table[:0], pd.DataFrame([keys | ends]), table[:0])
 
 
-def table_one(profile: str) -> pd.DataFrame:
-    names = ["ours", PAPER_ROW, "uniform"]
-    cells = {"Total": 0.5, "Sal": 0.6, "Sal_low": 0.5, "Sal_high": 0.7}
-    parts = [
-        {"profile": profile, "metric": m, "row": n} | cells for m in ("AUC", "CC") for n in names
+def tidy() -> pd.DataFrame:
+    """Scores of a model and a baseline on one image, in AUC and CC."""
+    about = {"record": "a_3", "image_id": "a", "condition": "salient", "subset": "sal"}
+    rows = [
+        about | {"model": model, "metric_profile": profile, "metric": metric, "value": 0.6}
+        for profile in ("paper", "tuebingen")
+        for model in ("ours", "uniform")
+        for metric in ("auc", "cc")
     ]
-    return pd.DataFrame(parts)
+    return pd.DataFrame(rows).assign(data="photographs")
 
 
 @pytest.mark.parametrize(
     ("profile", "value", "low"), [("paper", 0.7, None), ("tuebingen", 0.8, 0.75)]
 )
 def test_rows_stand_below_the_papers_under_the_profile_of_their_protocol(profile, value, low):
-    found = rows.below_the_paper(table_one(profile), rows.of_weights(scores(), profile))
+    more = [report.rows_of(scores(), profile)]
+    found = table_one(tidy(), profile, more=more, bootstrap=10).query("metric in ('AUC', 'CC')")
     assert found["metric"].tolist() == ["AUC"] * 4 + ["CC"] * 3
     theirs = found.iloc[2]
     assert found["row"][1] == PAPER_ROW
@@ -54,7 +58,7 @@ def test_rows_stand_below_the_papers_under_the_profile_of_their_protocol(profile
 
 
 def test_no_row_stands_under_a_profile_that_no_protocol_has():
-    assert rows.of_weights(scores(), "mit").empty
+    assert report.rows_of(scores(), "mit").empty
 
 
 def test_maps_are_correlated_with_each_of_the_two_pictures():

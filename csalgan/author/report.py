@@ -7,10 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from csalgan.author.scoring import MEAN_MAP, Scores
-from csalgan.evaluation.tables import PAPER_ROW, SUBSET_LABELS
+from csalgan.evaluation.tables import PAPER_ROW, SUBSET_LABELS, latex, markdown
 from csalgan.figures.author import draws as draws_figure
 from csalgan.figures.saving import save
 from csalgan.files.provenance import Provenance
@@ -25,11 +26,30 @@ _TITLES = {
     "native size, on the test images of our split; the author's weights may have been trained on "
     "them, the mean training map was not.",
 }
+#: Metric profile → the protocol whose numbers stand under it in a report, and whose records.
+_PROTOCOLS = {
+    "paper": ("author", "by the author's protocol, all records"),
+    "tuebingen": ("tuebingen", "some test images perhaps known"),
+}
 
 
-def label(run: str, text: str) -> str:
-    """What tables and figures call a row."""
-    return f"author's weights ({run}), {text} sentence" if text else run
+def rows_of(scores: Scores, metric_profile: str) -> pd.DataFrame:
+    """The author's weights as other rows of :func:`csalgan.evaluation.table_one`.
+
+    Returns:
+        ``metric``, ``row``, ``subset``, ``mean``, ``low``, ``high``; none under ``mit``.
+    """
+    protocol, where = _PROTOCOLS.get(metric_profile, ("", ""))
+    table = scores.table[scores.table["protocol"] == protocol].rename(columns={"value": "mean"})
+    table = table.assign(
+        row=[f"{_label(*of)}: {where}" for of in zip(table["run"], table["text"], strict=True)]
+    )
+    keys = ["run", "subset", "text", "metric"]
+    ends = scores.conditions.query("condition == 'all'")[[*keys, "low", "high"]]
+    table = table.merge(ends, "left", keys)
+    if protocol == "author":  # its spread is over repeats
+        table[["low", "high"]] = np.nan
+    return table[["metric", "row", "subset", "mean", "low", "high"]]
 
 
 def write(out: Path, scores: Scores, receipt: Provenance, settings: dict[str, Any]) -> Path:
@@ -45,6 +65,7 @@ def write(out: Path, scores: Scores, receipt: Provenance, settings: dict[str, An
     Returns:
         The path of the Markdown table.
     """
+    line, folder = receipt.line(), out / "tables"
     tables = {
         "author_table_one": scores.table,
         "author_mean_map": scores.mean_map,
@@ -52,17 +73,13 @@ def write(out: Path, scores: Scores, receipt: Provenance, settings: dict[str, An
         "author_conditions": scores.conditions,
     }
     for name, table in tables.items():
-        write_csv(out / "tables" / f"{name}.csv", table, float_format="%.6g")
-        write_text(out / "tables" / f"{name}.source.txt", receipt.line() + "\n")
+        write_csv(folder / f"{name}.csv", table, float_format="%.6g")
+        write_text(folder / f"{name}.source.txt", line + "\n")
     both = pd.concat([scores.table, scores.mean_map])
-    parts = {protocol: _wide(both, protocol) for protocol in _TITLES}
-    markdown = [
-        "\n".join([_TITLES[protocol], "", *_markdown(part)]) for protocol, part in parts.items()
-    ]
-    path = out / "tables" / "author_table_one.md"
-    write_text(path, "\n\n".join([*markdown, receipt.line()]) + "\n")
-    latex = [part.reset_index().to_latex(index=False, escape=True) for part in parts.values()]
-    write_text(path.with_suffix(".tex"), "\n".join([f"% {receipt.line()}", *latex]))
+    cells = {protocol: _cells(both[both["protocol"] == protocol]) for protocol in _TITLES}
+    texts = [f"{_TITLES[protocol]}\n\n{markdown(part)}" for protocol, part in cells.items()]
+    path = write_text(folder / "author_table_one.md", "\n\n".join([*texts, line]) + "\n")
+    write_text(path.with_suffix(".tex"), "\n".join([f"% {line}", *map(latex, cells.values())]))
     for run, draws in scores.draws.groupby("run", sort=False):
         name = "04_author-draws-" + re.sub(r"[^a-z0-9]+", "-", run.lower()).strip("-")
         fig = draws_figure(draws, scores.table[scores.table["run"] == run], run)
@@ -78,30 +95,24 @@ def write(out: Path, scores: Scores, receipt: Provenance, settings: dict[str, An
     return path
 
 
-def _wide(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
-    """Rows (metric, row), columns the subsets, cells as they are read."""
-    table = table[table["protocol"] == protocol]
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for row in table.itertuples(index=False):
-        subset = SUBSET_LABELS[row.subset]
-        if protocol == "author" and not pd.isna(row.printed):
-            rows.setdefault((row.metric, PAPER_ROW), {})[subset] = f"{row.printed:.3f}"
-        spread = "" if pd.isna(row.sd) else f" ± {row.sd:.3f}"
-        value = "–" if pd.isna(row.value) else f"{row.value:.3f}{spread}"
-        rows.setdefault((row.metric, label(row.run, row.text)), {})[subset] = value
-    wide = pd.DataFrame.from_dict(rows, orient="index", columns=list(SUBSET_LABELS.values()))
-    wide.index = pd.MultiIndex.from_tuples(rows, names=["metric", "row"])
-    metrics = {metric: place for place, metric in enumerate(dict.fromkeys(table["metric"]))}
-    order = sorted(
-        wide.index, key=lambda key: (metrics[key[0]], key[1] != PAPER_ROW, key[1] == MEAN_MAP)
-    )
-    return wide.loc[order].fillna("–")
+def _label(run: str, text: str) -> str:
+    return f"author's weights ({run}), {text} sentence" if text else run
 
 
-def _markdown(table: pd.DataFrame) -> list[str]:
-    lines = [f"| metric | | {' | '.join(table.columns)} |", f"|---|---|{'---:|' * table.shape[1]}"]
-    lines += [
-        f"| {metric} | {row} | {' | '.join(cells)} |"
-        for (metric, row), cells in zip(table.index, table.to_numpy(), strict=True)
+def _cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Texts by (metric, row), a column a subset: the paper's number first, the mean map last."""
+    printed = table[table["printed"].notna() & (table["protocol"] == "author")]
+    printed = printed.drop_duplicates(["metric", "subset"])
+    rows = [
+        (row.metric, PAPER_ROW, row.subset, f"{row.printed:.3f}") for row in printed.itertuples()
     ]
-    return lines
+    for row in table.itertuples():
+        spread = "" if pd.isna(row.sd) else f" ± {row.sd:.3f}"
+        text = "–" if pd.isna(row.value) else f"{row.value:.3f}{spread}"
+        rows.append((row.metric, _label(row.run, row.text), row.subset, text))
+    long = pd.DataFrame(rows, columns=["metric", "row", "subset", "text"])
+    wide = long.pivot(index=["metric", "row"], columns="subset", values="text")
+    names = [name for name in long["row"].unique() if name != MEAN_MAP]
+    order = [(metric, row) for metric in table["metric"].unique() for row in (*names, MEAN_MAP)]
+    wide = wide.reindex(index=order, columns=list(SUBSET_LABELS)).dropna(how="all").fillna("–")
+    return wide.rename(columns=SUBSET_LABELS)

@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -91,7 +91,7 @@ def score_clone(
     weights = find_weights(clone)
     encoder = clip_or_none(clip_weights, lambda why: note(f"no rows with text clip: {why}"))
     bench = Bench(dataset, draws=draws, repeats=repeats, seed=seed)
-    files, found = [], []
+    files, scored = [], []
     with tqdm(weights, disable=not sys.stderr.isatty(), leave=False) as bar:
         for run, subset, path in bar:
             bar.set_description(f"{run} {subset}")
@@ -104,23 +104,38 @@ def score_clone(
                 continue
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             files.append({"run": run, "subset": subset, "file": path.name, "sha256": digest})
-            found += [
+            scored += [
                 bench.score(maps, subset, run=run, text=text)
                 for text, maps in bench.predict(generator, subset, encoder).items()
             ]
-    if not found:
+    if not files:
         raise CsalganError(f"{clone}: none of its weights could be read; see above.")
-    plain = [
+    scored += [
         bench.score(bench.mean_maps(subset), subset, run=MEAN_MAP, text="") for subset in SUBSETS
     ]
-    printed = not dataset.synthetic  # the paper's numbers are of photographs
-    return Scores(
-        _table([one[0] for one in found], [one[1] for one in found], printed),
-        _table([one[0] for one in plain], [one[1] for one in plain], printed),
-        pd.concat([one[0] for one in found], ignore_index=True),
-        pd.concat([one[1] for one in (*found, *plain)], ignore_index=True),
-        pd.DataFrame(files),
-    )
+    drawn, tested = (pd.concat(parts, ignore_index=True) for parts in zip(*scored, strict=True))
+    table = _table(drawn, tested, printed=not dataset.synthetic)  # the paper's are of photographs
+    theirs, draws_of = table["run"] != MEAN_MAP, drawn["run"] != MEAN_MAP
+    return Scores(table[theirs], table[~theirs], drawn[draws_of], tested, pd.DataFrame(files))
+
+
+def score_own(job) -> pd.DataFrame:
+    """A report's own models by the author's protocol (``evaluation.draws``).
+
+    Returns:
+        ``subset``, ``metric``, ``value`` (mean over ten repeats) and ``sd``.
+    """
+    seed = job.profile.seed
+    bench = Bench(job.dataset, draws=job.profile.evaluation.draws, seed=seed, split=job.split)
+    parts = []
+    for subset in job.profile.training.subsets:
+        rows = bench.rows(subset)
+        maps = np.empty((len(rows), SIZE, SIZE), np.float32)
+        predicted = job.predictor(subset).predict_records(job.dataset, rows)
+        for k, (_, one) in enumerate(predicted):
+            maps[k] = author.prediction_at_size(one)
+        parts.append(bench.draw(Maps(maps, np.arange(len(rows))), subset).assign(subset=subset))
+    return _over_repeats(pd.concat(parts), ["subset", "metric"])
 
 
 class Maps(NamedTuple):
@@ -166,7 +181,7 @@ class Bench:
         """The author's records of a subset: ``sal`` and ``non_sal`` with all free viewing."""
         return subset_records(self.dataset, subset, "all")
 
-    def predict(self, generator, subset: str, encoder=None) -> dict[str, "Maps"]:
+    def predict(self, generator, subset: str, encoder=None) -> dict[str, Maps]:
         """Maps of the records of a subset for each text that can be had.
 
         Args:
@@ -191,14 +206,14 @@ class Bench:
         zero, mean = predict(both, images, silent, np.arange(len(images)))
         return found | {"zero": Maps(zero, image_of), "mean": Maps(mean, image_of)}
 
-    def mean_maps(self, subset: str) -> "Maps":
+    def mean_maps(self, subset: str) -> Maps:
         """The mean training map of a subset (our split) for each of its records."""
         train = self.split.of("train", self.dataset.subset(subset))
         mean = baselines.mean_map(self.dataset, train, size=SIZE)
         return Maps(mean[None], np.zeros(len(self.rows(subset)), dtype=int))
 
     def score(
-        self, maps: "Maps", subset: str, *, run: str, text: str
+        self, maps: Maps, subset: str, *, run: str, text: str
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Both protocols.
 
@@ -223,7 +238,7 @@ class Bench:
         columns = [*about, "condition", "metric", "mean", "low", "high", "n_records"]
         return drawn[[*about, "repeat", "metric", "value"]], summary[columns]
 
-    def draw(self, maps: "Maps", subset: str) -> pd.DataFrame:
+    def draw(self, maps: Maps, subset: str) -> pd.DataFrame:
         """The author's protocol: draws from all records of the subset, in flattened batches.
 
         Every model gets the same draws.
@@ -245,18 +260,16 @@ class Bench:
         return values.melt("repeat", var_name="metric")
 
 
-def _table(
-    draws: Sequence[pd.DataFrame], conditions: Sequence[pd.DataFrame], printed: bool = True
-) -> pd.DataFrame:
-    keys = ["run", "subset", "text", "metric"]
-    drawn = pd.concat(draws).groupby(keys, sort=False)["value"].agg(["mean", "std"]).reset_index()
-    drawn = drawn.rename(columns={"mean": "value", "std": "sd"}).assign(protocol="author")
-    paper_says = PAPER_TABLE_I.rename(index=METRIC_LABELS)
-    drawn["printed"] = [
-        paper_says.at[row.metric, row.subset] if printed else np.nan
-        for row in drawn.itertuples(index=False)
-    ]
-    tested = pd.concat(conditions)
+def _over_repeats(drawn: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    means = drawn.groupby(keys, sort=False)["value"].agg(value="mean", sd="std")
+    return means.reset_index()
+
+
+def _table(drawn: pd.DataFrame, tested: pd.DataFrame, printed: bool = True) -> pd.DataFrame:
+    drawn = _over_repeats(drawn, ["run", "subset", "text", "metric"]).assign(protocol="author")
+    paper = PAPER_TABLE_I.rename(METRIC_LABELS).rename_axis(columns="subset").stack()
+    if printed:
+        drawn = drawn.join(paper.rename("printed"), on=["metric", "subset"])
     tested = tested[tested["condition"] == "all"].rename(columns={"mean": "value"})
     table = pd.concat([drawn, tested.assign(protocol="tuebingen")], ignore_index=True)
     return table.reindex(columns=list(COLUMNS))

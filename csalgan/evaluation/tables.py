@@ -56,7 +56,12 @@ TABLE_METRICS = ("auc", "sauc", "cc", "nss", "sim", "kl", "ig")
 
 
 def table_one(
-    scores: pd.DataFrame, metric_profile: str, *, bootstrap: int = 1000, seed: int = 0
+    scores: pd.DataFrame,
+    metric_profile: str,
+    *,
+    more: Sequence[pd.DataFrame] = (),
+    bootstrap: int = 1000,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Table I under one metric profile.
 
@@ -64,10 +69,12 @@ def table_one(
         scores: tidy scores with a ``subset`` column: which model's column a row belongs to.
             Models first, then baselines by their names in :data:`.baselines.BASELINES`.
         metric_profile: the one to show; numbers of different profiles cannot share a column.
+        more: tables of other rows, to stand below the paper's: ``metric`` (as tables spell it),
+            ``row``, ``subset``, ``mean`` and, where they are known, ``low`` and ``high``.
 
     Returns:
-        Rows for each metric: our models, the paper's number (on photographs), baselines, split
-        halves. Columns
+        Rows for each metric: our models, the paper's number (on photographs), other rows,
+        baselines, split halves. Columns
         ``profile``, ``metric``, ``row``, then ``Total``, ``General``, ``Sal``, ``Non_sal`` (means
         over records; NaN where there is none) and ``Total_low``, ``Total_high``, … (95 %
         bootstrap over images).
@@ -86,24 +93,35 @@ def table_one(
         raise CsalganError(
             f"the scores hold nothing of profile {metric_profile}; evaluate under it first."
         )
-    # The paper's numbers are of photographs: beside drawn scenes they would mean nothing.
-    drawn = scores["data"].str.contains("synthetic").all()
+    names = scores["model"].drop_duplicates().map(row_label).tolist()
+    yardsticks = [label for label in YARDSTICKS.values() if label in names]
     summary = summarise(scores, ["model", "subset"], bootstrap, seed)
-    cells = summary.set_index(["metric", "model", "subset"])[["mean", "low", "high"]]
-    names = scores["model"].drop_duplicates().tolist()
-    fixed = [name for name in YARDSTICKS if name in names]
-    models = [name for name in names if name not in fixed]
-    rows = []
-    for metric in (m for m in TABLE_METRICS if m in known):
-        rows += [_row(metric_profile, metric, name, row_label(name), cells) for name in models]
-        if metric in PAPER_TABLE_I.index and not drawn:
-            rows.append(_paper_row(metric_profile, metric))
-        rows += [
-            _row(metric_profile, metric, name, row_label(name), cells)
-            for name in fixed
-            if name != CORRECTED or metric == "cc"
-        ]
-    return pd.DataFrame(rows)
+    labels = summary["metric"].map(METRIC_LABELS)
+    parts = [summary.assign(metric=labels, row=summary["model"].map(row_label))]
+    # The paper's numbers are of photographs: beside drawn scenes they would mean nothing.
+    if not scores["data"].str.contains("synthetic").all():
+        printed = PAPER_TABLE_I.rename(METRIC_LABELS).rename_axis(columns="subset").stack()
+        parts.append(printed.rename("mean").reset_index().assign(row=PAPER_ROW))
+    others = [row for one in more for row in one["row"].unique()]
+    cells = pd.concat([*parts, *(one for one in more if len(one))]).pivot(
+        index=["metric", "row"], columns="subset", values=["mean", "low", "high"]
+    )
+    order = [*(name for name in names if name not in yardsticks), PAPER_ROW, *others, *yardsticks]
+    always = set(names) - {YARDSTICKS[CORRECTED]}
+    keys = [
+        (METRIC_LABELS[metric], row)
+        for metric in TABLE_METRICS
+        for row in order
+        if metric in known and (row in always or (METRIC_LABELS[metric], row) in cells.index)
+    ]
+    columns = [("mean", s) for s in SUBSETS] + [(e, s) for s in SUBSETS for e in ("low", "high")]
+    table = cells.reindex(index=keys, columns=columns).astype(float)
+    table.columns = [SUBSET_LABELS[s] + ("" if e == "mean" else f"_{e}") for e, s in columns]
+    return (
+        table.rename_axis(["metric", "row"])
+        .reset_index()
+        .assign(profile=metric_profile)[["profile", "metric", "row", *table.columns]]
+    )
 
 
 def row_label(model: str) -> str:
@@ -120,104 +138,56 @@ def write_table_one(
     The CSV holds plain numbers; the other two show each cell with its interval and end with the
     provenance line.
     """
-    folder = Path(folder)
-    line = provenance.line()
+    folder, line = Path(folder), provenance.line()
+    profile = table["profile"].iloc[0]
+    cells = pd.DataFrame(
+        {
+            label: map(_cell, table[label], table[f"{label}_low"], table[f"{label}_high"])
+            for label in SUBSET_LABELS.values()
+        },
+        index=pd.MultiIndex.from_frame(table[["metric", "row"]]),
+    )
+    title = (
+        f"Table I, metric profile `{profile}` ({profile_info(profile).title}). Mean over the test "
+        "records of each column's subset, with 95 % bootstrap intervals over images."
+    )
     return [
         write_csv(folder / f"{name}.csv", table, float_format="%.6g"),
-        write_text(folder / f"{name}.md", markdown(table, line)),
-        write_text(folder / f"{name}.tex", latex(table, line)),
+        write_text(folder / f"{name}.md", f"{title}\n\n{markdown(cells)}\n\n{line}\n"),
+        write_text(folder / f"{name}.tex", f"% {line}\n{latex(cells)}"),
         write_text(folder / f"{name}.source.txt", line + "\n"),
     ]
 
 
-def markdown(table: pd.DataFrame, line: str) -> str:
-    """A table from :func:`table_one` as Markdown; the name of each metric stands once."""
-    profile = table["profile"].iloc[0]
-    head = ["metric", "", *SUBSET_LABELS.values()]
+def markdown(cells: pd.DataFrame) -> str:
+    """Texts by (metric, row) as a Markdown table; the name of each metric stands once."""
     lines = [
-        f"Table I, metric profile `{profile}` ({profile_info(profile).title}). Mean over the test "
-        "records of each column's subset, with 95 % bootstrap intervals over images.",
-        "",
-        f"| {' | '.join(head)} |",
-        f"|---|---|{'---:|' * len(SUBSET_LABELS)}",
+        f"| metric |  | {' | '.join(cells.columns)} |",
+        f"|---|---|{'---:|' * cells.shape[1]}",
     ]
     before = None
-    for row in table.to_dict("records"):
-        first = f"**{row['metric']}**" if row["metric"] != before else ""
-        before = row["metric"]
-        lines.append(f"| {first} | {row['row']} | {' | '.join(_cells(row))} |")
-    return "\n".join([*lines, "", line, ""])
+    for (metric, row), texts in zip(cells.index, cells.to_numpy(), strict=True):
+        head = "" if metric == before else f"**{metric}**"
+        lines.append(f"| {' | '.join((head, row, *texts))} |")
+        before = metric
+    return "\n".join(lines)
 
 
-def latex(table: pd.DataFrame, line: str) -> str:
-    """A table from :func:`table_one` for LaTeX with the ``booktabs`` package."""
-    profile = table["profile"].iloc[0]
-    heads = " & ".join(_tex(label) for label in SUBSET_LABELS.values())
-    lines = [
-        f"% {line}",
-        r"\begin{tabular}{ll" + "r" * len(SUBSET_LABELS) + "}",
-        r"\toprule",
-        rf" & {_tex('profile ' + profile)} & {heads} \\",
-    ]
-    before = None
-    for row in table.to_dict("records"):
-        if row["metric"] != before:
-            lines.append(r"\midrule")
-        first = _tex(row["metric"]) if row["metric"] != before else ""
-        before = row["metric"]
-        cells = " & ".join(_cells(row)).replace("−", "$-$")
-        lines.append(rf"{first} & {_tex(row['row'])} & {cells} \\")
-    end = [r"\bottomrule", r"\end{tabular}", rf"% {{\footnotesize {_tex(line)}}}", ""]
-    return "\n".join([*lines, *end])
+def latex(cells: pd.DataFrame) -> str:
+    """Texts by (metric, row) for LaTeX with the ``booktabs`` package."""
+    columns = "ll" + "r" * cells.shape[1]
+    plain = cells.rename_axis([None, None])
+    text = plain.to_latex(escape=True, multirow=False, column_format=columns)
+    return text.replace("−", "$-$")
 
 
-def _row(profile: str, metric: str, model: str, label: str, cells: pd.DataFrame) -> dict:
-    found = {
-        subset: cells.loc[(metric, model, subset)]
-        for subset in SUBSETS
-        if (metric, model, subset) in cells.index
-    }
-    return _filled(profile, metric, label, found)
-
-
-def _paper_row(profile: str, metric: str) -> dict:
-    found = {subset: {"mean": PAPER_TABLE_I.at[metric, subset]} for subset in SUBSETS}
-    return _filled(profile, metric, PAPER_ROW, found)
-
-
-def _filled(profile: str, metric: str, label: str, found: dict) -> dict:
-    nan = float("nan")
-    row = {"profile": profile, "metric": METRIC_LABELS[metric], "row": label}
-    row |= {SUBSET_LABELS[s]: float(found.get(s, {}).get("mean", nan)) for s in SUBSETS}
-    for subset in SUBSETS:
-        for end in ("low", "high"):
-            value = found.get(subset, {}).get(end, nan)
-            row[f"{SUBSET_LABELS[subset]}_{end}"] = float(value)
-    return row
-
-
-def _cells(row: dict) -> Sequence[str]:
-    """``0.684 [0.67, 0.70]`` for each subset; without brackets where there is no interval."""
-    texts = []
-    for label in SUBSET_LABELS.values():
-        mean, low, high = (row[label + end] for end in ("", "_low", "_high"))
-        if pd.isna(mean):
-            texts.append("–")
-        elif pd.isna(low):
-            texts.append(_number(mean, 3))
-        else:
-            texts.append(f"{_number(mean, 3)} [{_number(low, 2)}, {_number(high, 2)}]")
-    return texts
+def _cell(mean: float, low: float, high: float) -> str:
+    """``0.684 [0.67, 0.70]``; without brackets where there is no interval."""
+    if pd.isna(mean):
+        return "–"
+    ends = "" if pd.isna(low) else f" [{_number(low, 2)}, {_number(high, 2)}]"
+    return _number(mean, 3) + ends
 
 
 def _number(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    if not text.strip("-0."):
-        text = text.lstrip("-")  # no −0.00
-    return text.replace("-", "−")
-
-
-def _tex(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, rf"\{character}")
-    return text
+    return f"{value:z.{digits}f}".replace("-", "−")  # z: no −0.00
