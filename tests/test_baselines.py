@@ -114,8 +114,6 @@ def test_every_baseline_predicts_and_free_viewing_never_predicts_itself(toy, fit
     told = toy.records[toy.records["condition"] != "none"]
     assert list(free) == told["record"].tolist()
     assert np.array_equal(free["000000000000_3"], toy.map("000000000000_0"))
-    with pytest.raises(CsalganError, match="no baseline 'best'; choose from uniform, center"):
-        next(baselines.predictions("best", toy, toy.records, fitted))
 
 
 def test_halves_divide_the_fixations_and_depend_on_the_seed_and_record_only(toy, fitted):
@@ -219,6 +217,6 @@ def test_where_observers_are_unknown_there_is_no_human_ceiling(embedded, watched
 
 def test_one_observer_alone_is_predicted_by_nobody():
     points = np.array([[1, 2], [3, 4]])
-    assert list(baselines.others(points, np.array([5, 5]), (8, 8), 0.1)) == []
-    found = list(baselines.others(points, np.array([5, 2]), (8, 8), 0.1))
+    assert list(baselines.others(points, (8, 8), 0.1, np.array([5, 5]))) == []
+    found = list(baselines.others(points, (8, 8), 0.1, np.array([5, 2])))
     assert [left.tolist() for _, left in found] == [[[3, 4]], [[1, 2]]]

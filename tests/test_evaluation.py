@@ -219,11 +219,10 @@ def test_predictions_are_consumed_as_they_are_scored(toy):
         def __init__(self, record):
             self.record = record
 
-        def __call__(self):
-            values = np.random.default_rng(0).random((8, 8))
+        def __array__(self, dtype=None, copy=None):
             with lock:
                 alive.discard(self.record)
-            return values
+            return np.random.default_rng(0).random((8, 8))
 
     def source():
         nonlocal most
@@ -282,7 +281,9 @@ def test_no_predictions_give_an_empty_table_with_the_columns(evaluator):
 
 
 def test_split_half_reliability_stands_uncorrected_and_in_cc_corrected_as_well(toy, evaluator):
-    both = evaluator.split_half(toy.records).set_index(["record", "metric_profile", "metric"])
+    both = evaluator.baseline("split_half", toy.records).set_index(
+        ["record", "metric_profile", "metric"]
+    )
     table = both[both["model"] == "split_half"]
     corrected = both[both["model"] == "split_half_corrected"]["value"]
     assert set(corrected.index.get_level_values("metric")) == {"cc"}

@@ -20,34 +20,14 @@ from csalgan.metrics.common import as_map, fit_uniform_share, over_uniform, resi
 from csalgan.metrics.negatives import NegativePool
 
 #: Columns of the tidy scores, in order. One row is one metric of one record under one profile.
-COLUMNS = (
-    "record",
-    "image_id",
-    "condition",
-    "source",
-    "model",
-    "metric_profile",
-    "metric",
-    "value",
-    "resize",
-    "epsilon",
-    "controls",
-    "uniform_share",
-    "n",
-    "seed",
-    "fingerprint",
-    "data",
-    "split",
-    "encoder",
-    "profile",
-    "commit",
-    "precision",
-)
-
+_RECORD = ("record", "image_id", "condition", "source")
+_SCORE = ("model", "metric_profile", "metric", "value")
+_RULES = ("resize", "epsilon", "controls", "uniform_share", "n", "seed")
+_RECEIPT = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
+COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_RECEIPT)
 #: How a CSV of them is read: what is text stays text, ids with leading zeros too.
-TEXTS = dict.fromkeys(
-    [c for c in COLUMNS if c not in ("value", "epsilon", "uniform_share", "n", "seed")], str
-)
+_NUMBERS = {"value", "epsilon", "uniform_share", "n", "seed"}
+TEXTS = dict.fromkeys([column for column in COLUMNS if column not in _NUMBERS], str)
 
 #: Metrics that are a mean over fixations; the others are over pixels.
 _OVER_FIXATIONS = frozenset({"auc", "auc_borji", "sauc", "nss", "ig", "ig_uniform"})
@@ -58,10 +38,8 @@ CONTROLS = {"condition": "same condition", "pooled": "all conditions pooled"}
 _FITTED_ON = 100  # records a uniform share is fitted on
 _BACKLOG = 4  # predictions waiting for each worker: what is in memory at once
 
-#: A map, or a function without arguments that reads it (called in a worker).
-Prediction = np.ndarray | Callable[[], np.ndarray]
-#: Rows of a dataset → their maps.
-Predict = Callable[[pd.DataFrame], Iterable[tuple[str, Prediction]]]
+#: Rows of a dataset → ``(record, map)`` pairs, the maps (h, w) of any size.
+Predict = Callable[[pd.DataFrame], Iterable[tuple[str, np.ndarray]]]
 
 
 class Truth(NamedTuple):
@@ -104,31 +82,28 @@ class Evaluator:
     ):
         if controls not in CONTROLS:
             raise CsalganError(f"controls {controls!r}: use one of {', '.join(CONTROLS)}.")
-        self.controls = controls
+        self.dataset, self.split, self.controls, self.seed = dataset, split, controls, seed
         self.profiles = [profile_info(name) for name in dict.fromkeys(metric_profiles)]
-        self.dataset = dataset
-        self.split = split
-        self.seed = seed
-        self.workers = workers
-        self.provenance = provenance
+        self.provenance, self.workers = provenance, workers
         records = dataset.records
         with ThreadPoolExecutor(workers) as threads:
             points = list(threads.map(dataset.fixations, records["record"]))
         #: record → its fixations, int (N, 2), rows (y, x) in native pixels.
         self.fixations = dict(zip(records["record"], points, strict=True))
         shapes = records[["height", "width"]].to_numpy()
+        self._shapes = dict(zip(records["record"], map(tuple, shapes.tolist()), strict=True))
         self.pool = NegativePool(records["image_id"], points, shapes, records["condition"])
         train = split.of("train", records)
         self.fitted = baselines.fit(dataset, train, fixations=self.fixations.get, seed=seed)
         self._rows = records.set_index("record", drop=False)
         # One resized density a condition and picture size, a few at a time.
         self._center_bias = lru_cache(maxsize=8)(
-            lambda which, shape: resize(self.fitted.densities[which], shape).astype(np.float64)
+            lambda which, shape: resize(self.fitted.densities[which], shape)
         )
 
     def __call__(
         self,
-        predictions: Iterable[tuple[str, Prediction]] | Mapping[str, Prediction],
+        predictions: Iterable[tuple[str, np.ndarray]] | Mapping[str, np.ndarray],
         records: pd.DataFrame | None = None,
         *,
         model: str = "model",
@@ -138,8 +113,8 @@ class Evaluator:
         """Score predictions.
 
         Args:
-            predictions: ``(record, map)`` pairs or a mapping; maps of any size, (h, w), or
-                functions that read one. Consumed as scoring goes on: memory does not grow.
+            predictions: ``(record, map)`` pairs or a mapping; maps of any size, (h, w). Consumed
+                as scoring goes on: memory does not grow.
             records: rows of the dataset to keep; predictions of other records are passed over.
             model: what the ``model`` column says.
             share: the uniform share that makes the model's maps densities, of
@@ -153,17 +128,14 @@ class Evaluator:
         Raises:
             CsalganError: a record that the dataset does not have, or one predicted twice.
         """
-        wanted = None if records is None else set(records["record"])
+        wanted = self._shapes if records is None else set(records["record"])
         pairs = predictions.items() if isinstance(predictions, Mapping) else predictions
-        jobs = (
-            (record, prediction)
-            for record, prediction in self._known(pairs)
-            if wanted is None or record in wanted
-        )
-        rows = _threaded(
-            lambda job: self._score(*job, self.truth(job[0]), share, metrics), jobs, self.workers
-        )
-        return self._table(rows, model)
+        jobs = ((record, one) for record, one in self._known(pairs) if record in wanted)
+
+        def score_one(job: tuple[str, np.ndarray]) -> list[dict]:
+            return self._score(*job, self.truth(job[0]), share, metrics)
+
+        return self._table(_threaded(score_one, jobs, self.workers), model)
 
     def uniform_share(self, predict: Predict, records: pd.DataFrame | None = None) -> float | None:
         """The uniform share that makes a model's maps densities, fitted without test gaze.
@@ -181,10 +153,9 @@ class Evaluator:
         Returns:
             0 … 1; None where there is no map to fit on.
         """
-        rows = self._to_fit_on(records)
-        pairs = ((r, as_map(p() if callable(p) else p)) for r, p in predict(rows))
-        return _share_of(
-            over_uniform(values, self._places(record, self.fixations[record]))
+        pairs = ((record, as_map(values)) for record, values in predict(self._to_fit_on(records)))
+        return self._share_of(
+            (record, values, self.fixations[record])
             for record, values in pairs
             if np.isfinite(values).all()
         )
@@ -204,50 +175,26 @@ class Evaluator:
             train: records the mean map is taken over, by default the training part of all.
         """
         if name in baselines.CEILINGS:
-            return (self.observers if name == baselines.OBSERVERS else self.split_half)(records)
+            return self._gaze_by_gaze(name, records)
         mean = None
         if name == "mean_map":
             rows = self.split.of("train", self.dataset.records) if train is None else train
             mean = baselines.mean_map(self.dataset, rows)
 
-        def predict(rows: pd.DataFrame) -> Iterator[tuple[str, Prediction]]:
-            return baselines.predictions(name, self.dataset, rows, self.fitted, mean=mean)
+        def predict(rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+            return baselines.predictions(name, self.dataset, rows, self.fitted, mean)
 
         return self.fitted_to(predict)(predict(records), model=name)
 
-    def split_half(self, records: pd.DataFrame) -> pd.DataFrame:
-        """Half of each record's fixations predicts the other half (:func:`baselines.halves`).
+    def _gaze_by_gaze(self, name: str, records: pd.DataFrame) -> pd.DataFrame:
+        """Some of each record's fixations predicted by the others.
 
-        Returns:
-            Rows of ``split_half`` as scored, and of ``split_half_corrected``: CC alone, corrected
-            for the halving (Spearman–Brown), which says what a second measurement as large as the
-            first would reach. The other metrics have no such correction.
-        """
+        ``split_half``: half by the other half (:func:`baselines.halves`). Rows as scored, and of
+        ``split_half_corrected``: CC alone, corrected for the halving (Spearman–Brown), which says
+        what a second measurement as large as the first would reach.
 
-        def halves(record: str):
-            shape = tuple(self._rows.loc[record, ["height", "width"]])
-            points, rng = self.fixations[record], baselines.record_rng(record, self.seed)
-            return baselines.halves(points, shape, self.fitted.map_sigma, rng)
-
-        tried = {record: halves(record) for record in self._to_fit_on()["record"]}
-        ratios = [over_uniform(m[0], self._places(r, m[1])) for r, m in tried.items() if m]
-        share = _share_of(ratios)
-
-        def one(record: str) -> list[dict]:
-            made = halves(record)
-            return self._score(record, made[0], Truth(*made[1:]), share) if made else []
-
-        table = self._table(_threaded(one, records["record"], self.workers), baselines.SPLIT_HALF)
-        cc = table[table["metric"] == "cc"]
-        corrected = cc.assign(
-            model=baselines.CORRECTED, value=cc["value"].map(baselines.spearman_brown)
-        )
-        return pd.concat([table, corrected], ignore_index=True) if len(table) else table
-
-    def observers(self, records: pd.DataFrame) -> pd.DataFrame:
-        """Each observer's fixations predicted by those of all others (:func:`baselines.others`).
-
-        Only metrics that are means over fixations: one observer's few fixations make no map. An
+        ``observers``: each observer's by those of all others (:func:`baselines.others`). Only
+        metrics that are means over fixations: one observer's few fixations make no map. An
         image's value is the mean over its observers, each weighing as many as their fixations, so
         that it stands beside a model's value on the fixations of all. Images that one observer
         alone fixated have none.
@@ -255,31 +202,33 @@ class Evaluator:
         Raises:
             CsalganError: the dataset does not say who fixated.
         """
+        halved = name == baselines.SPLIT_HALF
 
-        def parts(record: str) -> list[tuple[np.ndarray, np.ndarray]]:
-            shape = tuple(self._rows.loc[record, ["height", "width"]])
-            points, who = self.fixations[record], self.dataset.observers(record)
-            return list(baselines.others(points, who, shape, self.fitted.map_sigma))
+        def parts(record: str) -> list[tuple[np.ndarray, Truth]]:
+            about = self.fixations[record], self._shapes[record], self.fitted.map_sigma
+            if halved:
+                made = baselines.halves(*about, baselines.record_rng(record, self.seed))
+                return [(made[0], Truth(*made[1:]))] if made else []
+            others = baselines.others(*about, self.dataset.observers(record))
+            saliency_map = self.dataset.map(record)
+            return [(made, Truth(own, saliency_map)) for made, own in others]
 
-        tried = {record: parts(record) for record in self._to_fit_on()["record"]}
-        ratios = [over_uniform(m, self._places(r, p)) for r, made in tried.items() for m, p in made]
-        share = _share_of(ratios)
+        held = ((record, *part) for record in self._to_fit_on()["record"] for part in parts(record))
+        share = self._share_of((record, made, truth.fixations) for record, made, truth in held)
 
         def one(record: str) -> list[dict]:
-            saliency_map = self.dataset.map(record)
-            scored = [
-                self._score(record, made, Truth(left, saliency_map), share, _OVER_FIXATIONS)
-                for made, left in parts(record)
-            ]
-            return [
-                same[0]
-                | {"value": np.average([r["value"] for r in same], weights=[r["n"] for r in same])}
-                | {"n": sum(r["n"] for r in same)}
-                for same in zip(*scored, strict=True)
-                if same[0]["metric_profile"] != "paper"
-            ]
+            only = None if halved else _OVER_FIXATIONS
+            scored = [self._score(record, *part, share, only) for part in parts(record)]
+            means = [_mean(same) for same in zip(*scored, strict=True)]
+            return [row for row in means if halved or row["metric_profile"] != "paper"]
 
-        return self._table(_threaded(one, records["record"], self.workers), baselines.OBSERVERS)
+        table = self._table(_threaded(one, records["record"], self.workers), name)
+        if not halved or table.empty:
+            return table
+        cc = table[table["metric"] == "cc"]
+        whole = cc["value"].map(baselines.spearman_brown)
+        corrected = cc.assign(model=baselines.CORRECTED, value=whole)
+        return pd.concat([table, corrected], ignore_index=True)
 
     @property
     def yardsticks(self) -> tuple[str, ...]:
@@ -292,8 +241,13 @@ class Evaluator:
         rows = self.split.of("val", self.dataset.records) if records is None else records
         return rows.sample(min(len(rows), _FITTED_ON), random_state=self.seed)
 
-    def _places(self, record: str, points: np.ndarray) -> np.ndarray:
-        return baselines.relative(points, tuple(self._rows.loc[record, ["height", "width"]]))
+    def _share_of(self, made: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> float | None:
+        """The uniform share that suits ``(record, map, fixations)`` best; None for none."""
+        ratios = [
+            over_uniform(values, baselines.relative(points, self._shapes[record]))
+            for record, values, points in made
+        ]
+        return fit_uniform_share(np.concatenate(ratios)) if ratios else None
 
     def truth(self, record: str) -> Truth:
         """The record's fixations and its map, read from its file."""
@@ -301,24 +255,19 @@ class Evaluator:
 
     def inputs(self, record: str, truth: Truth, profile: str) -> dict:
         """The keyword arguments of :func:`csalgan.metrics.score` for a record and profile."""
-        info = profile_info(profile)
         given = {"saliency_map": truth.saliency_map, "profile": profile, "seed": self.seed}
-        if profile != "paper":
-            shape = truth.saliency_map.shape
-            given["fixations"] = truth.fixations
-            row = self._rows.loc[record]
-            condition = row["condition"] if self.controls == "condition" else None
-            # A condition that training lacks has no center bias, and so no information gain.
-            if (condition or "") in self.fitted.densities:
-                given["center_bias"] = self._center_bias(condition or "", shape)
-            given["negatives"] = self.pool.negatives(
-                row["image_id"],
-                shape,
-                condition=condition,
-                n_images=info.negative_images,
-                seed=self.seed,
-            )
-        return given
+        if profile == "paper":
+            return given
+        shape, row = truth.saliency_map.shape, self._rows.loc[record]
+        condition = row["condition"] if self.controls == "condition" else None
+        # A condition that training lacks has no center bias, and so no information gain.
+        if (condition or "") in self.fitted.densities:
+            given["center_bias"] = self._center_bias(condition or "", shape)
+        n_images = profile_info(profile).negative_images
+        negatives = self.pool.negatives(
+            row["image_id"], shape, condition=condition, n_images=n_images, seed=self.seed
+        )
+        return given | {"fixations": truth.fixations, "negatives": negatives}
 
     def values(
         self,
@@ -330,18 +279,20 @@ class Evaluator:
         metrics: Sequence[str] | None = None,
     ) -> dict[str, float]:
         """Metric → value of one map (h, w) under one profile; options as in a call."""
-        given, info = self.inputs(record, truth, profile), profile_info(profile)
-        names = [m for m in info.metrics if all(given.get(n) is not None for n in info.needs[m])]
-        if profile == "tuebingen" and share is None:
-            names = [metric for metric in names if metric not in PROBABILISTIC]
-        if metrics is not None:
-            names = [metric for metric in names if metric in metrics]
+        given = self.inputs(record, truth, profile)
+        names = [
+            metric
+            for metric, needs in profile_info(profile).needs.items()
+            if all(need in given for need in needs)
+            and (metrics is None or metric in metrics)
+            and (share is not None or profile != "tuebingen" or metric not in PROBABILISTIC)
+        ]
         return score(prediction, **given, metrics=names, uniform_share=share or 0.0)
 
-    def _known(self, pairs: Iterable) -> Iterator[tuple[str, Prediction]]:
+    def _known(self, pairs: Iterable) -> Iterator[tuple[str, np.ndarray]]:
         seen = set()
         for record, prediction in pairs:
-            if record not in self._rows.index:
+            if record not in self._shapes:
                 raise CsalganError(
                     f"prediction {record}: the dataset has no such record; "
                     "name predictions by record, like 000000000109_2."
@@ -354,49 +305,41 @@ class Evaluator:
     def _score(
         self,
         record: str,
-        prediction: Prediction,
+        prediction: np.ndarray,
         truth: Truth,
         share: float | None,
         metrics: Sequence[str] | None = None,
     ) -> list[dict]:
-        values = as_map(prediction() if callable(prediction) else prediction)
-        at_native = None
+        values = as_map(prediction)
+        native = resize(values, truth.saliency_map.shape)  # once for all profiles
         rows = []
         for info in self.profiles:
-            if info.name != "paper":  # the paper's code never sees the native size
-                if at_native is None:
-                    at_native = resize(values, truth.saliency_map.shape)
-                scored = self.values(record, at_native, truth, info.name, share, metrics)
-                pixels = truth.saliency_map.size
-            else:
-                scored = self.values(record, values, truth, info.name, share, metrics)
-                pixels = PAPER_SIZE**2
-            for metric, value in scored.items():
-                fixations = metric in _OVER_FIXATIONS and info.name != "paper"
-                controls = CONTROLS[self.controls] if info.name != "paper" else ""
-                rows.append(
-                    {
-                        "record": record,
-                        "metric_profile": info.name,
-                        "metric": metric,
-                        "value": value,
-                        "resize": info.resize,
-                        "epsilon": info.epsilon if metric in PROBABILISTIC else math.nan,
-                        "controls": controls if metric in CONTROLLED else "",
-                        "uniform_share": share
-                        if metric in PROBABILISTIC and info.name == "tuebingen"
-                        else math.nan,
-                        "n": len(truth.fixations) if fixations else pixels,
-                    }
-                )
+            paper = info.name == "paper"  # its code sees neither the native size nor a fixation
+            shown, pixels = (values, PAPER_SIZE**2) if paper else (native, native.size)
+            found = self.values(record, shown, truth, info.name, share, metrics)
+            for metric, value in found.items():
+                fixations = metric in _OVER_FIXATIONS and not paper
+                controlled = metric in CONTROLLED and not paper
+                density = metric in PROBABILISTIC
+                row = {
+                    "record": record,
+                    "metric_profile": info.name,
+                    "metric": metric,
+                    "value": value,
+                    "resize": info.resize,
+                    "epsilon": info.epsilon if density else math.nan,
+                    "controls": CONTROLS[self.controls] if controlled else "",
+                    "uniform_share": share if density and info.name == "tuebingen" else math.nan,
+                    "n": len(truth.fixations) if fixations else pixels,
+                }
+                rows.append(row)
         return rows
 
     def _table(self, rows: Iterable[list[dict]], model: str) -> pd.DataFrame:
         table = pd.DataFrame([row for several in rows for row in several])
         if table.empty:
             return pd.DataFrame(columns=list(COLUMNS))
-        about = self._rows.loc[table["record"], ["image_id", "condition", "source"]]
-        table[about.columns] = about.to_numpy()
+        about = self._rows.loc[table["record"], list(_RECORD)].reset_index(drop=True)
         receipt, yardsticks = self.provenance, baselines.YARDSTICKS
         constants = {
             "model": model,
@@ -409,21 +352,22 @@ class Evaluator:
             "commit": receipt.commit if receipt else commit(),
             "precision": receipt.precision if receipt and model not in yardsticks else "",
         }
-        return table.assign(**constants)[list(COLUMNS)]
+        return table.assign(**about, **constants)[list(COLUMNS)]
 
 
 def with_subsets(scores: pd.DataFrame, dataset) -> pd.DataFrame:
     """The scores once for each subset their records belong to, named in a ``subset`` column."""
-    parts = []
-    for name in CONDITIONS_OF_SUBSET:
-        chosen = scores["record"].isin(dataset.subset(name)["record"])
-        parts.append(scores[chosen].assign(subset=name))
+    members = {name: set(dataset.subset(name)["record"]) for name in CONDITIONS_OF_SUBSET}
+    parts = (scores[scores["record"].isin(m)].assign(subset=name) for name, m in members.items())
     return pd.concat(parts, ignore_index=True)
 
 
-def _share_of(ratios: Iterable[np.ndarray]) -> float | None:
-    ratios = list(ratios)
-    return fit_uniform_share(np.concatenate(ratios)) if ratios else None
+def _mean(same: Sequence[dict]) -> dict:
+    """Rows of one metric as one: each value weighs as many as its fixations or pixels."""
+    if len(same) == 1:
+        return same[0]
+    values, counts = zip(*((row["value"], row["n"]) for row in same), strict=True)
+    return same[0] | {"value": np.average(values, weights=counts), "n": sum(counts)}
 
 
 def _threaded(work: Callable, jobs: Iterable, workers: int) -> Iterator:
