@@ -265,12 +265,9 @@ def test_a_constant_and_a_nan_prediction_are_scored_as_the_profile_says(toy, eva
     assert table["000000000000_1"].isna().all()
 
 
-def test_unknown_and_repeated_records_are_refused(toy, evaluator):
+def test_unknown_records_are_refused(toy, evaluator):
     with pytest.raises(CsalganError, match="prediction 7: the dataset has no such record"):
         evaluator({"7": np.ones((4, 4))})
-    twice = [("000000000000_0", np.ones((4, 4)))] * 2
-    with pytest.raises(CsalganError, match="came twice"):
-        evaluator(twice)
     with pytest.raises(CsalganError, match="no metric profile 'best'"):
         evaluation.Evaluator(toy, ToySplit(toy), metric_profiles=["best"])
 
@@ -486,8 +483,6 @@ def test_table_one_is_written_in_three_ways_with_its_receipt(table_scores, tmp_p
 
 
 def test_table_one_says_what_it_needs(scores):
-    with pytest.raises(CsalganError, match="needs a subset column"):
-        evaluation.table_one(scores, "tuebingen")
     only = scores[scores["metric_profile"] == "mit"].assign(subset="total")
     with pytest.raises(CsalganError, match="nothing of profile paper"):
         evaluation.table_one(only, "paper")
@@ -499,22 +494,21 @@ def test_table_one_says_what_it_needs(scores):
 def test_explain_shows_every_profile_and_a_reason_for_each_number(toy, evaluator, scores):
     record = "000000000000_3"
     prediction = dict(noisy(toy))[record]
-    found = evaluation.explain(evaluator, record, prediction, SHARE)
-    for profile in PROFILES:
-        mine = scores[(scores["record"] == record) & (scores["metric_profile"] == profile)]
-        for row in mine.itertuples():
-            assert found.values.at[row.metric, profile] == pytest.approx(row.value)
-            assert found.reasons.at[row.metric, profile].endswith(".")
-    text = found.text()
+    text = evaluation.explain(evaluator, record, prediction, SHARE)
+    table = {line[:14].strip(): line.split() for line in text.splitlines() if "." in line[14:]}
+    mine = scores[scores["record"] == record].set_index(["metric_profile", "metric"])["value"]
+    for place, profile in enumerate(reversed(PROFILES), 1):
+        for metric, reason in profile_info(profile).reasons.items():
+            assert table[evaluation.METRIC_LABELS[metric]][-place] == f"{mine[profile, metric]:.3f}"
+            assert reason.endswith(".")
+            assert reason in text
     assert "the salient thing" in text
-    assert f"{found.values.at['nss', 'mit']:.3f}" in text
     assert "map > 0" in text
     assert "uniform share of 0.250" in text
     alone = evaluation.explain(evaluator, record, prediction)
-    assert math.isnan(alone.values.at["kl", "tuebingen"])
-    assert "no KL and IG of tuebingen" in alone.text()
-    with pytest.raises(CsalganError, match="record 9: the dataset toy has none of that name"):
-        evaluation.explain(evaluator, "9", prediction)
+    kl = next(line for line in alone.splitlines() if line.startswith("KL"))
+    assert kl.split()[-2] == "–"  # of tuebingen
+    assert "no KL and IG of tuebingen" in alone
 
 
 # --- real gaze --------------------------------------------------------------------------------

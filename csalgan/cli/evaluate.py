@@ -134,7 +134,7 @@ def evaluate(
         else:  # what cannot be read is said, not passed over
             found = evaluation.open_folder(predictions, dataset, row)
             prediction = evaluation.read_map(found.files[explain])
-        print(evaluation.explain(evaluator, explain, prediction, uniform_share).text())
+        print(evaluation.explain(evaluator, explain, prediction, uniform_share))
         return
     folder = None if run else evaluation.open_folder(predictions, dataset, records)
     maps = predict(records) if run else folder.predictions()
@@ -220,12 +220,11 @@ def _held_back(parts, dataset, folder: Path | None):
 
 
 def _report_faults(folder, n_records: int) -> None:
-    faults = folder.faults()
-    for line in faults:
+    for line in folder.faults:
         print(line, file=sys.stderr)
-    if faults:
-        scored = len(folder.files) - len(folder.unreadable)
-        found, records = counted(len(faults), "fault"), counted(n_records, "record")
+    if folder.faults:
+        scored = len(folder.files) - folder.unreadable
+        found, records = counted(len(folder.faults), "fault"), counted(n_records, "record")
         print(f"{found}; {scored} of {records} scored.", file=sys.stderr)
 
 

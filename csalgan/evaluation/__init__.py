@@ -1,6 +1,6 @@
 """From predictions to tidy scores, from scores to means with intervals and to Table I."""
 
-from csalgan.evaluation.explain import Explanation, explain
+from csalgan.evaluation.explain import explain
 from csalgan.evaluation.maps import Folder, open_folder, read_map
 from csalgan.evaluation.scoring import COLUMNS, CONTROLS, TEXTS, Evaluator, Truth, with_subsets
 from csalgan.evaluation.statistics import compare, interval, one_model, over_seeds, summarise

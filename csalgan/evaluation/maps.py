@@ -1,6 +1,7 @@
 """Anyone's saliency maps in a folder: found by record name, read whatever their format."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +24,16 @@ class Folder:
 
     Attributes:
         files: record → file, for the records that are scored.
-        missing: records without a file.
-        extra: files whose name is no record of the dataset.
-        unreadable: record → why it could not be read.
-        constant, not_finite: records whose map has one value only, or NaN or infinity.
+        faults: a line for each prediction that is missing, extra, unreadable, NaN or constant;
+            what is wrong with a file stands there once it has been read.
+        unreadable: how many files could not be read.
     """
 
-    path: Path
     files: dict[str, Path]
-    missing: list[str]
-    extra: list[str]
-    unreadable: dict[str, str] = field(default_factory=dict)
-    constant: list[str] = field(default_factory=list)
-    not_finite: list[str] = field(default_factory=list)
+    faults: list[str]
+    unreadable: int = 0
 
-    def predictions(self):
+    def predictions(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield ``(record, map)`` for every readable file; faults are noted on the way.
 
         Maps are float64 (h, w). Those with NaN are handed on (they score NaN), as are constant
@@ -47,23 +43,14 @@ class Folder:
             try:
                 values = read_map(path)
             except CsalganError as error:
-                self.unreadable[record] = str(error)
+                self.faults.append(f"unreadable: {error}")
+                self.unreadable += 1
                 continue
             if not np.isfinite(values).all():
-                self.not_finite.append(record)
+                self.faults.append(f"NaN or infinity: {path.name} (scored NaN)")
             elif values.min() == values.max():
-                self.constant.append(record)
+                self.faults.append(f"constant: {path.name} (one value everywhere)")
             yield record, values
-
-    def faults(self) -> list[str]:
-        """One line for each prediction that is missing, extra, unreadable, NaN or constant."""
-        return [
-            *(f"missing: {record}" for record in self.missing),
-            *(f"extra: {name} (no record of this dataset)" for name in self.extra),
-            *(f"unreadable: {why}" for why in self.unreadable.values()),
-            *(f"NaN or infinity: {self.files[r].name} (scored NaN)" for r in self.not_finite),
-            *(f"constant: {self.files[r].name} (one value everywhere)" for r in self.constant),
-        ]
 
 
 def open_folder(path: str | Path, dataset, records: pd.DataFrame) -> Folder:
@@ -105,7 +92,9 @@ def open_folder(path: str | Path, dataset, records: pd.DataFrame) -> Folder:
             f"{path}: holds no prediction for any of the {len(wanted)} records; "
             f"name files by record, like {example}.png ({', '.join(SUFFIXES)})."
         )
-    return Folder(path, files, [r for r in wanted if r not in files], extra)
+    missing = [f"missing: {record}" for record in wanted if record not in files]
+    extra = [f"extra: {name} (no record of this dataset)" for name in extra]
+    return Folder(files, [*missing, *extra])
 
 
 def read_map(path: str | Path) -> np.ndarray:
@@ -155,8 +144,7 @@ def _read_picture(path: Path) -> np.ndarray:
             picture = picture.convert("RGB")
         values = np.asarray(picture)
     if values.ndim == 3:
-        wide = values.astype(np.int64)
-        if (wide.max(axis=2) - wide.min(axis=2)).max() > _GREY_SLACK:
+        if np.ptp(values.astype(np.int64), axis=2).max() > _GREY_SLACK:
             raise CsalganError(f"{path.name}: is a coloured picture; save the map itself, in grey.")
-        values = wide.mean(axis=2)
+        values = values.mean(axis=2)
     return values

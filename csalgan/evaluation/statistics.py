@@ -10,22 +10,14 @@ import numpy as np
 import pandas as pd
 
 from csalgan.data.records import CONDITIONS
+from csalgan.evaluation.baselines import YARDSTICKS
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import METRICS
 
+_KEY = ["record", "metric_profile", "metric"]
+_RULES = ["resize", "epsilon", "controls"]
 #: What a CSV of scores must hold to be compared.
-NEEDED = (
-    "record",
-    "image_id",
-    "condition",
-    "model",
-    "metric_profile",
-    "metric",
-    "value",
-    "resize",
-    "epsilon",
-    "fingerprint",
-)
+NEEDED = (*_KEY, "image_id", "condition", "model", "value", "resize", "epsilon", "fingerprint")
 #: Metrics in which the smaller value is the better one.
 LESS_IS_BETTER = frozenset({"kl"})
 _CHUNK = 2_000_000  # drawn indices in memory at once
@@ -78,7 +70,10 @@ def summarise(
         ``n_images`` (those with a value) and ``n_undefined`` (records scored NaN, left out of
         the mean). Conditions and metrics come in their usual order, all else as it first appears.
     """
-    keys = [*by, "metric_profile", "metric"]
+    return _means(scores, [*by, "metric_profile", "metric"], bootstrap, seed)
+
+
+def _means(scores: pd.DataFrame, keys: list[str], bootstrap: int, seed: int) -> pd.DataFrame:
     rows = []
     for key, group in _ordered(scores, keys).groupby(keys, sort=False, observed=True):
         defined = group[group["value"].notna()]
@@ -108,43 +103,24 @@ def compare(
         CsalganError: another dataset, other rules behind one profile's name, or no pair.
     """
     _same_ground(a, b)
-    key = ["record", "metric_profile", "metric"]
-    pairs = a.merge(b[[*key, "value"]], on=key, suffixes=("", "_b"))
+    pairs = a.merge(b[[*_KEY, "value"]], on=_KEY, suffixes=("", "_b"))
     if pairs.empty:
         raise CsalganError(
             "the two tables share no record, profile and metric; "
             "score both on the same records under the same profile."
         )
-    pairs = pairs[pairs["value"].notna() & pairs["value_b"].notna()]
+    pairs = pairs.dropna(subset=["value", "value_b"])
     pairs = pd.concat([pairs.assign(condition="all"), pairs])
-    pairs = pairs.assign(delta=pairs["value"] - pairs["value_b"])
     keys = ["metric_profile", "metric", "condition"]
-    rows = []
-    for (profile, metric, condition), group in _ordered(pairs, keys).groupby(
-        keys, sort=False, observed=True
-    ):
-        images = group["image_id"].to_numpy()
-        delta = group["delta"].to_numpy()
-        mean, low, high = interval(delta, images, bootstrap=bootstrap, seed=seed)
-        clear = low > 0 or high < 0
-        wins = "A" if (mean > 0) != (metric in LESS_IS_BETTER) else "B"
-        rows.append(
-            {
-                "metric_profile": profile,
-                "metric": metric,
-                "condition": condition,
-                "a": group["value"].mean(),
-                "b": group["value_b"].mean(),
-                "difference": mean,
-                "low": low,
-                "high": high,
-                "n_records": len(group),
-                "n_images": len(set(images)),
-                "excludes_zero": clear,
-                "better": wins if clear else "",
-            }
-        )
-    return pd.DataFrame(rows)
+    differences = pairs.assign(value=pairs["value"] - pairs["value_b"])
+    table = _means(differences, keys, bootstrap, seed).rename(columns={"mean": "difference"})
+    sides = pairs.groupby(keys)[["value", "value_b"]].agg(lambda values: values.mean())
+    table = table.join(sides.set_axis(["a", "b"], axis=1), on=keys)
+    clear = (table["low"] > 0) | (table["high"] < 0)
+    more, less = table["difference"] > 0, table["metric"].isin(LESS_IS_BETTER)
+    better = np.where(clear, np.where(more != less, "A", "B"), "")
+    shown = [*keys, "a", "b", "difference", "low", "high", "n_records", "n_images"]
+    return table[shown].assign(excludes_zero=clear, better=better)
 
 
 def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
@@ -152,8 +128,7 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
 
     What one seed scored twice (for several subsets, say) is left as it is.
     """
-    key = ["record", "metric_profile", "metric"]
-    key += [column for column in ("model", "subset") if column in scores.columns]
+    key = [*_KEY, *(column for column in ("model", "subset") if column in scores.columns)]
     if scores.duplicated([*key, "seed"]).any():
         return scores
     mean = scores.groupby(key, sort=False)["value"].mean()
@@ -179,8 +154,6 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
             raise CsalganError(
                 f"{where}: has no column {column}; give a CSV that csalgan evaluate wrote."
             )
-    from csalgan.evaluation.baselines import YARDSTICKS
-
     names = scores["model"].drop_duplicates().tolist()
     if model is None:
         models = [name for name in names if name not in YARDSTICKS] or names
@@ -196,7 +169,7 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
     chosen = scores[scores["model"] == model]
     if "seed" in chosen.columns:
         chosen = over_seeds(chosen)
-    twice = chosen.duplicated(["record", "metric_profile", "metric"])
+    twice = chosen.duplicated(_KEY)
     if twice.any():
         raise CsalganError(
             f"{where}: scores record {chosen.loc[twice, 'record'].iloc[0]} twice for {model}; "
@@ -213,36 +186,30 @@ def _same_ground(a: pd.DataFrame, b: pd.DataFrame) -> None:
             f"the scores come from different datasets (fingerprints {', '.join(prints[0])} and "
             f"{', '.join(prints[1])}); score both on the same one."
         )
-    key = ["metric_profile", "metric"]
-    rules = [
-        _with_controls(t).drop_duplicates(key).set_index(key)[["resize", "epsilon", "controls"]]
-        for t in (a, b)
-    ]
-    both = rules[0].merge(rules[1], left_index=True, right_index=True, suffixes=("", "_b"))
-    for rule in both.itertuples():
-        # A CSV may round ε; another rule's ε is another order of magnitude.
-        same = np.isclose(rule.epsilon, rule.epsilon_b, rtol=1e-3, atol=0, equal_nan=True)
-        equal = {
-            "resize": rule.resize == rule.resize_b,
-            "epsilon": same,
-            "controls": rule.controls == rule.controls_b,
-        }
-        for column, agree in equal.items():
-            if not agree:
-                profile, metric = rule.Index
-                raise CsalganError(
-                    f"profile {profile} scored {metric} with another {column} in the two tables "
-                    f"({getattr(rule, column)} and {getattr(rule, column + '_b')}); "
-                    "score both with one version."
-                )
+    one, other = (_rules(table) for table in (a, b))
+    both = one.merge(other, left_index=True, right_index=True, suffixes=("", "_b"))
+    for column in _RULES:
+        apart = both[both[column] != both[f"{column}_b"]]
+        for (profile, metric), rule in apart.iterrows():
+            raise CsalganError(
+                f"profile {profile} scored {metric} with another {column} in the two tables "
+                f"({rule[column]} and {rule[f'{column}_b']}); score both with one version."
+            )
 
 
-def _with_controls(scores: pd.DataFrame) -> pd.DataFrame:
-    """Scores whose ``controls`` are text; those written before there was a choice were pooled."""
-    if "controls" in scores.columns:
-        return scores.fillna({"controls": ""})
-    pooled = scores["metric"].isin(["sauc", "ig"]) & (scores["metric_profile"] != "paper")
-    return scores.assign(controls=np.where(pooled, "all conditions pooled", ""))
+def _rules(scores: pd.DataFrame) -> pd.DataFrame:
+    """(profile, metric) → the rules behind the scores, as texts.
+
+    Scores written before there was a choice of ``controls`` were pooled. A CSV may round ε;
+    another rule's ε is another order of magnitude.
+    """
+    rules = scores.drop_duplicates(_KEY[1:]).set_index(_KEY[1:])
+    metric, profile = (rules.index.get_level_values(name) for name in ("metric", "metric_profile"))
+    if "controls" not in rules:
+        pooled = metric.isin(["sauc", "ig"]) & (profile != "paper")
+        rules = rules.assign(controls=np.where(pooled, "all conditions pooled", ""))
+    rules = rules.assign(epsilon=rules["epsilon"].map("{:.2g}".format))
+    return rules[_RULES].fillna({"controls": ""})
 
 
 def _ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -43,8 +43,10 @@ METRIC_LABELS = {
 #: The ``model`` column of the models a report trains; the encoder has its own column.
 OURS = "ours"
 COMPACT = "compact"
-COMPACT_LABEL = "ours: the compact model, one for all"
-OURS_LABEL = "ours: this profile's model"
+_LABELS = YARDSTICKS | {
+    OURS: "ours: this profile's model",
+    COMPACT: "ours: the compact model, one for all",
+}
 PAPER_ROW = "paper, as printed"
 #: Why a row that looks like a limit can be beaten.
 SPLIT_HALF_NOTE = (
@@ -80,13 +82,8 @@ def table_one(
         bootstrap over images).
 
     Raises:
-        CsalganError: the scores hold no ``subset`` or nothing of that profile.
+        CsalganError: the scores hold nothing of that profile.
     """
-    if "subset" not in scores.columns:
-        raise CsalganError(
-            "Table I needs a subset column in the scores, which says whose column a row is; "
-            "add it with scores.assign(subset='total')."
-        )
     known = profile_info(metric_profile).metrics
     scores = scores[scores["metric_profile"] == metric_profile]
     if scores.empty:
@@ -126,8 +123,7 @@ def table_one(
 
 def row_label(model: str) -> str:
     """What tables and figures call a model or baseline."""
-    known = YARDSTICKS | {OURS: OURS_LABEL, COMPACT: COMPACT_LABEL}
-    return known.get(model, model)
+    return _LABELS.get(model, model)
 
 
 def write_table_one(

@@ -16,7 +16,7 @@ another place has about 0, however far it moves. Both densities are at the model
 blurred as the dataset's maps are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,29 +32,10 @@ from csalgan.text.variants import FUNCTION_WORDS, without_each_word
 _ROUNDING = 1e-6  # maps are float32
 
 
-def predicted_differences(
-    ask: Ask, records: pd.DataFrame, size: int, texts: list[str] | None = None
-) -> Iterator[tuple[str, np.ndarray]]:
-    """What reading a sentence changes in a model's map: with the sentence minus without.
-
-    Args:
-        records: rows with a sentence.
-        size: side of the square the maps are compared at.
-        texts: other sentences than the records' own, in their order.
-
-    Yields:
-        ``(record, change)``: float64 (size, size), a difference of densities with mean 1.
-    """
-    with_it = ask(records, texts)
-    without = ask(records, [""] * len(records))
-    for (record, told), (_, untold) in zip(with_it, without, strict=True):
-        yield record, density(told, size) - density(untold, size)
-
-
 def difference_maps(
     ask: Ask, dataset, prepared, records: pd.DataFrame
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Change maps of a model and of people: with the sentence minus without.
+    """Difference maps of a model and of people: with the sentence minus without.
 
     Both are differences of densities with mean 1 at the prepared size.
 
@@ -65,15 +46,31 @@ def difference_maps(
     Yields:
         ``(record, predicted, measured)``, the maps float64 (size, size).
     """
-    size = prepared.size
     row_of = {name: i for i, name in enumerate(prepared.records.record)}
+
+    def measured(record: str) -> np.ndarray:
+        return prepared.maps[row_of[record]]
+
+    for row, *both in _differences(ask, dataset, records, prepared.size, measured):
+        yield row.record, *both
+
+
+def _differences(
+    ask: Ask,
+    dataset,
+    records: pd.DataFrame,
+    size: int,
+    map_of: Callable[[str], np.ndarray],
+    texts: Sequence[str] | None = None,
+) -> Iterator[tuple]:
+    """Row of a record, what reading its sentence changes in a model's map, and in ``map_of``."""
     free = dataset.records[dataset.records.condition == "none"].set_index("image_id").record
-    predictions = predicted_differences(ask, records, size)
-    for (record, predicted), image_id in zip(predictions, records.image_id, strict=True):
-        told, untold = (
-            density(prepared.maps[row_of[name]], size) for name in (record, free[image_id])
-        )
-        yield record, predicted, told - untold
+    told = ask(records, None if texts is None else list(texts))
+    untold = ask(records, [""] * len(records))
+    for row, (_, a), (_, b) in zip(records.itertuples(index=False), told, untold, strict=True):
+        maps = a, b, map_of(row.record), map_of(free[row.image_id])
+        a, b, c, d = (density(one, size) for one in maps)
+        yield row, a - b, c - d
 
 
 def compare_differences(
@@ -82,7 +79,7 @@ def compare_differences(
     """Does the model move attention where people moved theirs?
 
     Args:
-        moves: record → (predicted, measured) change maps, as :func:`difference_maps` yields them.
+        moves: record → (predicted, measured), as :func:`difference_maps` yields them.
         records: their rows.
 
     Returns:
@@ -96,23 +93,16 @@ def compare_differences(
     rows = []
     for condition, group in records.groupby("condition", sort=False):
         order = rng.permutation(len(group))
-        other = dict(zip(order, np.roll(order, -1), strict=True))  # a random circle
-        names = group.record.to_list()
-        for k, row in enumerate(group.itertuples(index=False)):
+        names, other = group.record.to_numpy(), np.empty(len(group), dtype=object)
+        other[order] = names[np.roll(order, -1)]  # a random circle
+        for row, stranger in zip(group.itertuples(), other, strict=True):
             predicted, measured = moves[row.record]
-            stranger = moves[names[other[k]]][1] if len(names) > 1 else np.zeros_like(measured)
-            rows.append(
-                {
-                    "record": row.record,
-                    "image_id": row.image_id,
-                    "condition": condition,
-                    "correlation": correlation(predicted, measured),
-                    "control": correlation(predicted, stranger),
-                    "predicted_share": total_variation(predicted),
-                    "measured_share": total_variation(measured),
-                }
-            )
-    return pd.DataFrame(rows)
+            apart = moves[stranger][1] if stranger != row.record else np.zeros_like(measured)
+            alike = correlation(predicted, measured), correlation(predicted, apart)
+            shares = total_variation(predicted), total_variation(measured)
+            rows.append((row.record, row.image_id, condition, *alike, *shares))
+    columns = ["record", "image_id", "condition", "correlation", "control"]
+    return pd.DataFrame(rows, columns=[*columns, "predicted_share", "measured_share"])
 
 
 def summarise_differences(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -242,17 +232,15 @@ def text_effect(
             f"{dataset.root}: the true effect of a sentence is known for embedded data only; "
             "compare with the measured change (csalgan.guidance.difference_maps) on real gaze."
         )
-    free = dataset.records[dataset.records.condition == "none"].set_index("image_id").record
+
+    def expected(record: str) -> np.ndarray:
+        return expected_map(truth, record)
+
     rows = []
-    moved = predicted_differences(ask, records, size, None if texts is None else list(texts))
-    for row, (record, predicted) in zip(records.itertuples(index=False), moved, strict=True):
-        told, untold = (
-            density(expected_map(truth, name), size) for name in (record, free[row.image_id])
-        )
-        actual = told - untold  # κ·d
-        kappa = truth["gaze_model"]["kappa"][row.condition]
+    for row, predicted, actual in _differences(ask, dataset, records, size, expected, texts):
+        kappa = truth["gaze_model"]["kappa"][row.condition]  # actual is κ·d
         share = (predicted * actual).sum() / np.square(actual).sum()
-        key = (record, row.image_id, row.condition)
+        key = (row.record, row.image_id, row.condition)
         rows.append((*key, kappa, kappa * share, correlation(predicted, actual)))
     columns = ["record", "image_id", "condition", "true", "recovered", "correlation"]
     return pd.DataFrame(rows, columns=columns)

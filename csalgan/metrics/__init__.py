@@ -11,7 +11,7 @@ import numpy as np
 
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import author
-from csalgan.metrics.common import checked_map, checked_truth, resize, with_uniform
+from csalgan.metrics.common import checked_map, resize, with_uniform
 from csalgan.metrics.maps import Map
 from csalgan.metrics.profiles import METRICS, PROBABILISTIC, PROFILES, ProfileInfo, profile_info
 
@@ -81,11 +81,9 @@ def score(
             shape = np.shape(next(known))
         # One Map of each, so that metrics share sums and ranks.
         prediction = density = Map(resize(prediction, tuple(shape)))
-        for key in {need for name in names for need in info.needs[name]} - {
-            "fixations",
-            "negatives",
-        }:
-            given[key] = Map(checked_truth(given[key], prediction.shape, key.replace("_", " ")))
+        for key in ("saliency_map", "center_bias"):
+            if any(key in info.needs[name] for name in names):
+                given[key] = Map.truth(given[key], prediction.shape, key)
         if uniform_share and profile == "tuebingen" and prediction.finite:
             density = Map(with_uniform(prediction.values, uniform_share))
     elif names:

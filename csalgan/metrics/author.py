@@ -23,6 +23,10 @@ from csalgan.metrics.tuebingen import pearson
 
 #: Side of the square both maps are brought to.
 SIZE = 256
+TITLE = "as the author's code computes the paper's Table I"
+SIZES = f"prediction and map to {SIZE} × {SIZE}"
+NEGATIVE_IMAGES = 0
+EPSILON = float("nan")  # neither KL nor information gain
 #: The value that this share of the sorted pixels precedes is the threshold (strictly above).
 SHARE = 0.8
 #: Records flattened into one vector.
@@ -105,25 +109,15 @@ def score_batches(
     Parameters
     ----------
     predictions, saliency_maps
-        As many 2-D maps of any size, in the loader's order; all become 256 × 256. The last batch
-        may be smaller.
+        As many 2-D maps of any size, at least one, in the loader's order; all become 256 × 256.
+        The last batch may be smaller.
     seed
         For the random labels of "sAUC"; batch k uses ``seed + k``.
 
     Returns
     -------
     ``auc``, ``sauc``, ``cc``, ``nss``: plain means over batches (NaN when one batch is NaN).
-
-    Raises
-    ------
-    CsalganError
-        When the two differ in number or there are none.
     """
-    if len(predictions) != len(saliency_maps) or len(predictions) == 0:
-        raise CsalganError(
-            f"{len(predictions)} predictions and {len(saliency_maps)} maps cannot be scored "
-            "together; give one map for each prediction, at least one."
-        )
     rows = []
     for k, start in enumerate(range(0, len(predictions), BATCH)):
         part = slice(start, start + BATCH)

@@ -18,6 +18,13 @@ class Map:
         self.shape, self.size = values.shape, values.size
         self._won: tuple[bytes, np.ndarray] | None = None
 
+    @classmethod
+    def truth(cls, values, shape: tuple[int, int], name: str) -> "Map":
+        """A ground truth of ``shape``, finite and ≥ 0; a Map as it is."""
+        if isinstance(values, Map):
+            return values
+        return cls(checked_truth(values, shape, name.replace("_", " ")))
+
     def places(self, points: np.ndarray) -> np.ndarray:
         """``y * W + x``, int64 (N,), of points int (N, 2): places of the flattened map."""
         return points[:, 0].astype(np.int64) * self.shape[1] + points[:, 1].astype(np.int64)
@@ -116,11 +123,9 @@ def metric(*, distinct: bool = False, constant: float | None = None) -> Callable
                 prediction = Map(checked_map(prediction))
             shape, given = prediction.shape, []
             for name, truth in zip(needed, truths, strict=False):
-                if name in ("fixations", "negatives"):
-                    truth = checked_points(truth, shape, name)
-                elif not isinstance(truth, Map):
-                    truth = Map(checked_truth(truth, shape, name.replace("_", " ")))
-                given.append(truth)
+                points = name in ("fixations", "negatives")
+                check = checked_points if points else Map.truth
+                given.append(check(truth, shape, name))
             if not prediction.finite or any(one.size == 0 for one in given):
                 return float("nan")
             if needed[0] == "fixations":

@@ -18,6 +18,9 @@ from csalgan.metrics.maps import Map, metric
 from csalgan.metrics.ranks import doubled_wins
 from csalgan.metrics.tuebingen import pearson
 
+TITLE = "the MIT benchmark's original MATLAB definitions"
+SIZES = "prediction to native size"
+NEGATIVE_IMAGES = 10
 #: MATLAB's ``eps``.
 EPSILON = 2.0**-52
 #: Random splits of AUC-Borji and shuffled AUC.

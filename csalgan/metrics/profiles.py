@@ -9,8 +9,6 @@ from csalgan.files.errors import CsalganError
 from csalgan.metrics import author, mit, tuebingen
 from csalgan.metrics.common import RESIZE
 
-PROFILES = ("mit", "tuebingen", "paper")
-
 #: Every metric name, in the order tables use.
 METRICS = ("auc", "auc_borji", "sauc", "cc", "nss", "sim", "kl", "ig", "ig_uniform")
 
@@ -69,41 +67,23 @@ def profile_info(profile: str) -> ProfileInfo:
     return _INFO[profile]
 
 
-def _info(name: str, module: ModuleType, title: str, sizes: str, **rest) -> ProfileInfo:
+def _info(name: str, module: ModuleType) -> ProfileInfo:
     functions = {metric: vars(module)[metric] for metric in METRICS if metric in vars(module)}
-    needs, seeded, reasons = {}, [], {}
-    for metric, function in functions.items():
-        _, *needs[metric] = (n for n in signature(function).parameters if n not in _OPTIONS)
-        if "seed" in signature(function).parameters:
-            seeded.append(metric)
-        reasons[metric] = (getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
-    resize = f"{sizes}; {RESIZE}"
-    return ProfileInfo(name, title, functions, needs, seeded, reasons, resize, **rest)
+    arguments = {metric: list(signature(one).parameters) for metric, one in functions.items()}
+    texts = {metric: getdoc(function) or "" for metric, function in functions.items()}
+    return ProfileInfo(
+        name=name,
+        title=module.TITLE,
+        functions=functions,
+        needs={m: [n for n in names[1:] if n not in _OPTIONS] for m, names in arguments.items()},
+        seeded=[metric for metric, names in arguments.items() if "seed" in names],
+        reasons={m: text.partition("\n\n")[0].replace("\n", " ") for m, text in texts.items()},
+        resize=f"{module.SIZES}; {RESIZE}",
+        epsilon=module.EPSILON,
+        negative_images=module.NEGATIVE_IMAGES,
+    )
 
 
-_INFO = {
-    "mit": _info(
-        "mit",
-        mit,
-        "the MIT benchmark's original MATLAB definitions",
-        "prediction to native size",
-        epsilon=mit.EPSILON,
-        negative_images=10,
-    ),
-    "tuebingen": _info(
-        "tuebingen",
-        tuebingen,
-        "the current MIT/Tübingen benchmark, as pysaliency computes",
-        "prediction to native size",
-        epsilon=tuebingen.EPSILON,
-        negative_images=None,
-    ),
-    "paper": _info(
-        "paper",
-        author,
-        "as the author's code computes the paper's Table I",
-        f"prediction and map to {author.SIZE} × {author.SIZE}",
-        epsilon=float("nan"),
-        negative_images=0,
-    ),
-}
+_INFO = {"mit": _info("mit", mit), "tuebingen": _info("tuebingen", tuebingen)}
+_INFO["paper"] = _info("paper", author)
+PROFILES = tuple(_INFO)

@@ -12,6 +12,9 @@ import numpy as np
 from csalgan.metrics.common import BLOCK, blocks
 from csalgan.metrics.maps import Map, metric
 
+TITLE = "the current MIT/Tübingen benchmark, as pysaliency computes"
+SIZES = "prediction to native size"
+NEGATIVE_IMAGES = None  # all of them
 #: Added to every pixel before a map is made a density for KL and information gain.
 EPSILON = 1e-20
 
