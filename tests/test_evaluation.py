@@ -68,7 +68,7 @@ def test_n_counts_fixations_or_pixels(scores, toy):
 
 def test_values_are_those_of_score(scores, toy, evaluator):
     record, prediction = list(noisy(toy))[5]
-    center = evaluator.inputs(record, evaluator.truth(record), "tuebingen")["center_bias"]
+    center = evaluator.inputs(evaluator.truth(record), "tuebingen")["center_bias"]
     image_id = toy.row(record)["image_id"]
     condition = toy.row(record)["condition"]
     shape = toy.map(record).shape
@@ -102,12 +102,12 @@ def test_negatives_never_come_from_another_condition_of_the_same_image():
         others = toy.records[toy.records["image_id"] != row.image_id]
         same = others[others["condition"] == row.condition]
         for profile in ("tuebingen", "mit"):
-            given = evaluator.inputs(row.record, truth, profile)
+            given = evaluator.inputs(truth, profile)
             seen = set(given["negatives"][:, 0].tolist())
             assert seen <= {number[image] for image in same["image_id"]}
-        every = evaluator.inputs(row.record, truth, "tuebingen")
+        every = evaluator.inputs(truth, "tuebingen")
         assert len(every["negatives"]) == 10 * len(same)
-        every = pooled.inputs(row.record, truth, "tuebingen")
+        every = pooled.inputs(truth, "tuebingen")
         assert len(every["negatives"]) == 10 * len(others)
 
 
@@ -505,6 +505,8 @@ def test_explain_shows_every_profile_and_a_reason_for_each_number(toy, evaluator
     assert "the salient thing" in text
     assert "map > 0" in text
     assert "uniform share of 0.250" in text
+    with pytest.raises(CsalganError, match="9: the dataset has no such record"):
+        evaluation.explain(evaluator, "9", prediction)
     alone = evaluation.explain(evaluator, record, prediction)
     kl = next(line for line in alone.splitlines() if line.startswith("KL"))
     assert kl.split()[-2] == "–"  # of tuebingen
@@ -542,7 +544,7 @@ def test_the_mean_map_is_chance_in_every_condition(real_evaluator):
     for row in dataset.records.itertuples():
         places = baselines.relative(evaluator.fixations[row.record], (row.height, row.width))
         points = (places * mean.shape).astype(int)
-        given = evaluator.inputs(row.record, evaluation.Truth(points, mean), "tuebingen")
+        given = evaluator.inputs(evaluation.Truth(row.record, points, mean), "tuebingen")
         value = score(mean, metrics=["sauc"], **given)["sauc"]
         found.setdefault(row.condition, []).append(value)
     for condition, values in found.items():

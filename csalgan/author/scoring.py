@@ -2,15 +2,14 @@
 
 import hashlib
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from csalgan.data import Dataset, Split, make_split
 from csalgan.data.clone import find_weights
@@ -21,6 +20,7 @@ from csalgan.evaluation.scoring import Evaluator
 from csalgan.evaluation.statistics import summarise
 from csalgan.evaluation.tables import METRIC_LABELS, PAPER_TABLE_I, TABLE_METRICS
 from csalgan.files.errors import CsalganError
+from csalgan.files.progress import Progress
 from csalgan.metrics import author
 from csalgan.models import load_published_generator
 from csalgan.prediction.author import (
@@ -67,7 +67,6 @@ def score_clone(
     repeats: int = 10,
     clip_weights: str | Path | None = None,
     seed: int = 0,
-    note: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> Scores:
     """Score every generator of a clone of the author's repository.
 
@@ -81,33 +80,32 @@ def score_clone(
         repeats: how often the whole protocol is repeated.
         clip_weights: a file with CLIP's weights; by default the hub's cache.
         seed: of draws, random labels and split.
-        note: what to do with one sentence on each file that cannot be read, and on text that
-            cannot be had.
+
+    One sentence on each file that cannot be read, and on text that cannot be had, goes to the
+    standard error.
 
     Raises:
         CsalganError: no weights in the clone, or none that can be read; a given file with CLIP's
             weights that cannot be.
     """
-    weights = find_weights(clone)
+    weights, note = find_weights(clone), partial(print, file=sys.stderr)
     encoder = clip_or_none(clip_weights, lambda why: note(f"no rows with text clip: {why}"))
     bench = Bench(dataset, draws=draws, repeats=repeats, seed=seed)
     files, scored = [], []
-    with tqdm(weights, disable=not sys.stderr.isatty(), leave=False) as bar:
-        for run, subset, path in bar:
-            bar.set_description(f"{run} {subset}")
-            try:
-                if subset not in SUBSETS:
-                    raise CsalganError(f"{path}: {subset} is none of {', '.join(SUBSETS)}.")
-                generator = load_published_generator(path).to(memory_format=torch.channels_last)
-            except CsalganError as error:
-                note(f"passed over: {error}")
-                continue
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            files.append({"run": run, "subset": subset, "file": path.name, "sha256": digest})
-            scored += [
-                bench.score(maps, subset, run=run, text=text)
-                for text, maps in bench.predict(generator, subset, encoder).items()
-            ]
+    for run, subset, path in Progress(weights, desc="score", unit=" generators"):
+        try:
+            if subset not in SUBSETS:
+                raise CsalganError(f"{path}: {subset} is none of {', '.join(SUBSETS)}.")
+            generator = load_published_generator(path).to(memory_format=torch.channels_last)
+        except CsalganError as error:
+            note(f"passed over: {error}")
+            continue
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        files.append({"run": run, "subset": subset, "file": path.name, "sha256": digest})
+        scored += [
+            bench.score(maps, subset, run=run, text=text)
+            for text, maps in bench.predict(generator, subset, encoder).items()
+        ]
     if not files:
         raise CsalganError(f"{clone}: none of its weights could be read; see above.")
     scored += [
@@ -170,11 +168,12 @@ class Bench:
         self.split = split or make_split(self.records, "image", seed)
         self._images, _ = photographs_of(dataset)
         self._image_of = pd.factorize(self.records["image_id"])[0]  # the same order
+
+        def truth(record: str) -> np.ndarray:
+            return square(dataset.map(record), SIZE)
+
         with ThreadPoolExecutor(2) as pool:  # decoding and resizing release the lock
-            truths = pool.map(
-                lambda record: square(dataset.map(record), SIZE), self.records["record"]
-            )
-            self._truths = np.stack(list(truths))
+            self._truths = np.stack(list(pool.map(truth, self.records["record"])))
         self._evaluator = Evaluator(dataset, self.split, seed=seed)
 
     def rows(self, subset: str) -> pd.DataFrame:

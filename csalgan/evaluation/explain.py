@@ -26,8 +26,8 @@ def explain(
     Raises:
         CsalganError: the dataset has no such record.
     """
-    row, truth = evaluator.dataset.row(record), evaluator.truth(record)
-    scored = {p: evaluator.values(record, prediction, truth, p, share) for p in PROFILES}
+    truth, row = evaluator.truth(record), evaluator.dataset.row(record)
+    scored = {p: evaluator.values(truth, prediction, p, share) for p in PROFILES}
 
     def cell(metric: str, profile: str) -> str:
         left_out = profile == "tuebingen" and metric in PROBABILISTIC and share is None

@@ -43,8 +43,9 @@ Predict = Callable[[pd.DataFrame], Iterable[tuple[str, np.ndarray]]]
 
 
 class Truth(NamedTuple):
-    """What a prediction is scored against: int (N, 2) rows (y, x), and a (H, W) map ≥ 0."""
+    """What a record's prediction is scored against: int (N, 2) rows (y, x), a (H, W) map ≥ 0."""
 
+    record: str
     fixations: np.ndarray
     saliency_map: np.ndarray
 
@@ -133,12 +134,7 @@ class Evaluator:
         jobs = (job for job in pairs if wanted is None or job[0] in wanted)
 
         def score_one(job: tuple[str, np.ndarray]) -> list[dict]:
-            if job[0] not in self._shapes:
-                raise CsalganError(
-                    f"prediction {job[0]}: the dataset has no such record; "
-                    "name predictions by record, like 000000000109_2."
-                )
-            return self._score(*job, self.truth(job[0]), share, metrics)
+            return self._score(self.truth(job[0]), job[1], share, metrics)
 
         return self._table(_threaded(score_one, jobs, self.workers), model)
 
@@ -209,21 +205,21 @@ class Evaluator:
         """
         halved = name == baselines.SPLIT_HALF
 
-        def parts(record: str) -> list[tuple[np.ndarray, Truth]]:
+        def parts(record: str) -> list[tuple[Truth, np.ndarray]]:
             about = self.fixations[record], self._shapes[record], self.fitted.map_sigma
             if halved:
                 made = baselines.halves(*about, baselines.record_rng(record, self.seed))
-                return [(made[0], Truth(*made[1:]))] if made else []
+                return [(Truth(record, *made[1:]), made[0])] if made else []
             others = baselines.others(*about, self.dataset.observers(record))
             saliency_map = self.dataset.map(record)
-            return [(made, Truth(own, saliency_map)) for made, own in others]
+            return [(Truth(record, own, saliency_map), made) for made, own in others]
 
-        held = ((record, *part) for record in self._to_fit_on()["record"] for part in parts(record))
-        share = self._share_of((record, made, truth.fixations) for record, made, truth in held)
+        held = (part for record in self._to_fit_on()["record"] for part in parts(record))
+        share = self._share_of((truth.record, made, truth.fixations) for truth, made in held)
 
         def one(record: str) -> list[dict]:
             only = None if halved else _OVER_FIXATIONS
-            scored = [self._score(record, *part, share, only) for part in parts(record)]
+            scored = [self._score(*part, share, only) for part in parts(record)]
             means = [_mean(same) for same in zip(*scored, strict=True)]
             return [row for row in means if halved or row["metric_profile"] != "paper"]
 
@@ -255,15 +251,24 @@ class Evaluator:
         return fit_uniform_share(np.concatenate(ratios)) if ratios else None
 
     def truth(self, record: str) -> Truth:
-        """The record's fixations and its map, read from its file."""
-        return Truth(self.fixations[record], self.dataset.map(record))
+        """The record's fixations and its map, read from its file.
 
-    def inputs(self, record: str, truth: Truth, profile: str) -> dict:
-        """The keyword arguments of :func:`csalgan.metrics.score` for a record and profile."""
+        Raises:
+            CsalganError: the dataset has no such record.
+        """
+        if record not in self.fixations:
+            raise CsalganError(
+                f"prediction {record}: the dataset has no such record; "
+                "name predictions by record, like 000000000109_2."
+            )
+        return Truth(record, self.fixations[record], self.dataset.map(record))
+
+    def inputs(self, truth: Truth, profile: str) -> dict:
+        """The keyword arguments of :func:`csalgan.metrics.score` for a truth and profile."""
         given = {"saliency_map": truth.saliency_map, "profile": profile, "seed": self.seed}
         if profile == "paper":
             return given
-        shape, row = truth.saliency_map.shape, self._rows.loc[record]
+        shape, row = truth.saliency_map.shape, self._rows.loc[truth.record]
         condition = row["condition"] if self.controls == "condition" else None
         # A condition that training lacks has no center bias, and so no information gain.
         if (condition or "") in self.fitted.densities:
@@ -276,15 +281,14 @@ class Evaluator:
 
     def values(
         self,
-        record: str,
-        prediction: np.ndarray,
         truth: Truth,
+        prediction: np.ndarray,
         profile: str,
         share: float | None = None,
         metrics: Sequence[str] | None = None,
     ) -> dict[str, float]:
         """Metric → value of one map (h, w) under one profile; options as in a call."""
-        given = self.inputs(record, truth, profile)
+        given = self.inputs(truth, profile)
         names = [
             metric
             for metric, needs in profile_info(profile).needs.items()
@@ -296,9 +300,8 @@ class Evaluator:
 
     def _score(
         self,
-        record: str,
-        prediction: np.ndarray,
         truth: Truth,
+        prediction: np.ndarray,
         share: float | None,
         metrics: Sequence[str] | None = None,
     ) -> list[dict]:
@@ -308,13 +311,13 @@ class Evaluator:
         for info in self.profiles:
             paper = info.name == "paper"  # its code sees neither the native size nor a fixation
             shown, pixels = (values, PAPER_SIZE**2) if paper else (native, native.size)
-            found = self.values(record, shown, truth, info.name, share, metrics)
+            found = self.values(truth, shown, info.name, share, metrics)
             for metric, value in found.items():
                 fixations = metric in _OVER_FIXATIONS and not paper
                 controlled = metric in CONTROLLED and not paper
                 density = metric in PROBABILISTIC
                 row = {
-                    "record": record,
+                    "record": truth.record,
                     "metric_profile": info.name,
                     "metric": metric,
                     "value": value,
