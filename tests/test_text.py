@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from csalgan.files.errors import CsalganError
 from csalgan.text import ENCODERS, get_encoder
-from csalgan.text.cache import Cached
 from csalgan.text.clip import MODEL, ClipEncoder
 from csalgan.text.wordless import HashingEncoder
+from csalgan.text.words import words
 
 SENTENCES = ["A black cat sleeps on a red chair", "", "Two boats lie in the harbour", "a cat"]
 
@@ -37,10 +37,11 @@ def test_the_protocol(name):
     np.testing.assert_allclose(vectors, alone, atol=1e-6)
     assert np.array_equal(vectors, get_encoder(name, cache=False).encode(SENTENCES))
     assert encoder.encode([]).shape == (0, encoder.dim)
-    tokens = encoder.encode_tokens(SENTENCES)
-    assert tokens.vectors.shape[::2] == (4, encoder.dim)
-    assert [len(t) for t in tokens.tokens] == tokens.mask.sum(axis=1).tolist()
-    assert not tokens.vectors[~tokens.mask].any()
+    vectors, is_word = encoder.encode_words(SENTENCES)
+    assert vectors.shape == (*is_word.shape, encoder.dim)
+    counts = [0] * 4 if name == "none" else [len(text.split()) for text in SENTENCES]
+    assert is_word.sum(axis=1).tolist() == counts
+    assert not vectors[~is_word].any()
 
 
 def test_what_free_viewing_gets():
@@ -51,12 +52,11 @@ def test_what_free_viewing_gets():
     assert np.linalg.norm(get_encoder("minilm").encode([""])) == pytest.approx(1, abs=1e-5)
 
 
-def test_words_are_tokens():
-    assert get_encoder("hashing").encode_tokens(["A dog's red ball."]).tokens == [
-        ["a", "dog's", "red", "ball"]
-    ]
-    tokens = get_encoder("minilm").encode_tokens(["Skateboarders photographing a hydrangea", ""])
-    assert tokens.tokens == [["skateboarders", "photographing", "a", "hydrangea"], []]
+def test_words_have_one_vector_whatever_their_pieces():
+    assert words("A dog's red ball.") == ["a", "dog's", "red", "ball"]
+    assert get_encoder("hashing").encode_words(["A dog's red ball."])[1].sum() == 4
+    _, is_word = get_encoder("minilm").encode_words(["Skateboarders photographing a hydrangea", ""])
+    assert is_word.sum(axis=1).tolist() == [4, 0]
 
 
 def test_sentences_that_share_words_are_closer():
@@ -79,19 +79,20 @@ class Counting(HashingEncoder):
     """The hashing encoder, counting what it is asked."""
 
     def __init__(self):
+        super().__init__()
         self.asked = []
 
-    def encode(self, texts):
+    def read(self, texts):
         self.asked += texts
-        return super().encode(texts)
+        return super().read(texts)
 
 
 def test_a_sentence_is_encoded_once():
     first = Counting()
-    vectors = Cached(first).encode([*SENTENCES, SENTENCES[0]])
+    vectors = first.encode([*SENTENCES, SENTENCES[0]])
     assert first.asked == SENTENCES
     second = Counting()
-    again = Cached(second).encode([*SENTENCES, "new"])
+    again = second.encode([*SENTENCES, "new"])
     assert second.asked == ["new"]
     assert np.array_equal(vectors[:4], again[:4])
     assert np.array_equal(vectors[0], vectors[4])
@@ -106,26 +107,27 @@ def test_a_sentence_is_encoded_once():
     ],
 )
 def test_a_broken_cache_is_made_again(damage):
-    cached = Cached(Counting())
+    cached = Counting()
     cached.encode(SENTENCES)
     cached.path.write_bytes(damage(cached.path.read_bytes()))
-    with pytest.warns(UserWarning, match="made again"):
-        vectors = Cached(Counting()).encode(SENTENCES)
-    assert np.array_equal(vectors, HashingEncoder().encode(SENTENCES))
+    again = Counting()
+    vectors = again.encode(SENTENCES)
+    assert again.asked == SENTENCES
+    assert np.array_equal(vectors, HashingEncoder(cache=False).encode(SENTENCES))
     later = Counting()
-    assert np.array_equal(Cached(later).encode(SENTENCES), vectors)
+    assert np.array_equal(later.encode(SENTENCES), vectors)
     assert later.asked == []
 
 
 def test_a_busy_cache_is_left_alone(monkeypatch):
-    monkeypatch.setattr("csalgan.text.cache._WAIT", 0.05)
-    cached = Cached(Counting())
+    monkeypatch.setattr("csalgan.text.base._WAIT", 0.05)
+    cached = Counting()
     cached.encode(SENTENCES)
     other = FileLock(cached.path.with_suffix(".lock"))
-    with other, pytest.warns(UserWarning, match="not kept"):
+    with other:
         cached.encode(["new"])
     later = Counting()
-    Cached(later).encode([*SENTENCES, "new"])
+    later.encode([*SENTENCES, "new"])
     assert later.asked == ["new"]  # nothing that was kept is lost
 
 
@@ -133,18 +135,17 @@ def test_a_cache_out_of_reach_costs_time_only(tmp_path):
     folder = tmp_path / "home" / "data"
     folder.mkdir(parents=True)
     (folder / "cache").write_text("a file where the folder should be")
-    with pytest.warns(UserWarning, match="not used"):
-        vectors = get_encoder("hashing").encode(SENTENCES)
-    assert np.array_equal(vectors, HashingEncoder().encode(SENTENCES))
+    vectors = get_encoder("hashing").encode(SENTENCES)
+    assert np.array_equal(vectors, HashingEncoder(cache=False).encode(SENTENCES))
 
 
 def test_half_a_character_is_named_and_the_cache_kept():
-    cached = Cached(Counting())
+    cached = Counting()
     cached.encode(SENTENCES)
     with pytest.raises(CsalganError, match="character 5 is not valid Unicode"):
         cached.encode(["bad \ud800"])
     later = Counting()
-    Cached(later).encode(SENTENCES)
+    later.encode(SENTENCES)
     assert later.asked == []
 
 
@@ -157,7 +158,7 @@ def test_processes_share_the_cache(tmp_path):
     writers = [subprocess.Popen([sys.executable, "-c", code, str(n)]) for n in range(3)]
     assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
     counting = Counting()
-    Cached(counting).encode([f"word {i} {n}" for i in range(40) for n in range(3)])
+    counting.encode([f"word {i} {n}" for i in range(40) for n in range(3)])
     assert counting.asked == []
 
 
@@ -189,8 +190,7 @@ def test_clip_gives_what_open_clip_gives(clip, file, caplog):
     np.testing.assert_allclose(encoder.encode(SENTENCES), expected, atol=1e-5)
     assert "randomly" not in caplog.text  # the weights were loaded: no word of random ones
     assert np.linalg.norm(expected[1]) > 0  # free viewing is a sentence like any other
-    tokens = encoder.encode_tokens(["a dog", ""])
-    assert tokens.tokens == [["a", "dog"], []]
+    assert encoder.encode_words(["a dog", ""])[1].sum(axis=1).tolist() == [2, 0]
 
 
 def test_clip_weights_that_are_wrong_are_named(clip, tmp_path):
@@ -255,14 +255,12 @@ def test_clip_weights_come_from_the_hubs_cache(clip, monkeypatch):
     np.testing.assert_allclose(get_encoder("clip").encode(SENTENCES), expected, atol=1e-5)
 
 
-def test_tokens_are_remembered_and_the_same():
+def test_words_are_remembered_and_the_same():
     cached, plain = get_encoder("hashing"), get_encoder("hashing", cache=False)
     texts = ["a red ball", "", "a red ball", "two dogs run"]
     for _ in range(2):
-        ours, theirs = cached.encode_tokens(texts), plain.encode_tokens(texts)
-        assert np.array_equal(ours.vectors, theirs.vectors)
-        assert np.array_equal(ours.mask, theirs.mask)
-        assert ours.tokens == theirs.tokens
-    assert cached.encode_tokens([]).vectors.shape[0] == 0
-    cached._encoder = None  # nothing is asked twice
-    assert cached.encode_tokens(["two dogs run"]).tokens == [["two", "dogs", "run"]]
+        ours, theirs = cached.encode_words(texts), plain.encode_words(texts)
+        assert all(map(np.array_equal, ours, theirs))
+    assert cached.encode_words([])[0].shape[0] == 0
+    cached.read = None  # nothing is asked twice
+    assert cached.encode_words(["two dogs run"])[1].sum() == 3

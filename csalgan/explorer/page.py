@@ -294,7 +294,7 @@ class Explorer(Controls):
 
     def _worded(self, view: "View") -> "View":
         """Put the sentences' words below the pictures; no word of other ones is looked at."""
-        from csalgan.text.variants import without_each_word
+        from csalgan.text.words import without_each_word
 
         words = [[word for word, _ in without_each_word(text)] for text in view.sentences]
         if self.panels.words == words:

@@ -8,7 +8,7 @@ from csalgan.explorer.cached import SHOWN_METRICS, CachedPredictors, Model, Trut
 from csalgan.explorer.view import SIDES, View
 from csalgan.figures.base import CONDITION_LABELS
 from csalgan.files.errors import CsalganError
-from csalgan.text.variants import without_each_word
+from csalgan.text.words import without_each_word
 
 _CHUNK = 8  # words weighed at once, between looks at whether something newer was asked
 _PARTS = {

@@ -9,7 +9,7 @@ from csalgan.exploration import total_variation
 from csalgan.explorer.cached import CachedPredictors, Measured, Truth
 from csalgan.explorer.pictures import DIFFERENCE, VIEW_SIDE, Picture, render, render_difference
 from csalgan.figures import MAPS
-from csalgan.text.variants import without_each_word
+from csalgan.text.words import without_each_word
 
 #: The two sentences, as they are called wherever one of them is meant.
 SIDES = ("A", "B")

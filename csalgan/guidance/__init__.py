@@ -6,7 +6,7 @@ differences to the true sentence are paired. People are the yardstick: the gaze 
 sentence, scored in the same way (:func:`human_scores`).
 
 ``sentences`` asks and scores; ``effects`` shows where a sentence and its words move attention. A
-model is anything that can be asked as a :class:`Reader` can (:class:`Ask`).
+model is anything that can be asked as a :class:`Reader` can (:data:`Ask`).
 """
 
 from csalgan.guidance.effects import (
@@ -35,12 +35,5 @@ from csalgan.guidance.sentences import (
     score_strengths,
     score_variants,
 )
-from csalgan.text.variants import (
-    FUNCTION_WORDS,
-    VARIANTS,
-    Pool,
-    Sentence,
-    Variant,
-    sentence_variants,
-    without_each_word,
-)
+from csalgan.text.variants import VARIANTS, Sentence, Variant, sentence_variants
+from csalgan.text.words import FUNCTION_WORDS, without_each_word

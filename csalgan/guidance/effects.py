@@ -27,7 +27,7 @@ from csalgan.data.synthetic import true_density
 from csalgan.exploration import correlation, density, over_images, total_variation
 from csalgan.files.errors import CsalganError
 from csalgan.guidance.sentences import Ask
-from csalgan.text.variants import FUNCTION_WORDS, without_each_word
+from csalgan.text.words import FUNCTION_WORDS, without_each_word
 
 _ROUNDING = 1e-6  # maps are float32
 

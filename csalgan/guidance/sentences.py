@@ -6,7 +6,6 @@ against the same gaze, and differences to the true sentence are paired.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,35 +14,16 @@ from csalgan.data import Dataset
 from csalgan.evaluation import compare
 from csalgan.files.errors import CsalganError
 from csalgan.prediction import Features, Predictor
-from csalgan.text import TokenEmbeddings
-from csalgan.text.base import pad
 from csalgan.text.variants import VARIANTS
+from csalgan.text.wordless import NoneEncoder
 
 #: ``(pairs of record and map, rows of the dataset) → tidy scores``: an ``Evaluator``, say.
 Score = Callable[[Iterator[tuple[str, np.ndarray]], pd.DataFrame], pd.DataFrame]
-
-
-class Ask(Protocol):
-    """Any predictor, as this package sees it: a :class:`Reader`, or a function of yours."""
-
-    def __call__(
-        self,
-        records: pd.DataFrame,
-        texts: Sequence[str | None] | None = None,
-        *,
-        strength: float = 1.0,
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        """Predict records.
-
-        Args:
-            records: rows of a dataset.
-            texts: what to read in place of the records' own sentences, in the same order; ``""``
-                is free viewing, None is no text at all.
-            strength: how much the sentence counts (0 is free viewing, 1 the sentence).
-
-        Yields:
-            ``(record, map)``, the map (h, w) ≥ 0 of any size, in the order of ``records``.
-        """
+#: Any predictor, as this package sees it (a :class:`Reader`, or a function of yours):
+#: ``(rows of a dataset, texts, strength=1.0) → pairs of record and map``. The texts are read in
+#: place of the records' own (``texts=None``), in the same order; ``""`` is free viewing, None is
+#: no text at all. Strength 0 is free viewing, 1 the sentence. Maps are (h, w) ≥ 0 of any size.
+Ask = Callable[..., Iterator[tuple[str, np.ndarray]]]
 
 
 @dataclass
@@ -59,7 +39,8 @@ class Reader:
     _seen: dict[str, tuple[Features, tuple[int, int]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
-        self._silent = replace(self.predictor, encoder=_NoText(self.predictor.encoder.dim))
+        nothing = NoneEncoder(self.predictor.encoder.dim, cache=False)
+        self._silent = replace(self.predictor, encoder=nothing)
 
     @property
     def name(self) -> str:
@@ -73,7 +54,7 @@ class Reader:
         *,
         strength: float = 1.0,
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """See :class:`Ask`; maps are float32 (H, W) in [0, 1] at the picture's own size.
+        """See :data:`Ask`; maps are float32 (H, W) in [0, 1] at the picture's own size.
 
         Raises:
             CsalganError: more or fewer sentences than records.
@@ -87,52 +68,34 @@ class Reader:
         # bits, and "nothing changed" would no longer be exactly 0.
         rows = zip(records["record"], records["image_id"], given, strict=True)
         for record, image_id, text in rows:
-            features, shape = self._look(image_id, record)
+            if image_id not in self._seen:
+                image = self.dataset.image(record)
+                self._seen[image_id] = self.predictor.encode_images([image]), image.shape[:2]
+            features, shape = self._seen[image_id]
             model = self._silent if text is None else self.predictor
             yield record, model.read(features, [text or ""], [shape], strength=strength)[0]
 
-    def _look(self, image_id: str, record: str) -> tuple[Features, tuple[int, int]]:
-        if image_id not in self._seen:
-            image = self.dataset.image(record)
-            self._seen[image_id] = self.predictor.encode_images([image]), image.shape[:2]
-        return self._seen[image_id]
-
 
 def measured(dataset: Dataset) -> Ask:
-    """People as a model: the measured map of a record, or of free viewing for an empty sentence.
+    """People as a model: the map measured after a sentence was read with that image.
 
-    What it gives where a sentence is not the record's own, and at other strengths than 1, is the
-    same: nobody was asked.
+    It is the record's own where nobody has read the sentence there, and at every strength: nobody
+    was asked.
     """
-    free = dataset.records[dataset.records["condition"] == "none"].set_index("image_id")["record"]
+    after = {(row.image_id, row.text): row.record for row in dataset.records.itertuples()}
 
     def ask(
         records: pd.DataFrame, texts: Sequence[str | None] | None = None, *, strength: float = 1.0
     ) -> Iterator[tuple[str, np.ndarray]]:
-        given = records["text"] if texts is None else texts
-        rows = zip(records["record"], records["image_id"], given, strict=True)
-        for record, image_id, text in rows:
-            yield record, dataset.map(record if text else free[image_id])
+        own = records["text"]
+        rows = zip(records["record"], records["image_id"], own, strict=True)
+        for (record, image_id, read), text in zip(
+            rows, own if texts is None else texts, strict=True
+        ):
+            same = record if text == read else after.get((image_id, text or ""), record)
+            yield record, dataset.map(same)
 
     return ask
-
-
-class _NoText:
-    """Zeros for every sentence and no words: what a model gets when its text input is cut off."""
-
-    name, fingerprint = "no text", "no text"
-    free_viewing = "Zeros, as every sentence."
-
-    def __init__(self, dim: int):
-        self.dim = dim
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        return np.zeros((len(texts), self.dim), np.float32)
-
-    def encode_tokens(self, texts: Sequence[str]) -> TokenEmbeddings:
-        return pad(
-            [np.zeros((0, self.dim), np.float32)] * len(texts), [[] for _ in texts], self.dim
-        )
 
 
 def score_variants(ask: Ask, dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
@@ -147,11 +110,12 @@ def score_variants(ask: Ask, dataset, variants: pd.DataFrame, score: Score) -> p
         The scores' columns and ``variant``; where a variant has several draws, a record's value
         is their mean.
     """
+    by_record = dataset.records.set_index("record", drop=False)
     tables = []
     for name, group in variants.groupby("variant", sort=False):
         draws = []
         for _, part in group.groupby("draw"):
-            rows = _rows(dataset, part.record)
+            rows = by_record.loc[part.record].reset_index(drop=True)
             texts = [None] * len(part) if VARIANTS[name].silent else part.text.tolist()
             draws.append(score(ask(rows, texts), rows))
         tables.append(_averaged(draws).assign(variant=name))
@@ -166,6 +130,16 @@ def _averaged(draws: Sequence[pd.DataFrame]) -> pd.DataFrame:
     every = pd.concat(draws).set_index(key)["value"]
     change = (every - first.reindex(every.index)).groupby(level=key).mean()
     return draws[0].assign(value=(first + change.reindex(first.index)).to_numpy())
+
+
+def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
+    """People as the model: the measured map after another sentence, scored like a prediction.
+
+    ``true`` uses the record's own map, ``swapped`` the map of the condition whose
+    sentence was lent, ``absent`` the map of free viewing. Other variants have no measured map.
+    """
+    read = variants[variants["variant"].isin(["true", "swapped", "absent"])]
+    return score_variants(measured(dataset), dataset, read, score)
 
 
 def score_strengths(
@@ -185,13 +159,12 @@ def score_strengths(
     Returns:
         The scores' columns and ``strength``.
     """
-    tables = []
-    for strength in map(float, strengths):
-        table = (known or {}).get(strength)
-        if table is None:
-            table = score(ask(records, strength=strength), records)
-        tables.append(table.assign(strength=strength))
-    return pd.concat(tables, ignore_index=True)
+    tables = dict(known or {})
+    for strength in strengths:
+        if strength not in tables:
+            tables[strength] = score(ask(records, strength=strength), records)
+    chosen = [tables[strength].assign(strength=float(strength)) for strength in strengths]
+    return pd.concat(chosen, ignore_index=True)
 
 
 def score_models(models: Mapping[str, Ask], records: pd.DataFrame, score: Score) -> pd.DataFrame:
@@ -204,24 +177,6 @@ def score_models(models: Mapping[str, Ask], records: pd.DataFrame, score: Score)
         The scores' columns and ``trained_on``.
     """
     tables = [score(ask(records), records).assign(trained_on=name) for name, ask in models.items()]
-    return pd.concat(tables, ignore_index=True)
-
-
-def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
-    """People as the model: the measured map after another sentence, scored like a prediction.
-
-    ``true`` uses the record's own map, ``swapped`` the map of the condition whose
-    sentence was lent, ``absent`` the map of free viewing. Other variants have no measured map.
-    """
-    free = dataset.records[dataset.records.condition == "none"].set_index("image_id").record
-    tables = []
-    for name in ("true", "swapped", "absent"):
-        group = variants[variants.variant == name]
-        if group.empty:
-            continue
-        lenders = group.lender if name != "absent" else free.loc[group.image_id]
-        maps = ((r, dataset.map(s)) for r, s in zip(group.record, lenders, strict=True))
-        tables.append(score(maps, _rows(dataset, group.record)).assign(variant=name))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -298,8 +253,3 @@ def readable(table: pd.DataFrame, rows: str | list[str], columns: str) -> pd.Dat
     return table.assign(cell=cells).pivot_table(
         index=rows, columns=columns, values="cell", aggfunc="first", sort=False
     )
-
-
-def _rows(dataset, names: Sequence[str]) -> pd.DataFrame:
-    """Rows of the dataset in the order of the names."""
-    return dataset.records.set_index("record", drop=False).loc[list(names)].reset_index(drop=True)

@@ -16,12 +16,11 @@ import os
 from pathlib import Path
 
 from csalgan.files.errors import CsalganError
-from csalgan.text.base import TextEncoder, TokenEmbeddings
-from csalgan.text.cache import Cached
+from csalgan.text.base import TextEncoder
 
 ENCODERS = ("clip", "minilm", "hashing", "none")
 
-__all__ = ["ENCODERS", "TextEncoder", "TokenEmbeddings", "get_encoder"]
+__all__ = ["ENCODERS", "TextEncoder", "get_encoder"]
 
 
 def get_encoder(
@@ -42,19 +41,14 @@ def get_encoder(
     if name == "clip":
         from csalgan.text.clip import ClipEncoder
 
-        encoder: TextEncoder = ClipEncoder(Path(clip_weights) if clip_weights else None)
-    elif name == "minilm":
+        return ClipEncoder(Path(clip_weights) if clip_weights else None, cache=cache)
+    if name == "minilm":
         from csalgan.text.minilm import MiniLMEncoder
 
-        encoder = MiniLMEncoder()
-    elif name == "hashing":
-        from csalgan.text.wordless import HashingEncoder
+        return MiniLMEncoder(cache=cache)
+    from csalgan.text.wordless import HashingEncoder, NoneEncoder
 
-        encoder = HashingEncoder()
-    elif name == "none":
-        from csalgan.text.wordless import NoneEncoder
-
-        encoder = NoneEncoder()
-    else:
-        raise CsalganError(f"text encoder {name!r}: use one of {', '.join(ENCODERS)}.")
-    return Cached(encoder) if cache else encoder
+    for kind in (HashingEncoder, NoneEncoder):
+        if kind.name == name:
+            return kind(cache=cache)
+    raise CsalganError(f"text encoder {name!r}: use one of {', '.join(ENCODERS)}.")

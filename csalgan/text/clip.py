@@ -1,6 +1,6 @@
 """CLIP's text embedding (Radford et al., 2021) through open_clip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from csalgan.files.errors import CsalganError
-from csalgan.text.base import TokenEmbeddings, file_fingerprint, pad
+from csalgan.text.base import TextEncoder, file_fingerprint
 
 #: OpenAI's weights were trained with QuickGELU; with plain GELU they give other embeddings.
 MODEL = "ViT-B-32-quickgelu"
@@ -17,7 +17,7 @@ _FILE = "open_clip_model.safetensors"
 _BATCH = 64
 
 
-class ClipEncoder:
+class ClipEncoder(TextEncoder):
     """Text tower of ViT-B/32 with OpenAI's weights: the paper's text encoder.
 
     Embeddings are those of ``encode_text``, not scaled to length 1, as the author's code uses
@@ -35,58 +35,51 @@ class ClipEncoder:
     dim = 512
     free_viewing = "Free viewing gets CLIP's embedding of the empty sentence, like any other."
 
-    def __init__(self, weights: Path | None = None):
+    def __init__(self, weights: Path | None = None, **options):
+        super().__init__(**options)
         self._path = _find(weights)
         self.fingerprint = file_fingerprint(self._path, MODEL)
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 ``(N, 512)``; sentences over 77 tokens are cut, as CLIP does."""
+    def read(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """A sentence is its end token's last state through the text projection, as CLIP does.
+
+        A word is one of the tokens before it, alike. Sentences over 77 tokens are cut.
+        """
         import torch
 
         tokenizer, model = self._model
-        vectors = np.zeros((len(texts), self.dim), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(texts), _BATCH):
-                batch = list(texts[start : start + _BATCH])
-                vectors[start : start + len(batch)] = model.encode_text(tokenizer(batch)).numpy()
-        return vectors
-
-    def encode_tokens(self, texts: Sequence[str]) -> TokenEmbeddings:
-        """Each token's last state through the text projection (start and end are left out)."""
-        import torch
-
-        tokenizer, model = self._model
-        rows, tokens = [], []
-        for text in texts:
-            ids = tokenizer([text])
+        for start in range(0, len(texts), _BATCH):
+            tokens = tokenizer(list(texts[start : start + _BATCH]))
             with torch.inference_mode():
-                x = model.token_embedding(ids) + model.positional_embedding
+                x = model.token_embedding(tokens) + model.positional_embedding
                 x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask))
-                states = (x @ model.text_projection)[0].numpy()
-            end = int(ids[0].argmax())  # the end token has the highest number
-            rows.append(states[1:end])
-            tokens.append([tokenizer.decode([int(i)]).strip() for i in ids[0, 1:end]])
-        return pad(rows, tokens, self.dim)
+                states = (x @ model.text_projection).numpy()  # (B, 77, 512)
+            for row, ids in zip(states, tokens, strict=True):
+                end = int(ids.argmax())  # the end token has the highest number
+                yield row[end], row[1:end]
 
     @cached_property
     def _model(self):
         import open_clip
         import torch
 
-        state = _read(self._path)
+        from csalgan.files.tensors import read_tensors
+
+        state = read_tensors(self._path, "convert it to .safetensors, or use the hub's file")
+        # open_clip's own checkpoints may have "text." before the names of the tower.
+        state = {name.removeprefix("text."): value for name, value in state.items()}
         # Not create_model: without its own weights it warns that the model is random.
         model = open_clip.CLIP(**open_clip.get_model_config(MODEL))
         model.visual = torch.nn.Identity()  # only the text tower stays in memory
-        wanted = model.state_dict()
-        missing = [k for k, v in wanted.items() if k not in state or state[k].shape != v.shape]
-        # The temperature of CLIP's contrastive loss plays no part in an embedding.
-        missing = [key for key in missing if key != "logit_scale"]
-        if missing:
-            raise CsalganError(
-                f"{self._path}: has no {missing[0]} of the shape CLIP ViT-B/32 has; "
-                "give that model's weights."
-            )
-        model.load_state_dict({k: state.get(k, v).float() for k, v in wanted.items()})
+        for name, value in model.state_dict().items():
+            # The temperature of CLIP's contrastive loss plays no part in an embedding.
+            found = state.get(name, value if name == "logit_scale" else None)
+            if found is None or found.shape != value.shape:
+                raise CsalganError(
+                    f"{self._path}: has no {name} of the shape CLIP ViT-B/32 has; give that "
+                    "model's weights."
+                )
+            value.copy_(found)
         return open_clip.get_tokenizer(MODEL), model.eval()
 
 
@@ -103,10 +96,8 @@ def _find(weights: Path | None) -> Path:
     import huggingface_hub
     from huggingface_hub.constants import ENDPOINT, HF_HUB_CACHE, HF_HUB_OFFLINE
 
-    try:
+    with suppress(OSError, ValueError):  # huggingface_hub's "not in the cache" is one of these
         return Path(huggingface_hub.hf_hub_download(_REPOSITORY, _FILE, local_files_only=True))
-    except (OSError, ValueError):  # huggingface_hub's "not in the cache" is one of these
-        pass
     try:
         # The hub's client retries for half a minute; without a network that is known at once.
         if not HF_HUB_OFFLINE:  # the client then refuses at once, and nothing is asked
@@ -127,11 +118,3 @@ def _reach(address: str) -> None:
 
     with suppress(HTTPError):  # a refusal is an answer all the same
         urlopen(Request(address, method="HEAD"), timeout=10).close()
-
-
-def _read(path: Path) -> dict:
-    from csalgan.files.tensors import read_tensors
-
-    state = read_tensors(path, "convert it to .safetensors, or use the hub's file")
-    # open_clip's own checkpoints may have "text." before the names of the tower.
-    return {name.removeprefix("text."): value for name, value in state.items()}

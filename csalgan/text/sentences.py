@@ -49,10 +49,10 @@ def read_sentences(encoder: TextEncoder, texts: Sequence[str], strength: float =
     """
     vectors = encoder.encode([*texts, ""])
     empty = vectors[-1]
-    tokens = encoder.encode_tokens(texts)
+    words, is_word = encoder.encode_words(texts)
     return Sentences(
         torch.from_numpy(empty + np.float32(strength) * (vectors[:-1] - empty)),
-        torch.from_numpy(tokens.vectors),
-        torch.from_numpy(tokens.mask),
+        torch.from_numpy(words),
+        torch.from_numpy(is_word),
         torch.full((len(texts),), float(strength)),
     )

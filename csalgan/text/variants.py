@@ -1,4 +1,4 @@
-"""Rules that give a record another sentence, and sentences with one word taken out."""
+"""Rules that give a record another sentence."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -8,24 +8,7 @@ import numpy as np
 import pandas as pd
 
 from csalgan.files.errors import CsalganError
-from csalgan.text.words import STOP_WORDS, words
-
-#: Words that carry grammar, not things: :data:`csalgan.text.words.STOP_WORDS` and what else
-#: English captions bind their content words with. No tagger and no model: a list, and so an
-#: approximation. What is left, the *content words*, are nouns, adjectives and full verbs.
-FUNCTION_WORDS = STOP_WORDS | frozenset(
-    words(
-        "about above across after against all along also am among amongst another any around away "
-        "because been before behind being below beneath between beyond both but can could did do "
-        "does doing down during each either else every everything few had having how if inside "
-        "just many may me might more most much must my neither no none nor not nothing now only "
-        "onto other others our ours past same several shall she should since so somebody someone "
-        "something such than then these those though through throughout till together too toward "
-        "towards underneath until upon us very was we what when where whether whose will within "
-        "without would yet you your"
-    )
-)
-
+from csalgan.text.words import FUNCTION_WORDS, words
 
 #: So many other images lend each record a sentence; scores are averaged over them.
 DRAWS = 3
@@ -44,73 +27,62 @@ class Pool:
     Args:
         records: with columns ``record``, ``image_id``, ``condition``, ``text``.
         seed: decides which image lends its sentence and how words are shuffled.
+
+    Attributes:
+        own: (image's id, condition) → its sentence.
+        lent: record → sentences of other images of the same condition, :data:`DRAWS` where there
+            are so many: they differ from the record's own in content alone, not in kind.
     """
 
     def __init__(self, records: pd.DataFrame, seed: int = 0):
         self.seed = seed
         read = records[records.text.str.strip() != ""].sort_values("record")
-        self._of_image: dict[str, dict[str, Sentence]] = {}
-        for row in read.itertuples(index=False):
-            own = Sentence(row.text, row.record)
-            self._of_image.setdefault(row.image_id, {})[row.condition] = own
-        self._lent: dict[str, list[Sentence]] = {}
+        rows = [*read.itertuples(index=False)]
+        self.own = {(row.image_id, row.condition): Sentence(row.text, row.record) for row in rows}
+        self.lent: dict[str, list[Sentence]] = {}
         rng = np.random.default_rng(seed)
-        for _, group in read.groupby("condition"):
-            order = rng.permutation(len(group))
+        for condition in sorted({row.condition for row in rows}):
+            some = [Sentence(row.text, row.record) for row in rows if row.condition == condition]
             # Each borrows from the next ones in a random circle, so every sentence is used once in
             # each draw and the sentences as a whole stay the same.
-            circle = [Sentence(row.text, row.record) for row in group.iloc[order].itertuples()]
+            circle = [some[k] for k in rng.permutation(len(some))]
             for place, own in enumerate(circle):
-                self._lent[own.lender] = (circle[place + 1 :] + circle[:place])[:DRAWS]
-
-    def sibling(self, row, condition: str) -> "Sentence | None":
-        """The sentence of another condition of the same image; None when there is none."""
-        return self._of_image.get(row.image_id, {}).get(condition)
-
-    def lent(self, row) -> list[Sentence]:
-        """Sentences of other images of the same condition, :data:`DRAWS` where there are so many.
-
-        They differ from the record's own in content alone, not in kind.
-        """
-        return self._lent.get(row.record, [])
+                self.lent[own.lender] = (circle[place + 1 :] + circle[:place])[:DRAWS]
 
     def rng(self, row) -> np.random.Generator:
         """A generator that depends on the seed and the record only, not on the order of rows."""
         return np.random.default_rng([self.seed, zlib.crc32(row.record.encode())])
 
 
-def swapped(row, pool: Pool) -> Sentence | None:
+def swapped(row, pool: Pool) -> list[Sentence]:
     """Another condition's sentence of the same image.
 
     Salient and non-salient trade places; a general sentence gives way to one of the two, drawn.
     """
-    if row.condition == "general":
-        others = [pool.sibling(row, c) for c in ("non_salient", "salient")]
-        others = [sentence for sentence in others if sentence is not None]
-        return others[pool.rng(row).integers(len(others))] if others else None
-    return pool.sibling(row, {"salient": "non_salient", "non_salient": "salient"}[row.condition])
+    kinds = [kind for kind in ("non_salient", "salient") if kind != row.condition]
+    others = [pool.own[row.image_id, kind] for kind in kinds if (row.image_id, kind) in pool.own]
+    return [others[pool.rng(row).integers(len(others))]] if others else []
 
 
-def shuffled(row, pool: Pool) -> Sentence | None:
-    """The same words in another order; None when there is no other order."""
+def shuffled(row, pool: Pool) -> list[Sentence]:
+    """The same words in another order, where there is another order."""
     tokens = row.text.split()
     if len(set(tokens)) < 2:
-        return None
+        return []
     rng = pool.rng(row)
     while (mixed := [tokens[k] for k in rng.permutation(len(tokens))]) == tokens:
         pass
-    return Sentence(" ".join(mixed), row.record)
+    return [Sentence(" ".join(mixed), row.record)]
 
 
-def content(row, pool: Pool) -> Sentence | None:
-    """Without function words: the nearest to "nouns only" that needs no tagger.
+def content(row, pool: Pool) -> list[Sentence]:
+    """Without function words, where something is left and something goes.
 
-    None when nothing is left, or nothing goes.
+    The nearest to "nouns only" that needs no tagger.
     """
     kept = [word for word in words(row.text) if word not in FUNCTION_WORDS]
-    if not kept or len(kept) == len(words(row.text)):
-        return None
-    return Sentence(" ".join(kept), row.record)
+    changed = 0 < len(kept) < len(words(row.text))
+    return [Sentence(" ".join(kept), row.record)] if changed else []
 
 
 class Variant(NamedTuple):
@@ -118,13 +90,13 @@ class Variant(NamedTuple):
 
     Attributes:
         label: what figures call it.
-        make: ``(row, pool) → sentence``, or several (draws of one rule); None where a record has
-            no such sentence.
+        make: ``(row, pool) → sentences``: one, several (draws of one rule), or none where a record
+            has no such sentence.
         silent: not even the empty sentence is read; the model's text input is all zeros.
     """
 
     label: str
-    make: Callable[[object, Pool], Sentence | list[Sentence] | None]
+    make: Callable[[object, Pool], list[Sentence]]
     silent: bool = False
 
 
@@ -132,27 +104,16 @@ class Variant(NamedTuple):
 #: the same kind about something else. ``swapped`` changes kind and content together. ``absent`` is
 #: free viewing as the model was trained on it.
 VARIANTS: dict[str, Variant] = {
-    "true": Variant("true sentence", lambda row, pool: Sentence(row.text, row.record)),
-    "other_image": Variant("another image's sentence", lambda row, pool: pool.lent(row)),
+    "true": Variant("true sentence", lambda row, pool: [Sentence(row.text, row.record)]),
+    "other_image": Variant(
+        "another image's sentence", lambda row, pool: pool.lent.get(row.record, [])
+    ),
     "swapped": Variant("other condition's sentence", swapped),
     "shuffled": Variant("words shuffled", shuffled),
     "content": Variant("content words only", content),
-    "absent": Variant("empty sentence", lambda row, pool: Sentence("", "")),
-    "no_text": Variant("no text at all", lambda row, pool: Sentence("", ""), silent=True),
+    "absent": Variant("empty sentence", lambda row, pool: [Sentence("", "")]),
+    "no_text": Variant("no text at all", lambda row, pool: [Sentence("", "")], silent=True),
 }
-
-
-def without_each_word(text: str) -> list[tuple[str, str]]:
-    """Every word of a sentence with the sentence that lacks it.
-
-    Words are what spaces separate; the word is given without its punctuation, lower case (as it
-    stands when it has no letters).
-    """
-    tokens = text.split()
-    return [
-        (" ".join(words(token)) or token, " ".join(tokens[:k] + tokens[k + 1 :]))
-        for k, token in enumerate(tokens)
-    ]
 
 
 def sentence_variants(
@@ -173,17 +134,16 @@ def sentence_variants(
     Returns:
         Rows ``record``, ``image_id``, ``condition``, ``variant``, ``draw`` (0, and on where a rule
         draws several), ``text``, ``lender`` (the record whose sentence it is, ``""`` for none). A
-        record that has no sentence of some kind
-        (one image's only sentence cannot be swapped) has no such row.
+        record that has no sentence of some kind (one image's only sentence cannot be swapped) has
+        no such row.
 
     Raises:
         CsalganError: an unknown variant, or no record has a sentence.
     """
-    for name in variants:
-        if name not in VARIANTS:
-            raise CsalganError(
-                f"sentence variant {name!r} is unknown; choose {', '.join(VARIANTS)}."
-            )
+    if unknown := [name for name in variants if name not in VARIANTS]:
+        raise CsalganError(
+            f"sentence variant {unknown[0]!r} is unknown; choose {', '.join(VARIANTS)}."
+        )
     read = records[records.text.str.strip() != ""]
     if read.empty:
         raise CsalganError(
@@ -191,12 +151,11 @@ def sentence_variants(
             "the general, salient or non-salient condition."
         )
     lenders = Pool(records if pool is None else pool, seed)
-    rows = []
-    for name in variants:
-        for row in read.itertuples(index=False):
-            made = VARIANTS[name].make(row, lenders)
-            several = made if isinstance(made, list) else [made] if made is not None else []
-            for draw, sentence in enumerate(several):
-                rows.append((row.record, row.image_id, row.condition, name, draw, *sentence))
+    rows = [
+        (row.record, row.image_id, row.condition, name, draw, *sentence)
+        for name in variants
+        for row in read.itertuples(index=False)
+        for draw, sentence in enumerate(VARIANTS[name].make(row, lenders))
+    ]
     columns = ["record", "image_id", "condition", "variant", "draw", "text", "lender"]
     return pd.DataFrame(rows, columns=columns)
