@@ -8,16 +8,39 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 from attacks import JSONS, NO_PICTURES, exif, picture, png, png_16
 from PIL import Image
 
 from csalgan.data import open_dataset
+from csalgan.data.sentence_files import JSON_NAME, PARTS_SHEET, WHOLE_SHEET
 
 
 def copy_of(embedded: Path, folder: Path) -> Path:
-    """Copy a dataset; the copy is a dataset of its own."""
+    """Copy a dataset, with the workbook that a release has; the copy is a dataset of its own."""
     shutil.copytree(embedded, folder)
+    sheets = {WHOLE_SHEET: [["image", "text"]], PARTS_SHEET: [["image", "描述种类", "text"]]}
+    kinds = {"1": "整体", "2": "非显著", "3": "显著"}
+    for key, text in json.loads((folder / JSON_NAME).read_text(encoding="utf-8")).items():
+        image, _, suffix = key.partition("_")
+        if suffix in kinds:
+            sheets[PARTS_SHEET].append([int(image), kinds[suffix], text])
+        elif not suffix:
+            sheets[WHOLE_SHEET].append([int(image), text])
+    workbook(folder / "text.xlsx", sheets)
     return folder
+
+
+def workbook(path: Path, sheets: dict[str, list[list]]) -> Path:
+    """Write rows of values as a workbook."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
 
 
 def a_record(root: Path, condition: str, number: int = 0) -> str:

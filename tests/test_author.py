@@ -262,7 +262,7 @@ def test_the_authors_weights_give_the_printed_table(real, theirs):
     dataset = open_dataset(real)
     kept = dataset.records["image_id"].drop_duplicates()[::10]
     records = dataset.records[dataset.records["image_id"].isin(kept)].reset_index(drop=True)
-    few = Dataset(dataset.root, dataset.title, records, dataset._arrays)
+    few = Dataset(dataset.root, dataset.title, records)
     bench = author.Bench(few, draws=300, repeats=2)
     network = load_published_generator(weights_of(theirs, "total").path)
     maps = bench.predict(network, "total")

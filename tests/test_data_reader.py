@@ -4,9 +4,8 @@ import json
 import shutil
 
 import numpy as np
-import openpyxl
 import pytest
-from damage import a_record, copy_of
+from damage import a_record, copy_of, workbook
 from PIL import Image
 
 from csalgan.data import check_dataset, open_dataset
@@ -133,8 +132,8 @@ def test_real_data_is_what_the_design_says(real):
         (lambda root: shutil.rmtree(root), "no such dataset"),
         (lambda root: [shutil.rmtree(p) if p.is_dir() else p.unlink() for p in root.iterdir()],
          "is empty"),
-        (lambda root: shutil.rmtree(root / "map"), "has no map/ folder"),
-        (lambda root: [p.unlink() for p in (root / "map").iterdir()], "holds no maps"),
+        (lambda root: shutil.rmtree(root / "map"), "there is no map/ folder"),
+        (lambda root: [p.unlink() for p in (root / "map").iterdir()], "has no map file"),
         (lambda root: [p.unlink() for p in (*root.glob("*.xlsx"), root / "image_text.json")],
          "nor a workbook is there"),
         (lambda root: (root / "image_text.json").write_text("{"), "not readable as JSON"),
@@ -167,27 +166,16 @@ def test_one_corrupt_png_is_named(embedded, tmp_path):
         open_dataset(root).map("x")
 
 
-def workbook(path, sheets):
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(row)
-    book.save(path)
-    return path
-
-
 def test_workbooks_that_are_wrong_are_named(tmp_path):
     whole = [["image", "text"], [71, "A train."]]
     parts = [["image", "描述种类", "text"], [109, "整体", "A"], [109, "显著", "B"]]
     good = workbook(tmp_path / "good.xlsx", {WHOLE_SHEET: whole, PARTS_SHEET: parts})
     assert read_workbook(good) == {"71": "A train.", "109_1": "A", "109_3": "B"}
     cases = {
-        "sheets": ({"Sheet1": whole}, f"no sheet {WHOLE_SHEET}"),
-        "column": ({WHOLE_SHEET: [["image"], [71]], PARTS_SHEET: parts}, "no column text"),
-        "kind": ({WHOLE_SHEET: whole, PARTS_SHEET: [*parts, [1, "別", "x"]]}, "row 4: unknown"),
-        "id": ({WHOLE_SHEET: [*whole, ["dog", "x"]], PARTS_SHEET: parts}, "'dog' is not an image"),
+        "sheets": ({"Sheet1": whole}, f"'{WHOLE_SHEET}' not found"),
+        "column": ({WHOLE_SHEET: [["image"], [71]], PARTS_SHEET: parts}, "'text'"),
+        "kind": ({WHOLE_SHEET: whole, PARTS_SHEET: [*parts, [1, "別", "x"]]}, "another 描述种类"),
+        "id": ({WHOLE_SHEET: [*whole, ["dog", "x"]], PARTS_SHEET: parts}, "'dog'  is not an image"),
         "twice": ({WHOLE_SHEET: [*whole, [71, "x"]], PARTS_SHEET: parts}, "second sentence"),
     }
     for name, (sheets, message) in cases.items():
@@ -195,7 +183,7 @@ def test_workbooks_that_are_wrong_are_named(tmp_path):
         with pytest.raises(CsalganError, match=message):
             read_workbook(path)
     (tmp_path / "noise.xlsx").write_bytes(b"PK\x03\x04 no workbook")
-    with pytest.raises(CsalganError, match=r"noise\.xlsx: not readable as a workbook"):
+    with pytest.raises(CsalganError, match=r"noise\.xlsx: not readable as the released workbook"):
         read_workbook(tmp_path / "noise.xlsx")
 
 

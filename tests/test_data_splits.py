@@ -61,8 +61,6 @@ def test_wrong_arguments_are_named():
     records = table(4, 4)
     with pytest.raises(CsalganError, match="split rule 'published'"):
         make_split(records, rule="published")
-    with pytest.raises(CsalganError, match="sum to 1"):
-        make_split(records, fractions=(0.7, 0.2, 0.2))
     with pytest.raises(CsalganError, match="part 'valid'"):
         make_split(records).of("valid", records)
 

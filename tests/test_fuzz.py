@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from damage import ACCEPTED, REFUSED
+from damage import ACCEPTED, REFUSED, copy_of
 from gaze_sets import GAZE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -30,7 +30,7 @@ from safetensors.torch import save_file
 from csalgan.cli import main
 from csalgan.config import load_profile, profile_from
 from csalgan.data import open_dataset, prepare, synthesise
-from csalgan.data.photographs import read_photograph
+from csalgan.data.pictures import read_photograph
 from csalgan.data.sentence_files import read_json, read_workbook
 from csalgan.evaluation import read_map
 from csalgan.experiment.job import open_job
@@ -140,7 +140,7 @@ def damaged(small, tmp_path_factory):
     def make(name: str) -> tuple[Path, str]:
         if name not in made:
             folder = root / f"{len(made)}" / "set"
-            shutil.copytree(small, folder)
+            copy_of(small, folder)
             made[name] = folder, (REFUSED | ACCEPTED)[name](folder)
         return made[name]
 

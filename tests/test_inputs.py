@@ -12,8 +12,7 @@ from conftest import ROOT
 from PIL import Image
 
 from csalgan.data import pictures
-from csalgan.data.photographs import read_photograph
-from csalgan.data.pictures import BadFile
+from csalgan.data.pictures import BadFile, read_photograph
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import open_file, read_json, require_utf8, shown
 
@@ -26,7 +25,7 @@ def test_every_picture_is_opened_in_one_place_with_its_formats_named():
         if re.search(r"Image\.open\(", line)
     }
     # The second one reads what the suite itself packed.
-    assert set(found) == {"csalgan/data/photographs.py", "csalgan/data/prepared.py"}
+    assert set(found) == {"csalgan/data/pictures.py", "csalgan/data/prepared.py"}
     assert all("formats=" in line for line in found.values())
 
 
@@ -167,16 +166,3 @@ def test_a_postscript_file_never_reaches_ghostscript(tmp_path, monkeypatch):
     for folder in pictures.FOLDERS:
         with pytest.raises(BadFile):
             pictures.read(folder, tmp_path / "a.png")
-
-
-def test_two_files_of_one_record_are_a_fault_whatever_their_case(tmp_path):
-    for name in ("00000001_0.png", "00000001_0.PNG", "00000002.jpg", "00000002.png", ".x", "a.png"):
-        (tmp_path / name).write_bytes(b"")
-    found, faults = pictures.stems(tmp_path)
-    assert set(found) == {"00000001_0", "00000002"}
-    assert [(path.name, kind) for path, kind, _ in faults] == [
-        (".x", "not a dataset file"),
-        ("00000001_0.png", "duplicate record"),
-        ("00000002.png", "duplicate record"),
-        ("a.png", "unknown name"),
-    ]

@@ -5,14 +5,16 @@ import json
 from pathlib import Path
 
 import numpy as np
-import openpyxl
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from csalgan.data import synthetic
+from csalgan.data.pictures import FOLDERS
 from csalgan.data.records import parse_stem, source_of
-from csalgan.data.synthetic import ensure_embedded, layout, scenes, synthesise, true_density
+from csalgan.data.sentence_files import JSON_NAME
+from csalgan.data.synthetic import ensure_embedded, scenes, synthesise, true_density
+from csalgan.data.truth import NAME
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
 
@@ -51,7 +53,7 @@ def digest(folder) -> dict[str, str]:
 
 def test_files_follow_the_released_layout(folder, truth):
     expected = {record for record, _, _ in records_of(truth)}
-    assert {entry.name for entry in folder.iterdir()} == layout.ENTRIES
+    assert {entry.name for entry in folder.iterdir()} == {*FOLDERS, JSON_NAME, NAME}
     assert {path.name for path in (folder / "map").iterdir()} == {f"{r}.png" for r in expected}
     assert {path.name for path in (folder / "fixation").iterdir()} == {f"{r}.png" for r in expected}
     suffixes = [
@@ -93,17 +95,10 @@ def test_gaze_has_the_released_values_and_amounts(folder, truth):
         assert (saliency.shape, saliency.dtype, saliency.max()) == (size, np.uint8, 255)
 
 
-def test_workbook_and_json_say_the_same(folder, truth):
+def test_the_sentences_are_those_of_the_truth(folder, truth):
     texts = json.loads((folder / "image_text.json").read_text(encoding="utf-8"))
-    book = openpyxl.load_workbook(folder / layout.WORKBOOK)
-    assert book.sheetnames == ["整体", "部分-实验设置"]
-    whole, parts = (list(book[name].iter_rows(values_only=True)) for name in book.sheetnames)
-    assert whole[0] == ("image", "text")
-    assert parts[0] == ("image", "描述种类", "text")
-    suffix = {"整体": "_1", "非显著": "_2", "显著": "_3"}
-    sheets = {f"{image}": text for image, text in whole[1:]}
-    sheets |= {f"{image}{suffix[kind]}": text for image, kind, text in parts[1:]}
-    assert sheets == {key: text for key, text in texts.items() if text}
+    told = {record.lstrip("0"): entry["text"] for record, entry, _ in records_of(truth)}
+    assert texts == told
     assert {key for key, text in texts.items() if not text} == {
         f"{int(image_id)}_0" for image_id in truth["images"]
     }
@@ -247,10 +242,10 @@ def test_a_failure_leaves_the_previous_set(tmp_path, monkeypatch):
     path = synthesise(tmp_path / "set", **SMALL)
     before = digest(path)
 
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("the power went")
 
-    monkeypatch.setattr(layout, "write_sentences", fail)
+    monkeypatch.setattr("csalgan.data.synthetic.json.dumps", fail)
     with pytest.raises(RuntimeError):
         synthesise(path, seed=1, **SMALL)
     assert digest(path) == before
@@ -282,7 +277,7 @@ def test_a_set_with_something_added_is_not_overwritten(tmp_path):
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CsalganError, match="file stands here"):
+    with pytest.raises(CsalganError, match="will not be overwritten"):
         synthesise(tmp_path / "file", **SMALL)
 
 
@@ -290,7 +285,9 @@ def test_a_file_in_the_way_is_named(tmp_path):
     "wrong", [{"n_images": 1}, {"seed": -1}, {"observers": 0}, {"size": (32, 320)}]
 )
 def test_arguments_out_of_range_are_refused(tmp_path, wrong):
-    with pytest.raises(CsalganError, match=str(next(iter(wrong.values()))).strip("()")):
+    name, value = next(iter(wrong.items()))
+    match = f"{name.removeprefix('n_')} {min(value) if name == 'size' else value}"
+    with pytest.raises(CsalganError, match=match):
         synthesise(tmp_path / "set", **(SMALL | wrong))
     assert not list(tmp_path.iterdir())
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from csalgan.cli.options import open_clean
+from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.files.inputs import MOST_SEED
 from csalgan.files.progress import counted, doing
 
@@ -25,6 +26,7 @@ def check(
     """Name every fault, file by file, then count records; exit 0 only when clean."""
     with doing(f"reading {path}"):
         from csalgan.data.check import check_dataset
+        from csalgan.data.dataset import subset_of
 
         report = check_dataset(path)
     by_file = defaultdict(list)
@@ -41,13 +43,16 @@ def check(
         for start in range(0, len(keys), _PER_LINE):
             print("          " + " ".join(keys[start : start + _PER_LINE]))
     errors = len(report.errors)
-    images, records = counted(report.n_images, "image"), counted(report.n_records, "record")
-    print(f"{report.root}: {images}, {records}")
-    print("  by condition: " + ", ".join(f"{k} {v}" for k, v in report.conditions.items()))
-    print("  by subset:    " + ", ".join(f"{k} {v}" for k, v in report.subsets.items()))
+    records = report.records
+    images = counted(records["image_id"].nunique(), "image")
+    print(f"{report.root}: {images}, {counted(len(records), 'record')}")
+    by_condition = [f"{name} {(records['condition'] == name).sum()}" for name in CONDITIONS]
+    print("  by condition: " + ", ".join(by_condition))
+    by_subset = [f"{name} {len(subset_of(records, name))}" for name in SUBSETS]
+    print("  by subset:    " + ", ".join(by_subset))
     warnings = counted(len(report.faults) - errors, "warning")
     print(f"  {counted(errors, 'error')}, {warnings}")
-    if not report.ok(allow_warnings=allow_warnings):
+    if report.errors if allow_warnings else report.faults:
         raise typer.Exit(1)
 
 

@@ -171,7 +171,7 @@ def _making(out: Path) -> Iterator[Path]:
 
 def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photograph]:
     """The photographs named, and those in the folders named, each under a name of its own."""
-    from csalgan.data.photographs import SUFFIXES, read_photograph
+    from csalgan.data.pictures import SUFFIXES, read_photograph
 
     found: list[tuple[Path, Path]] = []  # (file, the folder its name is relative to)
     for path in given:
@@ -202,7 +202,7 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
 
 def _look_at(file: Path, n_sentences: int) -> None:
     """Refuse a photograph by its name or its header, before anything is predicted."""
-    from csalgan.data.photographs import PHOTOGRAPHS, opened
+    from csalgan.data.pictures import PHOTOGRAPHS, opened
     from csalgan.files.inputs import require_utf8
 
     require_utf8(file)

@@ -10,27 +10,21 @@ line's help, does not wait for pandas and scipy.
 
 from importlib import import_module
 
-_LAZY = {
-    "CheckReport": "csalgan.data.check",
-    "check_dataset": "csalgan.data.check",
-    "require_clean": "csalgan.data.check",
-    "Dataset": "csalgan.data.dataset",
-    "open_dataset": "csalgan.data.layouts",
-    "Prepared": "csalgan.data.prepared",
-    "prepare": "csalgan.data.prepared",
-    "CONDITIONS": "csalgan.data.records",
-    "SUBSETS": "csalgan.data.records",
-    "Split": "csalgan.data.splits",
-    "make_split": "csalgan.data.splits",
-    "ensure_embedded": "csalgan.data.synthetic",
-    "synthesise": "csalgan.data.synthetic",
-    "true_density": "csalgan.data.synthetic",
+_MODULES = {
+    "check": ["check_dataset", "require_clean"],
+    "dataset": ["Dataset"],
+    "layouts": ["open_dataset"],
+    "prepared": ["Prepared", "prepare"],
+    "records": ["CONDITIONS", "SUBSETS"],
+    "splits": ["Split", "make_split"],
+    "synthetic": ["ensure_embedded", "synthesise", "true_density"],
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = [*_LAZY]
+__all__ = [*_MODULE_OF]
 
 
 def __getattr__(name: str):
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(f"csalgan.data.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'csalgan.data' has no attribute {name!r}")

@@ -4,15 +4,14 @@ import bz2
 import errno
 import gzip
 import lzma
+import re
 import shutil
 import struct
 import tarfile
-import time
 import zipfile
 import zlib
-from collections.abc import Iterator
 from hashlib import file_digest
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from csalgan.files import paths
@@ -25,29 +24,26 @@ MOST_FILES, MOST_BYTES = 100_000, 8 * 2**30
 #: Pictures hardly pack: what unpacks to this many times its size, and to more than the floor, is
 #: none. A gigabyte of zeros in a kilobyte is refused before it has been unpacked.
 MOST_RATIO, FLOOR_BYTES = 100, 64 * 2**20
-#: A header of a member (a long name, say), and the list of members of a .zip.
-MOST_HEADER, MOST_LIST = 2**14, 2**24
-#: Seconds for listing a .tar, and bytes of it that allow one second more.
-MOST_SECONDS, BYTES_PER_SECOND = 30, 2**20
+#: Read at once: a header of a .tar (a long name, say), or the list of a .zip's members.
+MOST_HEADER = 2**24
 
 #: What the readers raise on archives that are cut short, altered or encrypted.
 _BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error),
     *(EOFError, RuntimeError, ValueError, struct.error, MemoryError),
 )
+#: Errors that names of members cause; bz2 reports a damaged stream as one without a number.
+_NAMES = (None, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 #: How a packed .tar begins → what unpacks it.
 _PACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-
-
-class _TooLarge(Exception):
-    """An archive unpacks to more than a dataset has; the text says to what."""
+#: A name that leaves its folder: absolute, with a drive (on Windows), or with ``..``.
+_OUTSIDE = re.compile(r"/|.:|(.*/)?\.\.(/|$)", re.DOTALL)
 
 
 def unpacked(archive: Path) -> Path:
     """The folder of a dataset packed as ``.zip`` or ``.tar`` (also gz, bz2, xz).
 
-    It is unpacked once into the cache, named by the archive's content. A layout that stands one
-    folder deep in the archive is found.
+    It is unpacked once into the cache, named by the archive's content.
 
     Raises:
         CsalganError: not an archive, broken, larger than a dataset (as it is, unpacked, or in one
@@ -55,153 +51,85 @@ def unpacked(archive: Path) -> Path:
             ``..``), is a link or a device, or has holes.
     """
     with open_file(archive, MOST_BYTES) as file:
-        _require_packed(archive, file)
+        begins = file.read(512)
+        if not begins.startswith((b"PK", *_PACKERS)) and begins[257:262] != b"ustar":
+            raise CsalganError(f"{archive}: neither a folder nor a .zip or .tar; give one of them.")
+        file.seek(0)
         folder = paths.cache_dir() / "archives" / file_digest(file, "sha256").hexdigest()[:16]
         if not folder.is_dir():
+            file.seek(0)
             with atomic_dir(folder) as temporary:
-                _unpack(archive, file, temporary)
-    if (folder / "map").is_dir():
-        return folder
-    return next((path.parent for path in sorted(folder.glob("*/map")) if path.is_dir()), folder)
-
-
-def _require_packed(archive: Path, file: BinaryIO) -> None:
-    """Refuse what does not begin like an archive, before all of it is read."""
-    begins = file.read(512)
-    file.seek(0)
-    if not begins.startswith((b"PK", *_PACKERS)) and begins[257:262] != b"ustar":
-        raise CsalganError(f"{archive}: neither a folder nor a .zip or .tar; give one of them.")
-
-
-def _unpack(archive: Path, file: BinaryIO, folder: Path) -> None:
-    size = archive.stat().st_size
-    most = min(MOST_BYTES, max(FLOOR_BYTES, MOST_RATIO * size))
-    file.seek(0)
-    begins = file.read(6)
-    file.seek(0)
-    try:
-        if begins.startswith(b"PK"):
-            _unpack_zip(archive, file, folder, most)
-        else:
-            packer = next((_PACKERS[how] for how in _PACKERS if begins.startswith(how)), None)
-            _unpack_tar(archive, packer(file) if packer else file, folder, most, size)
-    except _TooLarge as error:
-        raise CsalganError(
-            f"{archive}: {error}; no release of SJTU-TIS has that, unpack it yourself and give "
-            "the folder."
-        ) from error
-    except _BROKEN as error:
-        raise CsalganError(f"{archive}: broken or encrypted; copy the archive again.") from error
-    except OSError as error:
-        if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
-            raise CsalganError(
-                f"{archive}: the names of its members contradict each other or are too long; "
-                "get the archive from its source."
-            ) from error
-        if error.errno is not None:
-            raise
-        # bz2 reports a damaged stream as an OSError without a number.
-        raise CsalganError(f"{archive}: broken or encrypted; copy the archive again.") from error
-    shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
+                try:
+                    _unpack(archive, file, begins, temporary)
+                except (*_BROKEN, OSError) as error:
+                    if getattr(error, "errno", None) not in _NAMES:  # a full disk, say
+                        raise
+                    raise CsalganError(
+                        f"{archive}: broken or encrypted, or the names of its members contradict "
+                        "each other or are too long; get the archive from its source again."
+                    ) from error
+    return folder
 
 
 class _Bounded:
-    """A stream for :mod:`tarfile` that goes no further than ``most`` bytes.
+    """A stream that goes no further than ``most`` bytes and reads no long header at once."""
 
-    A seek beyond them is refused before anything is unpacked, and so is a read of more than a
-    header may have: :mod:`tarfile` reads members in small pieces, and headers whole.
-    """
+    def __init__(self, archive: Path, file: BinaryIO, most: int):
+        self._archive, self._file, self._most = archive, file, most
+        self.tell, self.seekable = file.tell, file.seekable
 
-    def __init__(self, file: BinaryIO, most: int):
-        self._file, self._most = file, most
-        self.tell, self.deadline = file.tell, float("inf")
+    def require(self, *, fits: bool) -> None:
+        """Refuse an archive that is larger than a dataset."""
+        if not fits:
+            raise CsalganError(
+                f"{self._archive}: unpacks to more than {self._most / 2**30:.2g} GiB, or has more "
+                f"than {MOST_FILES} files or a header of more than {MOST_HEADER >> 20} MiB; no "
+                "dataset has that, unpack it yourself and give the folder."
+            )
 
     def seek(self, place: int, whence: int = 0) -> int:
-        if whence == 0 and place > self._most:
-            raise _TooLarge(f"unpacks to more than {self._most / 2**30:.2g} GiB")
+        self.require(fits=place <= self._most)
         return self._file.seek(place, whence)
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MOST_HEADER:
-            raise _TooLarge(f"has a header of more than {MOST_HEADER >> 10} KiB")
-        if time.monotonic() > self.deadline:
-            raise _TooLarge("takes too long to list")
-        if self.tell() > self._most:
-            raise _TooLarge(f"unpacks to more than {self._most / 2**30:.2g} GiB")
+        self.require(fits=size <= MOST_HEADER and self.tell() <= self._most)
         return self._file.read(size)
 
 
-def _unpack_tar(archive: Path, file: BinaryIO, folder: Path, most: int, size: int) -> None:
-    bounded = _Bounded(file, most)
-    bounded.deadline = time.monotonic() + MOST_SECONDS + size / BYTES_PER_SECOND
-    with tarfile.open(fileobj=bounded, mode="r:") as packed:
-        for member in _counted(packed, most, lambda member: member.size):
-            plain = (member.isfile() or member.isdir()) and not member.issparse()
-            _check(archive, member.name, plain=plain)
-        bounded.deadline = float("inf")
-        packed.extractall(folder, filter="data")
-        _check_end(packed)
-
-
-def _unpack_zip(archive: Path, file: BinaryIO, folder: Path, most: int) -> None:
-    _check_list(file)
-    with zipfile.ZipFile(file) as packed:
-        for member in _counted(packed.infolist(), most, lambda member: member.file_size):
-            # The upper bits of external_attr are the Unix mode; 0o120000 is a link.
-            link = (member.external_attr >> 16) & 0o170000 == 0o120000
-            _check(archive, member.filename, plain=not link)
-        packed.extractall(folder)
-
-
-def _counted(members, most: int, size) -> Iterator:
-    """The members one by one, as long as they are not too many and not too large together."""
-    total = 0
-    for number, member in enumerate(members, 1):
-        total += size(member)
-        if number > MOST_FILES:
-            raise _TooLarge(f"has more than {MOST_FILES} files")
-        if total > most:
-            raise _TooLarge(f"unpacks to more than {most / 2**30:.2g} GiB")
-        yield member
-
-
-def _check_list(file: BinaryIO) -> None:
-    """Refuse a .zip whose list of members, which is read whole, is too long."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 2**16 - 22))
-    tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) < at + 22:
-        raise zipfile.BadZipFile("no end")
-    (length,) = struct.unpack("<I", tail[at + 12 : at + 16])
-    # What stands 20 bytes before the end announces a list of more than 4 GiB or 65,535 files.
-    if length > MOST_LIST or tail[max(0, at - 20) :].startswith(b"PK\x06\x07"):
-        raise _TooLarge(f"has a list of members of more than {MOST_LIST >> 20} MiB")
-    file.seek(0)
+def _unpack(archive: Path, file: BinaryIO, begins: bytes, folder: Path) -> None:
+    most = min(MOST_BYTES, max(FLOOR_BYTES, MOST_RATIO * archive.stat().st_size))
+    packer = next((_PACKERS[how] for how in _PACKERS if begins.startswith(how)), lambda file: file)
+    bounded = _Bounded(archive, packer(file), most)
+    is_zip, total = begins.startswith(b"PK"), 0
+    with zipfile.ZipFile(bounded) if is_zip else tarfile.open(fileobj=bounded, mode="r:") as packed:
+        for number, member in enumerate(packed.infolist() if is_zip else packed, 1):
+            if is_zip:
+                name, size, options = member.filename, member.file_size, {}
+                # The upper bits of external_attr are the Unix mode; 0o120000 is a link.
+                plain = (member.external_attr >> 16) & 0o170000 != 0o120000
+            else:
+                name, size, options = member.name, member.size, {"filter": "data"}
+                plain = (member.isfile() or member.isdir()) and not member.issparse()
+            total += size
+            bounded.require(fits=number <= MOST_FILES and total <= most)
+            if not plain or _OUTSIDE.match(name.replace("\\", "/")):
+                raise CsalganError(
+                    f"{archive}: its member {name!r} would be written outside the folder, is a "
+                    "link or a device, or has holes; get the archive from its source."
+                )
+            packed.extract(member, folder, **options)
+        if not is_zip:
+            _check_end(packed)
+    shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
 
 
 def _check_end(packed: tarfile.TarFile) -> None:
     """The reader takes a damaged header for the end; a real end is zeros and nothing else."""
     packed.fileobj.seek(packed.offset)
     zeros = 0
-    while block := packed.fileobj.read(MOST_HEADER):  # to the last byte: checksums stand there
+    while block := packed.fileobj.read(2**14):  # to the last byte: checksums stand there
+        zeros += len(block)
         if block.strip(b"\0"):
             raise tarfile.ReadError("data behind the last member")
-        zeros += len(block)
     if zeros < tarfile.BLOCKSIZE:
         raise tarfile.ReadError("cut short between two members")
-
-
-def _check(archive: Path, name: str, *, plain: bool) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
-    drive = len(name) > 1 and name[1] == ":"  # C:\\ leaves the folder on Windows
-    if path.is_absolute() or ".." in path.parts or drive:
-        raise CsalganError(
-            f"{archive}: its member {name!r} would be written outside the folder; "
-            "nothing was unpacked, get the archive from its source."
-        )
-    if not plain:
-        raise CsalganError(
-            f"{archive}: its member {name!r} is a link or a device, or has holes; "
-            "nothing was unpacked, get the archive from its source."
-        )

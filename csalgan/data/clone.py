@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from csalgan.data.photographs import opened
+from csalgan.data.pictures import opened
 from csalgan.data.records import SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import read_text
@@ -25,6 +25,8 @@ PICTURES = {"salient": "000000021571_sal.png", "non_salient": "000000021571_non_
 _EPOCH = re.compile(
     r"epoch \[(\d+)/\d+\], train_loss: g_loss: (\S+), d_loss: (\S+), val_loss: (\S+)"
 )
+#: Our own history's names of what a line of the log tells.
+_COLUMNS = ["epoch", "last_generator", "last_discriminator", "val_fooling"]
 
 
 class Weights(NamedTuple):
@@ -33,6 +35,11 @@ class Weights(NamedTuple):
     run: str
     subset: str
     path: Path
+
+    @classmethod
+    def at(cls, path: Path) -> "Weights":
+        """The generator that a file holds, by its name."""
+        return cls(path.parent.name, path.stem.removeprefix("generator_"), path)
 
 
 def find_weights(clone: str | os.PathLike) -> list[Weights]:
@@ -44,16 +51,14 @@ def find_weights(clone: str | os.PathLike) -> list[Weights]:
         CsalganError: no such folder, or no such file in it.
     """
     folder = Path(clone).expanduser()
-    found = [
-        Weights(path.parent.name, path.stem.removeprefix("generator_"), path)
-        for path in sorted(folder.glob("model/*/generator_*.pt"))
-    ]
+    found = [Weights.at(path) for path in sorted(folder.glob("model/*/generator_*.pt"))]
     if not found:
         raise CsalganError(
             f"{folder}: holds no model/*/generator_*.pt; give a clone of the author's repository "
             "(github.com/Firehdx/CLIP-SalGAN)."
         )
-    return sorted(found, key=lambda one: (one.run, _place(one.subset)))
+    order = {subset: place for place, subset in enumerate(SUBSETS)}
+    return sorted(found, key=lambda one: (one.run, order.get(one.subset, len(order)), one.subset))
 
 
 def weights_of(path: str | os.PathLike, subset: str) -> Weights:
@@ -64,17 +69,17 @@ def weights_of(path: str | os.PathLike, subset: str) -> Weights:
     """
     path = Path(path).expanduser()
     if path.suffix == ".pt":
-        return Weights(path.parent.name, path.stem.removeprefix("generator_"), path)
+        return Weights.at(path)
     if subset not in SUBSETS:
         raise CsalganError(f"subset {subset}: use one of {', '.join(SUBSETS)}.")
     found = [one for one in find_weights(path) if one.subset == subset]
-    runs = sorted({one.run for one in found}, key=lambda run: (run != PAPER_RUN, run))
-    if not runs or (runs[0] != PAPER_RUN and len(runs) > 1):
+    chosen = [one for one in found if one.run == PAPER_RUN] or found
+    if len(chosen) != 1:
         raise CsalganError(
-            f"{path}: holds {len(runs)} generators of {subset} and none of the run {PAPER_RUN}; "
+            f"{path}: holds {len(found)} generators of {subset} and none of the run {PAPER_RUN}; "
             "give the path of one model/*/generator_*.pt."
         )
-    return next(one for one in found if one.run == runs[0])
+    return chosen[0]
 
 
 def read_log(clone: str | os.PathLike, subset: str, run: str = PAPER_RUN) -> pd.DataFrame:
@@ -90,15 +95,13 @@ def read_log(clone: str | os.PathLike, subset: str, run: str = PAPER_RUN) -> pd.
     """
     path = Path(clone).expanduser() / "log" / run / f"log_{subset}.txt"
     try:
-        rows = _EPOCH.findall(read_text(path))
-        table = pd.DataFrame(np.array(rows, dtype=float).reshape(-1, 4))
+        table = pd.DataFrame(_EPOCH.findall(read_text(path)), columns=_COLUMNS, dtype=float)
+        if table.empty:
+            raise ValueError("no line of an epoch")
     except (OSError, ValueError) as error:
         raise CsalganError(
             f"{path}: cannot be read as a log; give a clone of the author's repository."
         ) from error
-    if table.empty:
-        raise CsalganError(f"{path}: holds no line of an epoch; give the author's log as it is.")
-    table.columns = ["epoch", "last_generator", "last_discriminator", "val_fooling"]
     return table.astype({"epoch": int})
 
 
@@ -114,10 +117,5 @@ def read_picture(clone: str | os.PathLike, condition: str) -> np.ndarray:
     Raises:
         CsalganError: the picture is missing or cannot be read.
     """
-    path = Path(clone).expanduser() / "images" / PICTURES[condition]
-    with opened(path) as picture:
+    with opened(Path(clone).expanduser() / "images" / PICTURES[condition]) as picture:
         return np.asarray(picture.convert("L"))
-
-
-def _place(subset: str) -> tuple[int, str]:
-    return (SUBSETS.index(subset) if subset in SUBSETS else len(SUBSETS)), subset

@@ -1,34 +1,23 @@
 """What every reader makes of a folder: a table of records, and arrays on demand."""
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from csalgan.data import truth
+from csalgan.data import pictures, truth
 from csalgan.data.records import CONDITIONS_OF_SUBSET, SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import open_file
 
-
-class Arrays(NamedTuple):
-    """How a layout's arrays are read, each from a row of the table of records.
-
-    ``observers`` is None where nobody knows who fixated. ``recipe`` says what the reader made of
-    the files (which fixations it left out, how it blurred them); it is part of the fingerprint.
-    """
-
-    image: Callable[[pd.Series], np.ndarray]
-    map: Callable[[pd.Series], np.ndarray]
-    fixations: Callable[[pd.Series], np.ndarray]
-    observers: Callable[[pd.Series], np.ndarray] | None = None
-    recipe: str = ""
+#: Columns of a table of records.
+COLUMNS = ["record", "image_id", "condition", "text", "image_path", "map_path", "fixation_path"]
+COLUMNS += ["width", "height", "source", "n_records"]
 
 
 class Dataset:
@@ -45,10 +34,13 @@ class Dataset:
             (records of that image).
     """
 
-    def __init__(self, root: Path, title: str, records: pd.DataFrame, arrays: Arrays):
-        self.root, self.title = root, title
-        self.records = records
-        self._arrays = arrays
+    #: Whether it is known who made each fixation.
+    has_observers = False
+    #: What the reader made of the files (fixations left out, blur): part of the fingerprint.
+    recipe = ""
+
+    def __init__(self, root: Path, title: str, records: pd.DataFrame):
+        self.root, self.title, self.records = root, title, records
         self._row = {record: number for number, record in enumerate(records["record"])}
 
     @cached_property
@@ -75,11 +67,6 @@ class Dataset:
         """Whether any record was made after reading; False for a set of free viewing alone."""
         return bool((self.records["condition"] != "none").any())
 
-    @property
-    def has_observers(self) -> bool:
-        """Whether it is known who made each fixation."""
-        return self._arrays.observers is not None
-
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (64 hex digits) over names, sentences and the content of every file used.
@@ -87,10 +74,10 @@ class Dataset:
         The same content gives the same fingerprint wherever it lies.
         """
         columns = ["image_path", "map_path", "fixation_path"]
-        paths = list(dict.fromkeys(self.records[columns].to_numpy().T.ravel()))
+        paths = set(self.records[columns].to_numpy().ravel()) - {""}
         with ThreadPoolExecutor(2) as pool:  # hashing and reading release the lock
-            digests = dict(zip(paths, pool.map(_file_digest, paths), strict=True))
-        whole = sha256(self._arrays.recipe.encode())
+            digests = {"": ""} | dict(zip(paths, pool.map(_file_digest, paths), strict=True))
+        whole = sha256(self.recipe.encode())
         columns = ["record", "condition", "text", *columns]
         for record, condition, text, *files in self.records[columns].itertuples(index=False):
             line = [record, condition, text, *(digests[file] for file in files)]
@@ -109,11 +96,11 @@ class Dataset:
 
     def image(self, record: str) -> np.ndarray:
         """The photograph: uint8 ``(H, W, 3)`` RGB (transparency is dropped, not blended)."""
-        return self._arrays.image(self.row(record))
+        return pictures.read("image", self.row(record)["image_path"])
 
     def map(self, record: str) -> np.ndarray:
         """The measured saliency map: uint8 ``(H, W)``."""
-        return self._arrays.map(self.row(record))
+        return pictures.read("map", self.row(record)["map_path"])
 
     def fixations(self, record: str) -> np.ndarray:
         """Fixated pixels: int32 ``(N, 2)`` rows (y, x), native pixels.
@@ -121,7 +108,8 @@ class Dataset:
         In reading order and each pixel once where observers are unknown (SJTU-TIS); else observer
         by observer, in the order in which they looked, repeats included.
         """
-        return self._arrays.fixations(self.row(record))
+        white = pictures.read("fixation", self.row(record)["fixation_path"])
+        return np.argwhere(white).astype(np.int32)
 
     def observers(self, record: str) -> np.ndarray:
         """Who made each of :meth:`fixations`: int32 ``(N,)``, the observer's number in the release.
@@ -129,12 +117,10 @@ class Dataset:
         Raises:
             CsalganError: the release does not say.
         """
-        if self._arrays.observers is None:
-            raise CsalganError(
-                f"{self.root}: {self.title} does not say who made a fixation; use a dataset with "
-                "observers (OSIE, Scene500 or one in pysaliency's format)."
-            )
-        return self._arrays.observers(self.row(record))
+        raise CsalganError(
+            f"{self.root}: {self.title} does not say who made a fixation; use a dataset with "
+            "observers (OSIE, Scene500 or one in pysaliency's format)."
+        )
 
     def subset(self, name: str) -> pd.DataFrame:
         """Records of one of the paper's subsets: ``total``, ``general``, ``sal``, ``non_sal``.
@@ -144,17 +130,20 @@ class Dataset:
         Raises:
             CsalganError: another name.
         """
-        if name not in SUBSETS:
-            raise CsalganError(f"subset {name!r}: use one of {', '.join(SUBSETS)}.")
-        chosen = self.records["condition"].isin(CONDITIONS_OF_SUBSET[name])
-        if name in ("sal", "non_sal"):
-            chosen &= self.records["n_records"] == 4
-        return self.records[chosen]
+        return subset_of(self.records, name)
+
+
+def subset_of(records: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Rows of a table of records in a subset of the paper; see :meth:`Dataset.subset`."""
+    if name not in SUBSETS:
+        raise CsalganError(f"subset {name!r}: use one of {', '.join(SUBSETS)}.")
+    chosen = records["condition"].isin(CONDITIONS_OF_SUBSET[name])
+    if name in ("sal", "non_sal"):
+        chosen &= records["n_records"] == 4
+    return records[chosen]
 
 
 def _file_digest(path: str) -> str:
-    if not path:
-        return ""
     try:
         with open_file(path) as file:
             return file_digest(file, "sha256").hexdigest()

@@ -11,11 +11,7 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import require_utf8
 
 #: A file that only one layout has → its reader. All else is read as SJTU-TIS.
-READERS = {
-    osie.FIXATIONS: osie.read,
-    scene500.FIXATIONS: scene500.read,
-    hdf5.FIXATIONS: hdf5.read,
-}
+READERS = {module.FIXATIONS: module.read for module in (osie, scene500, hdf5)}
 
 
 def open_dataset(path: str | os.PathLike) -> Dataset:
@@ -48,9 +44,14 @@ def recognise(path: str | os.PathLike) -> tuple[Path, Callable[[Path], Dataset]]
     if path.suffix == ".hdf5":
         return path.resolve(), hdf5.read
     root = path.resolve() if path.is_dir() else unpacked(path)
+    inside = sorted(root.iterdir())
+    if not inside:
+        raise CsalganError(f"{root}: is empty; give the folder that holds image/, map/, fixation/.")
     # An archive may hold the layout one folder deep.
-    for folder in (root, *(sorted(root.iterdir()) if path.is_file() else ())):
+    for folder in (root, *(inside if path.is_file() else ())):
         for mark, read in READERS.items():
             if (folder / mark).is_file():
                 return folder, read
+        if (folder / "map").is_dir():
+            return folder, sjtu_tis.read
     return root, sjtu_tis.read

@@ -1,8 +1,10 @@
-"""Reading MATLAB files of somebody else, piece by piece, each piece looked at before it is used."""
+"""Reading MATLAB files of somebody else."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,80 +25,60 @@ try:
 except ImportError:
     pass
 from scipy.io import loadmat
-loadmat(sys.argv[1], variable_names=[sys.argv[2]], appendmat=False)
+loadmat(sys.argv[1], variable_names=[sys.argv[2]], appendmat=False)[sys.argv[2]]
 """
 
 
-class MatFile:
-    """One variable of a ``.mat`` file; every piece that is not as expected is one sentence.
+def variable(path: Path, name: str) -> np.ndarray:
+    """A variable of a ``.mat`` file: cells are arrays of objects, structs have named fields.
 
-    A file is first read by a process of its own: a damaged one can end its reader, or unpack to
+    The file is first read by a process of its own: a damaged one can end its reader, or unpack to
     more than there is memory for.
+
+    Raises:
+        CsalganError: the file cannot be read, or has no such variable.
     """
+    from scipy.io import loadmat  # takes a while, and few need it
 
-    def __init__(self, path: Path):
-        self.path = path
-
-    def variable(self, name: str) -> np.ndarray:
-        """A variable of the file.
-
-        Raises:
-            CsalganError: the file cannot be read, or has no such variable.
-        """
-        from scipy.io import loadmat  # takes a while, and few need it
-
-        with open_file(self.path, MOST_BYTES) as file:
-            stands = os.fstat(file.fileno())
-        try:
-            if not _readable(str(self.path), name, stands.st_size, stands.st_mtime_ns):
-                raise ValueError("ended the process that tried it")
-            return loadmat(self.path, variable_names=[name], appendmat=False)[name]
-        except KeyError as error:
-            raise self.unexpected(f"the variable {name}") from error
-        except Exception as error:  # scipy raises a dozen kinds for files that are cut or altered
-            raise CsalganError(
-                f"{self.path}: cannot be read as a MATLAB file; get it again from its source."
-            ) from error
-
-    def cell(self, value: object, what: str) -> np.ndarray:
-        """A cell array (an array of objects)."""
-        if not isinstance(value, np.ndarray) or value.dtype != object:
-            raise self.unexpected(f"{what} as a cell array")
-        return value
-
-    def fields(self, value: object, names: tuple[str, ...], what: str) -> list:
-        """The named fields of one struct."""
-        found = getattr(getattr(value, "dtype", None), "names", None) or ()
-        if not set(names) <= set(found) or value.size != 1:
-            raise self.unexpected(f"{what} as a struct with {', '.join(names)}")
-        return [value.ravel()[0][name] for name in names]
-
-    def matrix(self, value: object, columns: int, what: str) -> np.ndarray:
-        """A matrix of finite numbers: float64 (N, columns). An empty array has no rows."""
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
-            raise self.unexpected(f"{what} as numbers")
-        if not value.size:
-            return np.empty((0, columns))
-        if value.shape[1:] != (columns,) or not np.isfinite(value).all():
-            raise self.unexpected(f"{what} as {columns} columns of finite numbers")
-        return value.astype(np.float64)
-
-    def text(self, value: object, what: str) -> str:
-        """One line of text."""
-        if not isinstance(value, np.ndarray) or value.dtype.kind != "U" or value.size != 1:
-            raise self.unexpected(f"{what} as text")
-        return str(value.ravel()[0])
-
-    def unexpected(self, wanted: str) -> CsalganError:
-        """What to raise where the file does not hold what is ``wanted``."""
-        return CsalganError(
-            f"{self.path}: does not hold {wanted}, so it is not the released file; get it again "
-            "from its source."
+    with open_file(path, MOST_BYTES) as file:
+        stands = os.fstat(file.fileno())
+    if not _readable(path, name, stands.st_size, stands.st_mtime_ns):
+        raise CsalganError(
+            f"{path}: cannot be read as a MATLAB file with the variable {name}; get it again from "
+            "its source."
         )
+    return loadmat(path, variable_names=[name], appendmat=False)[name]
+
+
+@contextmanager
+def as_released(path: Path) -> Iterator[None]:
+    """Whatever does not stand in a file's variable as expected is one sentence."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CsalganError(
+            f"{path}: is not the released file ({' '.join(str(error).split())}); get it again "
+            "from its source."
+        ) from error
+
+
+def numbers(value: np.ndarray, columns: int) -> np.ndarray:
+    """A matrix of finite numbers: float64 (N, columns). An empty array has no rows.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if value.dtype.kind in "iuf" and not value.size:
+        return np.empty((0, columns))
+    if value.dtype.kind not in "iuf" or value.ndim != 2 or value.shape[1] != columns:
+        raise ValueError(f"{value.dtype} {value.shape} for {columns} columns of numbers")
+    if not np.isfinite(value).all():
+        raise ValueError("numbers that are not finite")
+    return value.astype(np.float64)
 
 
 @lru_cache(maxsize=16)
-def _readable(path: str, name: str, size: int, changed: int) -> bool:
+def _readable(path: Path, name: str, size: int, changed: int) -> bool:
     """Whether a process of its own can read a variable; tried once for each state of a file."""
     command = [sys.executable, "-c", _TRIAL, path, name]
     try:

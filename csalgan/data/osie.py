@@ -11,11 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from csalgan.data.dataset import Dataset
-from csalgan.data.free_viewing import Viewing, dataset_of
-from csalgan.data.matlab import MatFile
+from csalgan.data.free_viewing import FreeViewing, Viewing, of_trials
+from csalgan.data.matlab import as_released, numbers, variable
 from csalgan.data.pictures import size_of
-from csalgan.files.errors import CsalganError
 
 FIXATIONS = "data/eye/fixations.mat"
 #: One degree of visual angle in pixels of the photographs.
@@ -24,27 +22,25 @@ SIGMA = 24.0
 RECIPE = "osie 1: first fixation of each viewer left out, blur 24 px"
 
 
-def read(root: Path) -> Dataset:
+def read(root: Path) -> FreeViewing:
     """Read the release; the first fixation of each viewer, made before looking, is left out.
 
     Raises:
         CsalganError: the gaze is not as released, or a photograph is missing.
     """
-    file = MatFile(root / FIXATIONS)
-    viewings = []
-    for image in file.cell(file.variable("fixations"), "fixations").ravel():
-        name, subjects = file.fields(image, ("img", "subjects"), "an image")
-        name = file.text(name, "the name of an image")
-        if Path(name).name != name:
-            raise CsalganError(f"{file.path}: names a photograph {name!r}; get the release again.")
-        size = size_of("image", path := root / "data" / "stimuli" / name)
-        trials = []
-        for viewer in file.cell(subjects, "subjects").ravel():
-            axes = file.fields(viewer, ("fix_y", "fix_x"), f"a viewer of {name}")
-            y, x = (file.matrix(np.atleast_2d(a).T, 1, f"fixations on {name}") for a in axes)
-            if len(y) != len(x):
-                raise file.unexpected(f"as many rows as columns of fixations on {name}")
-            # MATLAB's round; then counted from 0.
-            trials.append(np.floor(np.hstack([y, x])[1:] + 0.5) - 1)
-        viewings.append(Viewing.of(Path(name).stem, path, size, trials, SIGMA))
-    return dataset_of(root, "OSIE", viewings, file.path, RECIPE)
+    gaze, viewings = root / FIXATIONS, []
+    cell = variable(gaze, "fixations")
+    with as_released(gaze):
+        for image in cell.ravel():
+            name = str(image["img"][0, 0].item())
+            if Path(name).name != name:
+                raise ValueError(f"a photograph called {name!r}")
+            trials = []
+            for viewer in image["subjects"][0, 0].ravel():
+                places = [numbers(viewer[axis][0, 0].T, 1) for axis in ("fix_y", "fix_x")]
+                # MATLAB's round; then counted from 0.
+                trials.append(np.floor(np.hstack(places)[1:] + 0.5) - 1)
+            path = root / "data" / "stimuli" / name
+            about = Path(name).stem, path, size_of("image", path)
+            viewings.append(Viewing(*about, *of_trials(trials), SIGMA))
+        return FreeViewing(root, "OSIE", viewings, gaze, RECIPE)

@@ -1,44 +1,121 @@
-"""What the three files of a record may be: the one place that decides.
+"""The one place that opens pictures, and the one that says what a record's three files may be.
+
+Formats are named (Pillow would hand a PostScript file to Ghostscript), sizes are read from the
+header before a pixel is decoded, and whatever a decoder raises becomes one sentence.
 
 A photograph is a PNG or JPEG with 8 bits a channel, seen as its EXIF note turns it. A map is 8-bit
 grey (channels may be stored thrice when they are equal) and not constant. A fixation image is
-black and white, 0 and 255, with at least one white pixel. All three have one size. Whatever opens
-a dataset asks :func:`size_of` (headers only), whatever decodes a file asks :func:`read`, and
-``csalgan data check`` reads every file with it.
+black and white, 0 and 255, with at least one white pixel.
 """
 
 import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
-from csalgan.data.photographs import is_turned, opened, require_8_bit, upright, upright_size
-from csalgan.data.records import parse_stem
 from csalgan.files.errors import CsalganError
-from csalgan.files.inputs import shown
+from csalgan.files.inputs import open_file, shown
 
 #: The folders of a dataset; one file a record in each (photographs may be shared).
 FOLDERS = ("image", "map", "fixation")
-SUFFIXES = (".png", ".jpg", ".jpeg")
-
+#: What maps and datasets are made of; photographs that somebody brings may be WebP too.
+FORMATS = ("PNG", "JPEG")
+PHOTOGRAPHS = (*FORMATS, "WEBP")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+#: A larger picture is refused before it is decoded (a phone's 12 to 24 megapixels pass).
+MAX_PIXELS = 40_000_000
+#: No picture of that many pixels takes more bytes than this.
+_MOST_BYTES = 8 * MAX_PIXELS
 #: The modes that 8-bit grey, or black and white, may be stored in.
 _GREY_MODES = ("L", "LA", "1", "P", "PA", "RGB", "RGBA")
+#: Folder → the kind of fault of a picture of other colours or values.
+_WRONG = {"map": "map not grey", "fixation": "fixation values"}
+#: What Pillow's decoders raise on files that are cut short, altered or made to harm.
+_BROKEN = (
+    *(OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, ArithmeticError),
+    *(struct.error, zlib.error, MemoryError),
+)
 
 
 class BadFile(CsalganError):
-    """A file that is not what its folder holds.
+    """A picture that is not what it should be; ``kind`` as ``csalgan data check`` prints it."""
 
-    Attributes:
-        kind: of fault, as ``csalgan data check`` prints it.
-        message: what is wrong, without the file's name.
+    def __init__(self, name: str | os.PathLike, message: str, kind: str = "unreadable file"):
+        super().__init__(f"{shown(name)}: {message}.")
+        self.kind = kind
+
+
+@contextmanager
+def opened(
+    source: str | os.PathLike | BinaryIO, name: str = "", formats: tuple[str, ...] = FORMATS
+) -> Iterator[Image.Image]:
+    """Open a picture and hand it out; its pixels are decoded when the block asks for them.
+
+    Args:
+        source: a path, or an open binary file with ``name`` for the message.
+        formats: Pillow's names of the formats that are tried.
+
+    Raises:
+        CsalganError: no such file, no regular file, another format, damaged, or more than
+            :data:`MAX_PIXELS` pixels. Errors that decoding raises inside the block are turned
+            into it too.
     """
+    is_path = isinstance(source, str | os.PathLike)
+    name = name or source
+    too_large = f"has more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller"
+    try:
+        opening = open_file(source, _MOST_BYTES) if is_path else nullcontext(source)
+        with opening as file, warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=formats) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise BadFile(name, too_large)
+                yield picture
+    except FileNotFoundError as error:
+        raise BadFile(name, "no such file; check the path") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadFile(name, too_large) from error
+    except _BROKEN as error:
+        wanted = "PNG, JPEG or WebP" if "WEBP" in formats else " or ".join(formats)
+        raise BadFile(
+            name, f"is not a picture that can be read; give a whole {wanted} file"
+        ) from error
 
-    def __init__(self, path: str | os.PathLike, kind: str, message: str):
-        super().__init__(
-            f"{shown(path)}: {message}; `csalgan data check` names every fault of its dataset."
-        )
-        self.kind, self.message = kind, message
+
+def read_photograph(
+    source: str | Path | BinaryIO, name: str = "", *, side: int | None = None
+) -> np.ndarray:
+    """Decode a photograph that somebody brought.
+
+    It is turned upright by its EXIF note and laid on white where it is transparent.
+
+    Args:
+        source, name: see :func:`opened`; JPEG, PNG or WebP.
+        side: make it smaller when a side is longer than this.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+
+    Raises:
+        CsalganError: see :func:`opened`; or its pixels have more than 8 bits and are grey.
+    """
+    with opened(source, name, formats=PHOTOGRAPHS) as picture:
+        _require_8_bit(name or source, picture)
+        if side:
+            picture.draft("RGB", (side, side))  # JPEG: decode small at once
+            picture.thumbnail((side, side))
+        seen = ImageOps.exif_transpose(picture)
+        if seen.has_transparency_data:
+            seen = seen.convert("RGBA")
+            seen = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+        return np.asarray(seen.convert("RGB"))
 
 
 def size_of(folder: str, path: str | os.PathLike) -> tuple[int, int]:
@@ -48,16 +125,12 @@ def size_of(folder: str, path: str | os.PathLike) -> tuple[int, int]:
         folder: ``image``, ``map`` or ``fixation``.
 
     Raises:
-        BadFile: no picture, or not one that this folder may hold.
+        CsalganError: no picture, or not one that this folder may hold.
     """
-    try:
-        with opened(path) as picture:
-            _check_header(folder, path, picture)
-            return upright_size(picture)
-    except BadFile:
-        raise
-    except CsalganError as error:
-        raise _unreadable(path, error) from error
+    with opened(path) as picture:
+        _check_header(folder, path, picture)
+        sideways = _orientation(picture) in (5, 6, 7, 8)
+        return picture.size if sideways else picture.size[::-1]
 
 
 def read(folder: str, path: str | os.PathLike) -> np.ndarray:
@@ -68,119 +141,62 @@ def read(folder: str, path: str | os.PathLike) -> np.ndarray:
         ``fixation``: bool (H, W), True where somebody looked.
 
     Raises:
-        BadFile: as :func:`size_of`; or damaged, coloured, constant, empty, or other values.
+        CsalganError: as :func:`size_of`; or damaged, coloured, constant, empty, or other values.
     """
-    try:
-        with opened(path) as picture:
-            _check_header(folder, path, picture)
-            picture.load()
-            if folder == "image":
-                return _colours(upright(picture))
-            _check_header(folder, path, picture)  # a PNG's note may stand behind its pixels
-            return _map(path, picture) if folder == "map" else _fixations(path, picture)
-    except BadFile:
-        raise
-    except CsalganError as error:
-        raise _unreadable(path, error) from error
-
-
-def verify(path: str | os.PathLike) -> None:
-    """Check the checksums and the end of a file, which decoding does not look at.
-
-    Raises:
-        BadFile: the file is damaged.
-    """
-    try:
-        with opened(path) as picture:
-            picture.verify()
-    except CsalganError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str | os.PathLike, error: CsalganError) -> BadFile:
-    message = str(error).removeprefix(f"{shown(path)}: ").rstrip(".")
-    if isinstance(error.__cause__, FileNotFoundError):
-        message = "is missing; copy the dataset again"
-    return BadFile(path, "unreadable file", message)
-
-
-def _check_header(folder: str, path: str | os.PathLike, picture: Image.Image) -> None:
-    kind = "map not grey" if folder == "map" else "fixation values"
-    if folder == "image":
-        require_8_bit(picture, shown(path))
-    elif picture.mode not in _GREY_MODES or _is_deep(picture):
-        raise BadFile(path, kind, f"mode {_mode(picture)}; must be 8-bit grey")
-    elif is_turned(picture):
-        raise BadFile(path, "turned by EXIF", "is turned by an EXIF note; store it as it is seen")
-
-
-def _is_deep(picture: Image.Image) -> bool:
-    """Whether a PNG has 16 bits a channel, of which Pillow hands out the upper 8."""
-    return picture.format == "PNG" and "16" in str([tile.args for tile in picture.tile])
-
-
-def _mode(picture: Image.Image) -> str:
-    return f"{picture.mode} of 16 bits" if picture.mode in _GREY_MODES else picture.mode
-
-
-def _colours(picture: Image.Image) -> np.ndarray:
-    if picture.mode == "RGBA":
-        return np.asarray(picture)[..., :3]  # the colours under the alpha channel
-    return np.asarray(picture.convert("RGB"))
-
-
-def _grey(picture: Image.Image) -> np.ndarray | None:
-    """uint8 (H, W); None when the picture is coloured."""
-    if picture.mode in ("L", "LA", "1"):
-        return np.asarray(picture.convert("L"))
-    red, green, blue = np.moveaxis(_colours(picture), -1, 0)
-    return red.copy() if np.array_equal(red, green) and np.array_equal(red, blue) else None
-
-
-def _map(path: str | os.PathLike, picture: Image.Image) -> np.ndarray:
-    grey = _grey(picture)
-    if grey is None:
-        raise BadFile(path, "map not grey", "is coloured; must be 8-bit grey")
-    if grey.min() == grey.max():
-        raise BadFile(path, "constant map", f"every pixel is {grey.min()}")
-    return grey
-
-
-def _fixations(path: str | os.PathLike, picture: Image.Image) -> np.ndarray:
-    grey = _grey(picture)
-    if grey is None:
-        raise BadFile(path, "fixation values", "is coloured; must be black and white")
-    white = grey == 255
-    if np.count_nonzero(white) + np.count_nonzero(grey == 0) != grey.size:
-        odd = grey[(grey != 0) & ~white][0]
-        raise BadFile(path, "fixation values", f"holds {odd}; only 0 and 255 are allowed")
+    with opened(path) as picture:
+        _check_header(folder, path, picture)
+        picture.load()
+        if folder == "image":
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        _check_header(folder, path, picture)  # a PNG's note may stand behind its pixels
+        red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)
+    if not (np.array_equal(red, green) and np.array_equal(red, blue)):
+        raise BadFile(path, "is coloured; must be grey", _WRONG[folder])
+    if folder == "map":
+        if red.min() == red.max():
+            raise BadFile(path, f"every pixel is {red[0, 0]}", "constant map")
+        return red.copy()
+    white = red == 255
+    if (odd := red[(red > 0) & ~white]).size:
+        raise BadFile(path, f"holds {odd[0]}; only 0 and 255 are allowed", _WRONG[folder])
     if not white.any():
-        raise BadFile(path, "empty fixation set", "no pixel is fixated")
+        raise BadFile(path, "no pixel is fixated", "empty fixation set")
     return white
 
 
-def stems(folder: Path) -> tuple[dict[str, Path], list[tuple[Path, str, str]]]:
-    """The pictures of one folder by stem, and what does not belong there.
+def checked_size(folder: str, path: str | os.PathLike) -> tuple[int, int]:
+    """(height, width) of a record's file of which every byte and pixel was looked at.
 
-    A record's files are found by their stem whatever the case of their suffix, so two files with
-    one stem (``a.png``, ``a.PNG``, ``a.jpg``) are one record twice.
-
-    Returns:
-        stem → file; and (file, kind of fault, message) of every other entry.
+    Raises:
+        CsalganError: as :func:`read`; or its checksums or its end are wrong.
     """
-    found: dict[str, Path] = {}
-    faults: list[tuple[Path, str, str]] = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini"):
-            faults.append((path, "not a dataset file", "a system file, left aside"))
-        elif path.suffix.lower() not in SUFFIXES:
-            faults.append((path, "unknown name", "neither PNG nor JPEG; remove it"))
-        elif parse_stem(path.stem) is None:
-            message = "no record's name (8 to 12 digits, then nothing or _0 … _3)"
-            faults.append((path, "unknown name", message))
-        elif path.stem in found:
-            message = f"the record stands in {found[path.stem].name} already; keep one"
-            faults.append((path, "duplicate record", message))
-        else:
-            found[path.stem] = path
-    return found, faults
+    with opened(path) as picture:
+        picture.verify()
+    return read(folder, path).shape[:2]
+
+
+def _check_header(folder: str, path: str | os.PathLike, picture: Image.Image) -> None:
+    # Of 16 bits a channel Pillow hands out the upper 8.
+    deep = picture.format == "PNG" and "16" in str([tile.args for tile in picture.tile])
+    if folder == "image":
+        _require_8_bit(path, picture)
+    elif picture.mode not in _GREY_MODES or deep:
+        mode = f"{picture.mode} of 16 bits" if picture.mode in _GREY_MODES else picture.mode
+        raise BadFile(path, f"mode {mode}; must be 8-bit grey", _WRONG[folder])
+    elif _orientation(picture) not in (0, 1):
+        raise BadFile(path, "is turned by an EXIF note; store it as it is seen", "turned by EXIF")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Its EXIF note: 1 is upright, 5 to 8 are sideways.
+
+    A PNG may carry the note behind its pixels: it is seen once those have been decoded.
+    """
+    behind = picture.format == "PNG" and "exif" not in picture.info
+    return 1 if behind else picture.getexif().get(ExifTags.Base.Orientation, 1)
+
+
+def _require_8_bit(name: str | os.PathLike, picture: Image.Image) -> None:
+    """Refuse grey pixels of 16 bits: Pillow's conversion cuts them at 255 instead of scaling."""
+    if picture.mode.startswith(("I", "F")):
+        raise BadFile(name, "has 16-bit grey pixels; save it with 8 bits a channel")

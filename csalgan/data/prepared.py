@@ -109,26 +109,24 @@ def _pack(dataset: Dataset, size: int, path: Path) -> None:
     records = dataset.records
     first = records.groupby("image_id", sort=True)["record"].first()
 
-    def packed_image(record: str) -> np.ndarray:
+    def jpeg(record: str) -> bytes:
         buffer = io.BytesIO()
         Image.fromarray(square(dataset.image(record), size)).save(buffer, **_JPEG)
-        return np.frombuffer(buffer.getvalue(), np.uint8)
-
-    def squared_map(record: str) -> np.ndarray:
-        return square(dataset.map(record), size)
+        return buffer.getvalue()
 
     with ThreadPoolExecutor(2) as pool:  # decoding and resizing release the lock
         about = {"desc": "pack images", "total": len(first), "unit": " images"}
-        images = list(Progress(pool.map(packed_image, first), **about))
+        images = list(Progress(pool.map(jpeg, first), **about))
         about = {"desc": "pack maps", "total": len(records), "unit": " records"}
-        maps = list(Progress(pool.map(squared_map, records["record"]), **about))
+        maps = pool.map(lambda record: square(dataset.map(record), size), records["record"])
+        maps = np.stack(list(Progress(maps, **about)))
         fixations = list(pool.map(dataset.fixations, records["record"]))
     np.savez_compressed(
         path,
-        images=np.concatenate(images),
+        images=np.frombuffer(b"".join(images), np.uint8),
         image_ends=np.cumsum([len(image) for image in images]),
         image_index=first.index.get_indexer(records["image_id"]),
-        maps=np.stack(maps),
+        maps=maps,
         fixations=np.concatenate(fixations).astype(np.int16),
         fixation_ends=np.cumsum([len(points) for points in fixations]),
         native_size=records[["height", "width"]].to_numpy(np.int32),
@@ -136,5 +134,5 @@ def _pack(dataset: Dataset, size: int, path: Path) -> None:
 
 
 def _from_jpeg(packed: np.ndarray) -> np.ndarray:
-    with Image.open(io.BytesIO(packed.tobytes()), formats=("JPEG",)) as picture:
+    with Image.open(io.BytesIO(packed), formats=("JPEG",)) as picture:
         return np.asarray(picture.convert("RGB"))

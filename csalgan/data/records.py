@@ -40,6 +40,16 @@ class Stem(NamedTuple):
     suffix: str
     condition: str
 
+    @property
+    def name(self) -> str:
+        """The name again."""
+        return f"{self.image_id}_{self.suffix}".removesuffix("_")
+
+    @property
+    def key(self) -> str:
+        """What the record is called in the files of sentences: its name without leading zeros."""
+        return self.name.lstrip("0")
+
 
 def parse_stem(stem: str) -> Stem | None:
     """Take a name apart; None when it is no record (8 to 12 digits, then nothing or _0 … _3)."""

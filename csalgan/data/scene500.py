@@ -9,11 +9,8 @@ the photograph counted from its edge, and those outside it are gone
 
 from pathlib import Path
 
-import numpy as np
-
-from csalgan.data.dataset import Dataset
-from csalgan.data.free_viewing import Viewing, dataset_of
-from csalgan.data.matlab import MatFile
+from csalgan.data.free_viewing import FreeViewing, Viewing, of_trials
+from csalgan.data.matlab import as_released, numbers, variable
 from csalgan.data.pictures import size_of
 from csalgan.files.errors import CsalganError
 
@@ -30,30 +27,25 @@ SIGMA = 8 * SCREEN[0] / 256
 RECIPE = "scene500 1: first fixation of each viewer left out, blur 33.75 px of the screen"
 
 
-def read(root: Path) -> Dataset:
+def read(root: Path) -> FreeViewing:
     """Read the release; the first fixation of each viewer is left out.
 
     Raises:
         CsalganError: the gaze is not as released, or a photograph is missing or of another size.
     """
-    file, about = MatFile(root / FIXATIONS), MatFile(root / SIZES)
-    cell = file.cell(file.variable("fixations"), "fixations")
-    (sizes,) = about.fields(about.variable("imgInfo"), ("size",), "imgInfo")
-    sizes = about.matrix(sizes, 2, "sizes").astype(int).tolist()
+    gaze, about, viewings = root / FIXATIONS, root / SIZES, []
+    cell, info = variable(gaze, "fixations"), variable(about, "imgInfo")
+    with as_released(about):
+        sizes = numbers(info["size"][0, 0], 2).astype(int).tolist()
     photographs = sorted((root / "data" / "stimuli").glob("*.jpg"))
-    if not len(cell) == len(photographs) == len(sizes):
-        raise CsalganError(
-            f"{file.path}: has {len(cell)} rows for {len(photographs)} photographs and "
-            f"{len(sizes)} sizes; get the release again."
-        )
-    viewings = []
-    for path, (height, width), row in zip(photographs, sizes, cell, strict=True):
-        if size_of("image", path) != (height, width):
-            raise CsalganError(
-                f"{path}: is not {width} × {height}, as imgInfo.mat says; get the release again."
-            )
-        what = f"fixations on {path.name}"
-        trials = [file.matrix(trial, 4, what)[1:, :2] for trial in np.atleast_1d(row)]
-        sigma = SIGMA / min(SCREEN[0] / height, SCREEN[1] / width)
-        viewings.append(Viewing.of(path.stem, path, (height, width), trials, sigma))
-    return dataset_of(root, "Scene500", viewings, file.path, RECIPE)
+    with as_released(gaze):
+        for path, (height, width), row in zip(photographs, sizes, cell, strict=True):
+            if size_of("image", path) != (height, width):
+                raise CsalganError(
+                    f"{path}: is not {width} × {height}, as imgInfo.mat says; get the release "
+                    "again."
+                )
+            trials = [numbers(trial, 4)[1:, :2] for trial in row]
+            sigma = SIGMA / min(SCREEN[0] / height, SCREEN[1] / width)
+            viewings.append(Viewing(path.stem, path, (height, width), *of_trials(trials), sigma))
+        return FreeViewing(root, "Scene500", viewings, gaze, RECIPE)

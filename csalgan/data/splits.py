@@ -14,6 +14,7 @@ import pandas as pd
 from csalgan.files.errors import CsalganError
 
 PARTS = ("train", "val", "test")
+#: Shares of the parts.
 FRACTIONS = (0.70, 0.15, 0.15)
 
 
@@ -44,12 +45,7 @@ class Split:
         return records[records["record"].isin(getattr(self, part))]
 
 
-def make_split(
-    records: pd.DataFrame,
-    rule: str = "image",
-    seed: int = 0,
-    fractions: tuple[float, float, float] = FRACTIONS,
-) -> Split:
+def make_split(records: pd.DataFrame, rule: str = "image", seed: int = 0) -> Split:
     """Part the records of a whole dataset (subsets are filtered afterwards, with :meth:`Split.of`).
 
     Args:
@@ -62,50 +58,38 @@ def make_split(
             ``image`` validates: epochs and settings are chosen without the fold.
             ``all``: every record is in ``train``, none in the other parts.
         seed: the same seed gives the same split, and folds of one partition.
-        fractions: train, validation, test; they sum to 1. A fold uses the second only.
 
     Raises:
-        CsalganError: an unknown rule, or fractions that are not a partition.
+        CsalganError: an unknown rule.
     """
-    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
-        raise CsalganError(f"fractions {fractions}: give three shares that sum to 1.")
     generator = np.random.default_rng(seed)
-    names = records["record"].to_numpy()
+    names, images = records["record"].to_numpy(), records["image_id"].to_numpy()
+    folded = re.fullmatch(r"fold (\d+) of (\d+)", rule)
+    number, folds = map(int, folded.groups()) if folded else (1, 2)
+    if rule not in ("image", "record", "all") and not (folded and 1 <= number <= folds > 1):
+        raise CsalganError(f"split rule {rule!r}: use image, record, all or a fold (fold 2 of 5).")
     if rule == "all":
-        chosen = {"train": names, "val": names[:0], "test": names[:0]}
+        parts = [names, [], []]
     elif rule == "record":
-        chosen = dict(zip(PARTS, _cut(generator.permutation(names), fractions), strict=True))
-    elif rule == "image" or (fold := _fold(rule)):
-        images: dict[str, list[str]] = {part: [] for part in PARTS}
+        parts = _cut(generator.permutation(names))
+    else:
+        parts = [np.empty(0, images.dtype)] * 3
         for _, group in records.groupby("n_records", sort=True):
             ids = generator.permutation(np.sort(group["image_id"].unique()))
-            if rule == "image":
-                parts = _cut(ids, fractions)
-            else:
-                number, folds = fold
-                # The folds after this one first: so the parts that validate differ from fold to
-                # fold, and what is chosen by all of them is chosen by many images.
-                test, *others = (ids[(number - 1 + k) % folds :: folds] for k in range(folds))
-                rest = np.concatenate(others)
-                val = max(round(fractions[1] * len(rest)), min(1, len(rest) - 1))
-                parts = [rest[val:], rest[:val], test]
-            for part, part_ids in zip(PARTS, parts, strict=True):
-                images[part] += list(part_ids)
-        chosen = {part: names[records["image_id"].isin(images[part])] for part in PARTS}
-    else:
-        raise CsalganError(f"split rule {rule!r}: use image, record, all or a fold (fold 2 of 5).")
-    ordered = {part: names[np.isin(names, list(values))] for part, values in chosen.items()}
-    return Split(**ordered, rule=rule, seed=seed)
+            cut = _fold(ids, number, folds) if folded else _cut(ids)
+            parts = [np.concatenate(both) for both in zip(parts, cut, strict=True)]
+        parts = [names[np.isin(images, ids)] for ids in parts]
+    return Split(*(names[np.isin(names, part)] for part in parts), rule=rule, seed=seed)
 
 
-def _fold(rule: str) -> tuple[int, int] | None:
-    """``fold 2 of 5`` → (2, 5); None for anything else."""
-    found = re.fullmatch(r"fold (\d+) of (\d+)", rule)
-    number, folds = map(int, found.groups()) if found else (0, 0)
-    return (number, folds) if 1 <= number <= folds and folds > 1 else None
+def _fold(ids: np.ndarray, number: int, folds: int) -> list[np.ndarray]:
+    # The folds after this one first: so the parts that validate differ from fold to fold, and what
+    # is chosen by all of them is chosen by many images.
+    test, *others = (ids[(number - 1 + k) % folds :: folds] for k in range(folds))
+    rest = np.concatenate(others)
+    val = max(round(FRACTIONS[1] * len(rest)), min(1, len(rest) - 1))
+    return [rest[val:], rest[:val], test]
 
 
-def _cut(values: np.ndarray, fractions: tuple[float, float, float]) -> list[np.ndarray]:
-    first = round(fractions[0] * len(values))
-    second = round((fractions[0] + fractions[1]) * len(values))
-    return np.split(values, [first, second])
+def _cut(values: np.ndarray) -> list[np.ndarray]:
+    return np.split(values, [round(share * len(values)) for share in np.cumsum(FRACTIONS)[:2]])

@@ -1,64 +1,17 @@
 """Reading ``synthetic.json``: what really happened in an embedded dataset."""
 
 from collections.abc import Iterable
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from csalgan.data.records import parse_stem
+from csalgan.data.records import CONDITIONS, parse_stem
 from csalgan.files.errors import CsalganError
-from csalgan.files.inputs import first_fault, read_json
+from csalgan.files.inputs import read_json
 
 NAME = "synthetic.json"
-
-_Share = Annotated[float, Field(ge=0, le=1)]
-_Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class _Object(_Part):
-    center: _Pair
-    radius: Annotated[float, Field(gt=0)]
-    salience: _Share
-
-
-class _Record(_Part):
-    condition: Literal["none", "general", "non_salient", "salient"]
-    named: list[Annotated[int, Field(ge=0)]]
-
-
-class _Image(_Part):
-    height: Annotated[int, Field(gt=0)]
-    width: Annotated[int, Field(gt=0)]
-    objects: Annotated[list[_Object], Field(min_length=1)]
-    records: dict[str, _Record]
-
-
-class _Pull(_Part):
-    none: _Share
-    general: _Share
-    non_salient: _Share
-    salient: _Share
-
-
-class _GazeModel(_Part):
-    kappa: _Pull
-    beta: _Share
-    epsilon: _Share
-    center_sigma: _Pair
-    object_sigma_per_radius: float
-    object_sigma_floor: float
-    map_sigma: float
-
-
-class _Truth(_Part):
-    seed: int
-    gaze_model: _GazeModel
-    images: dict[str, _Image]
+#: What of the gaze model must be a number; ``kappa`` holds one a condition, a pair has two.
+_MODEL = ["beta", "epsilon", "object_sigma_per_radius", "object_sigma_floor", "map_sigma"]
 
 
 def read_truth(path: Path, records: Iterable[str]) -> dict[str, Any]:
@@ -68,17 +21,32 @@ def read_truth(path: Path, records: Iterable[str]) -> dict[str, Any]:
         records: names of records that it must know.
 
     Raises:
-        CsalganError: no JSON, a value missing or of another kind, or a record unknown.
+        CsalganError: no JSON, or without all that the densities of these records are made from.
     """
-    values = read_json(path)
+    truth = read_json(path)
     try:
-        truth = _Truth.model_validate(values)
-    except ValidationError as error:
-        where = "csalgan/data/truth.py"
-        raise CsalganError(f"{path}: {first_fault(error, where)}") from error
-    for record in records:
-        image = truth.images.get(parse_stem(record).image_id)
-        found = image.records.get(record) if image else None
-        if found is None or max(found.named, default=0) >= len(image.objects):
-            raise CsalganError(f"{path}: does not know record {record}; make the set again.")
+        model = truth["gaze_model"]
+        numbers = [truth["seed"], *(model[key] for key in _MODEL), *_pair(model["center_sigma"])]
+        numbers += [model["kappa"][condition] for condition in CONDITIONS]
+        for stem in map(parse_stem, records):
+            image = truth["images"][stem.image_id]
+            numbers += [image["height"], image["width"]]
+            for item in image["objects"]:
+                numbers += [*_pair(item["center"]), item["radius"], item["salience"]]
+            for index in image["records"][stem.name]["named"]:
+                image["objects"][index]
+            model["kappa"][image["records"][stem.name]["condition"]]
+        if not all(isinstance(n, int | float) and isfinite(n) for n in numbers):
+            raise ValueError("something else stands where a number is needed")
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CsalganError(
+            f"{path}: lacks what its gaze was made from ({type(error).__name__}: {error}); make "
+            "the set again."
+        ) from error
+    return truth
+
+
+def _pair(values: list) -> list:
+    if len(values) != 2:
+        raise ValueError(f"{values!r} is no pair of numbers")
     return values

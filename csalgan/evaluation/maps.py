@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.lib.format import MAGIC_PREFIX
+from PIL import ImageOps
 
-from csalgan.data.photographs import MAX_PIXELS, opened, upright
+from csalgan.data.pictures import MAX_PIXELS, opened
 from csalgan.data.records import parse_stem
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import open_file
@@ -105,7 +106,7 @@ def read_map(path: str | Path) -> np.ndarray:
 
     Raises:
         CsalganError: naming the file and what is wrong with it; more than
-            :data:`~csalgan.data.photographs.MAX_PIXELS` values are refused too.
+            :data:`~csalgan.data.pictures.MAX_PIXELS` values are refused too.
     """
     path = Path(path)
     values = _read_npy(path) if path.suffix.lower() == ".npy" else _read_picture(path)
@@ -139,7 +140,7 @@ def _read_npy(path: Path) -> np.ndarray:
 
 def _read_picture(path: Path) -> np.ndarray:
     with opened(path, path.name) as picture:
-        picture = upright(picture)
+        picture = ImageOps.exif_transpose(picture)
         if picture.mode in ("P", "RGBA", "LA", "PA", "CMYK", "YCbCr"):
             picture = picture.convert("RGB")
         values = np.asarray(picture)

@@ -8,7 +8,7 @@ from hashlib import sha256
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from csalgan.data.photographs import read_photograph
+from csalgan.data.pictures import read_photograph
 from csalgan.figures import MAPS, blend, diverging
 from csalgan.figures.base import colour_map, unit
 from csalgan.files.errors import CsalganError

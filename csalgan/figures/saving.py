@@ -10,7 +10,7 @@ import matplotlib.figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from csalgan.data.photographs import opened
+from csalgan.data.pictures import opened
 from csalgan.figures.base import MUTED, PAD, theme
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance

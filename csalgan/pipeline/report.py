@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from csalgan import figures
-from csalgan.data.photographs import opened
+from csalgan.data.pictures import opened
 from csalgan.evaluation.tables import SPLIT_HALF_NOTE
 from csalgan.experiment.job import PAPER_EXAMPLE, Job
 from csalgan.files.errors import CsalganError

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from csalgan.data import Dataset, Split, make_split
 from csalgan.data.clone import weights_of
-from csalgan.data.photographs import read_photograph
+from csalgan.data.pictures import read_photograph
 from csalgan.data.prepared import square
 from csalgan.files.compute import threads
 from csalgan.files.errors import CsalganError

@@ -5,13 +5,18 @@ It is written in the released layout of SJTU-TIS, so everything that reads one r
 every sentence names, and all parameters of the gaze model (see ``gaze.py``).
 """
 
+import io
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from csalgan.data.records import CONDITION_OF_SUFFIX
-from csalgan.data.synthetic import layout
+from csalgan.data.pictures import FOLDERS
+from csalgan.data.records import CONDITION_OF_SUFFIX, parse_stem
+from csalgan.data.sentence_files import JSON_NAME
 from csalgan.data.synthetic.captions import describe
 from csalgan.data.synthetic.gaze import (
     GAZE_MODEL,
@@ -22,26 +27,19 @@ from csalgan.data.synthetic.gaze import (
     true_density,
 )
 from csalgan.data.synthetic.scenes import draw_scene
+from csalgan.data.truth import NAME as TRUTH_NAME
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import read_json
 from csalgan.files.writing import atomic_dir
 
-__all__ = [
-    "GAZE_MODEL",
-    "GENERATOR",
-    "VERSION",
-    "component_densities",
-    "ensure_embedded",
-    "look",
-    "saliency_map",
-    "synthesise",
-    "true_density",
-]
+__all__ = ["component_densities", "ensure_embedded", "synthesise", "true_density"]
 
 GENERATOR = "csalgan.data.synthetic"
-#: Raised whenever the same arguments no longer give the same bytes.
+#: Raised whenever the same arguments no longer give the same pictures, gaze or sentences.
 VERSION = 1
+#: Everything that stands at the root of an embedded set (sets once had a workbook too).
+ENTRIES = {*FOLDERS, JSON_NAME, TRUTH_NAME, "text最终版本.xlsx"}
 
 
 def synthesise(
@@ -70,26 +68,37 @@ def synthesise(
             set stands at ``path``.
     """
     path = Path(path)
-    _check(path, n_images, seed, size, observers)
+    least = {"images": (n_images, 2), "seed": (seed, 0), "observers": (observers, 1)}
+    for name, (value, smallest) in (least | {"size": (min(size), 64)}).items():
+        if value < smallest:
+            raise CsalganError(f"{name} {value}: an embedded set needs at least {smallest}.")
+    if path.exists():
+        inside = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+        if inside and not (inside <= ENTRIES and _is_current(path, {})):
+            raise CsalganError(
+                f"{path}: holds something other than an embedded set and will not be overwritten; "
+                "choose another folder."
+            )
     truth = {
-        "generator": GENERATOR,
-        "version": VERSION,
-        "seed": seed,
-        "n_images": n_images,
-        "size": [int(n) for n in size],
-        "observers": observers,
-        "gaze_model": GAZE_MODEL,
+        **{"generator": GENERATOR, "version": VERSION, "seed": seed, "n_images": n_images},
+        **{"size": [int(n) for n in size], "observers": observers, "gaze_model": GAZE_MODEL},
         "images": {},
     }
-    names = _image_ids(seed)
+    ids = _image_ids(seed)
     with atomic_dir(path) as folder:
-        for kind in ("image", "map", "fixation"):
+        for kind in FOLDERS:
             (folder / kind).mkdir()
         for index in range(n_images):
-            _add_image(folder, truth, next(names), index)
+            _add_image(folder, truth, next(ids), index)
         truth["images"] = dict(sorted(truth["images"].items()))
-        layout.write_sentences(folder, truth["images"])
-        layout.write_json(folder / "synthetic.json", truth)
+        texts = {
+            parse_stem(record).key: entry["text"]
+            for image_id in sorted(truth["images"], key=int)
+            for record, entry in truth["images"][image_id]["records"].items()
+        }
+        for name, content in ((JSON_NAME, texts), (TRUTH_NAME, truth)):
+            written = json.dumps(content, ensure_ascii=False, indent=1)
+            (folder / name).write_text(f"{written}\n", encoding="utf-8")
     return path
 
 
@@ -107,92 +116,72 @@ def ensure_embedded(seed: int = 0, n_images: int = 120) -> Path:
         raise
 
 
+def _is_current(path: Path, wanted: dict) -> bool:
+    """Whether a set of this generator with these values stands at ``path``."""
+    try:
+        found = read_json(path / TRUTH_NAME)
+    except (OSError, CsalganError):
+        return False
+    wanted = {"generator": GENERATOR, **wanted}
+    return isinstance(found, dict) and wanted.items() <= found.items()
+
+
 def _add_image(folder: Path, truth: dict, image_id: str, index: int) -> None:
     """Draw one image with its sentences and gaze; write its files and its share of the truth."""
     rng = np.random.default_rng([truth["seed"], index])
     height, width = truth["size"][::-1] if index % 16 in (5, 10) else truth["size"]
     scene = draw_scene((height, width), rng)
-    weights = saliences([item.radius for item in scene.objects], scene.contrasts)
-    suffixes = ("0", "1", "2", "3") if index % 2 == 0 else ("0", "")
+    objects = [
+        {
+            **{"name": f"{item.colour} {item.shape}", "colour": item.colour, "shape": item.shape},
+            "role": item.role,
+            "center": [round(n, 3) for n in item.centre],  # (y, x), pixels
+            "radius": round(item.radius, 3),
+            "opacity": round(item.opacity, 4),
+            "contrast": round(item.contrast, 4),
+            "salience": float(weight),
+            "box": list(item.box),  # top, left, bottom, right; half-open
+        }
+        for item, weight in zip(scene.objects, saliences(scene.objects), strict=True)
+    ]
     records = {}
-    for suffix in suffixes:
+    for suffix in "0123" if index % 2 == 0 else ("0", ""):
         condition = CONDITION_OF_SUFFIX[suffix]
         text, named = describe(scene, condition, rng)
-        record = f"{image_id}_{suffix}" if suffix else image_id
+        record = f"{image_id}_{suffix}".removesuffix("_")
         records[record] = {"condition": condition, "text": text, "named": named}
-    truth["images"][image_id] = {
-        "height": height,
-        "width": width,
-        "ground": {"tone": scene.tone, "texture": scene.texture},
-        "objects": [
-            {
-                "name": f"{item.colour} {item.shape}",
-                "colour": item.colour,
-                "shape": item.shape,
-                "role": item.role,
-                "center": [round(float(c), 3) for c in item.centre],  # (y, x), pixels
-                "radius": round(item.radius, 3),
-                "opacity": round(item.opacity, 4),
-                "contrast": round(contrast, 4),
-                "salience": float(weight),
-                "box": list(box),  # top, left, bottom, right; half-open
-            }
-            for item, contrast, weight, box in zip(
-                scene.objects, scene.contrasts, weights, scene.boxes, strict=True
-            )
-        ],
-        "records": records,
-    }
-    one_per_record = index % 40 in (7, 22)
-    layout.write_image(folder, list(records) if one_per_record else [image_id], scene.image)
+    ground = {"tone": scene.tone, "texture": scene.texture}
+    about = {"height": height, "width": width, "ground": ground, "objects": objects}
+    truth["images"][image_id] = {**about, "records": records}
+    picture, stems = Image.fromarray(scene.image), [image_id]
+    form = {"format": "JPEG", "quality": 93, "subsampling": 0}
+    if index % 40 in (7, 22):  # one a record, and with an alpha channel
+        picture.putalpha(255)
+        form, stems = {"format": "PNG"}, list(records)
+    packed = io.BytesIO()
+    picture.save(packed, **form)
+    for stem in stems:
+        suffix = ".jpg" if form["format"] == "JPEG" else ".png"
+        (folder / "image" / f"{stem}{suffix}").write_bytes(packed.getvalue())
     for record in records:
-        layout.write_gaze(folder, truth, record, rng)
+        density = true_density(truth, record)
+        fixations = look(density, truth["observers"], truth["gaze_model"], rng)
+        marks = np.zeros((height, width, 3), np.uint8)
+        marks[tuple(fixations.T)] = 255
+        Image.fromarray(marks).save(folder / "fixation" / f"{record}.png")
+        blurred = saliency_map(fixations, density.shape, truth["gaze_model"])
+        Image.fromarray(blurred).save(folder / "map" / f"{record}.png", compress_level=4)
 
 
-def _image_ids(seed: int):
+def _image_ids(seed: int) -> Iterator[str]:
     """Endless unique ids: COCO-like (12 digits, zero-padded), one in ten Flickr-like (8 to 11)."""
     rng = np.random.default_rng([seed, 2**31])
     used: set[int] = set()
-    index = 0
     while True:
-        short = index % 20 in (3, 12)
+        short = len(used) % 20 in (3, 12)
         digits = int(rng.choice([8, 9, 10, 11], p=[0.1, 0.4, 0.4, 0.1]))
-        number = int(
-            rng.integers(10 ** (digits - 1), 10**digits) if short else rng.integers(9, 581_930)
-        )
-        if number in used:
-            continue
-        used.add(number)
-        index += 1
-        yield str(number) if short else f"{number:012d}"
-
-
-def _is_current(path: Path, wanted: dict) -> bool:
-    """Whether a set of this generator with these values stands at ``path``."""
-    try:
-        found = read_json(path / "synthetic.json")
-    except (OSError, CsalganError):
-        return False
-    wanted = {"generator": GENERATOR, **wanted}
-    return isinstance(found, dict) and all(found.get(key) == wanted[key] for key in wanted)
-
-
-def _check(path: Path, n_images: int, seed: int, size, observers: int) -> None:
-    if n_images < 2:
-        raise CsalganError(f"--images {n_images}: an embedded set needs at least 2 images.")
-    if seed < 0:
-        raise CsalganError(f"--seed {seed}: the seed must be 0 or larger.")
-    if observers < 1:
-        raise CsalganError(f"--observers {observers}: at least 1 simulated observer is needed.")
-    if min(size) < 64:
-        raise CsalganError(f"size {tuple(size)}: each side needs at least 64 pixels.")
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise CsalganError(f"{path}: a file stands here; choose another folder.")
-    inside = {entry.name for entry in path.iterdir()}
-    if inside and not (inside <= layout.ENTRIES and _is_current(path, {})):
-        raise CsalganError(
-            f"{path}: this folder holds something other than an embedded set and will not be "
-            "overwritten; choose another folder."
-        )
+        low, high = (10 ** (digits - 1), 10**digits) if short else (9, 581_930)
+        number = int(rng.integers(low, high))
+        if number not in used:
+            used.add(number)
+            yield str(number) if short else f"{number:012d}"

@@ -39,9 +39,10 @@ GAZE_MODEL = {
 }
 
 
-def saliences(radii, contrasts) -> np.ndarray:
+def saliences(objects) -> np.ndarray:
     """Salience weights of the objects of one scene, float (n,), sum 1."""
-    weights = (np.asarray(radii) * np.asarray(contrasts)) ** GAZE_MODEL["salience_exponent"]
+    sizes = np.array([[item.radius, item.contrast] for item in objects])
+    weights = (sizes[:, 0] * sizes[:, 1]) ** GAZE_MODEL["salience_exponent"]
     return weights / weights.sum()
 
 
@@ -49,11 +50,8 @@ def component_densities(truth: dict, image_id: str) -> dict[str, np.ndarray]:
     """The parts of the mixture for one image: ``uniform``, ``center`` and ``objects``.
 
     ``uniform`` and ``center`` are float64 (H, W), ``objects`` is (n, H, W); each map sums to 1.
-
-    Raises:
-        CsalganError: the image is not in the truth.
     """
-    image, model = _image(truth, image_id), truth["gaze_model"]
+    image, model = truth["images"][image_id], truth["gaze_model"]
     size = np.array([image["height"], image["width"]])
     floor = model["object_sigma_floor"] * size.min()
     objects = []
@@ -81,11 +79,14 @@ def true_density(truth: dict, record: str) -> np.ndarray:
         CsalganError: the record is not in the truth.
     """
     stem = parse_stem(record)
-    entry = _image(truth, stem.image_id if stem else record)["records"].get(record)
-    if entry is None:
-        raise CsalganError(f"{record}: synthetic.json has no such record; check its suffix.")
+    image = truth["images"].get(stem.image_id) if stem else None
+    if image is None or record not in image["records"]:
+        raise CsalganError(
+            f"{record}: synthetic.json has no such record; use the truth of the same dataset."
+        )
+    entry = image["records"][record]
     model, parts = truth["gaze_model"], component_densities(truth, stem.image_id)
-    weights = [item["salience"] for item in truth["images"][stem.image_id]["objects"]]
+    weights = [item["salience"] for item in image["objects"]]
     seen = model["beta"] * parts["center"]
     seen = seen + (1 - model["beta"]) * np.tensordot(weights, parts["objects"], axes=1)
     free = model["epsilon"] * parts["uniform"] + (1 - model["epsilon"]) * seen
@@ -119,12 +120,3 @@ def _gaussian(size, centre, sigma) -> np.ndarray:
         for n, c, s in zip(size, centre, sigma, strict=True)
     )
     return np.outer(y / y.sum(), x / x.sum())
-
-
-def _image(truth: dict, image_id: str) -> dict:
-    try:
-        return truth["images"][image_id]
-    except KeyError:
-        raise CsalganError(
-            f"{image_id}: synthetic.json has no such image; use the truth of the same dataset."
-        ) from None

@@ -5,7 +5,7 @@ nearly the ground's own colour); colours and shapes are all different within a s
 word is enough to find the object.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -21,19 +21,6 @@ COLOURS = {
     "pink": (0.97, 0.48, 0.68),
     "white": (0.98, 0.98, 0.97),
     "black": (0.09, 0.09, 0.11),
-}
-
-#: Shape → largest turn from upright, radians (a square turned by 45° would be a diamond).
-SHAPES = {
-    "circle": 0.0,
-    "square": 0.26,
-    "triangle": 0.35,
-    "star": 0.30,
-    "ring": 0.0,
-    "cross": 0.26,
-    "diamond": 0.12,
-    "heart": 0.26,
-    "crescent": 0.60,
 }
 
 #: Ground tone → its two muted colours, dark and light. No tone is called by an object's colour.
@@ -63,9 +50,12 @@ _ROLES_BY_COUNT = {
 _COUNT_ODDS = (0.15, 0.35, 0.30, 0.20)
 
 
-@dataclass(frozen=True)
-class Placed:
-    """One object of a scene. Lengths in pixels, centre as (y, x), angle in radians."""
+class Placed(NamedTuple):
+    """One object of a scene. Lengths in pixels, centre as (y, x), angle in radians.
+
+    ``contrast`` is its opacity times the Euclidean sRGB distance (each channel in [0, 1]) of its
+    colour from the ground's mean, ``box`` its bounding box (top, left, bottom, right), half-open.
+    """
 
     role: str
     colour: str
@@ -74,85 +64,73 @@ class Placed:
     radius: float
     angle: float
     opacity: float
+    contrast: float = 0.0
+    box: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Pixels and what is in them.
-
-    ``image`` is uint8 (H, W, 3) RGB; ``contrasts`` holds, for each object, its opacity times the
-    Euclidean sRGB distance (each channel in [0, 1]) of its colour from the ground's mean;
-    ``boxes`` its bounding box (top, left, bottom, right), half-open.
-    """
+class Scene(NamedTuple):
+    """Pixels, uint8 (H, W, 3) RGB, and what is in them."""
 
     image: np.ndarray
     tone: str
     texture: str
-    objects: tuple[Placed, ...]
-    contrasts: tuple[float, ...]
-    boxes: tuple[tuple[int, int, int, int], ...]
+    objects: list[Placed]
 
 
 def draw_scene(size: tuple[int, int], rng: np.random.Generator) -> Scene:
     """Invent one scene of ``size`` (height, width) pixels; all of it comes from ``rng``."""
-    tone, texture = rng.choice(list(TONES)), rng.choice(TEXTURES)
+    tone, texture = str(rng.choice(list(TONES))), str(rng.choice(TEXTURES))
     image = _ground(size, tone, texture, rng)
     mean = image.mean(axis=(0, 1))
-    objects = _arrange(size, mean, rng)
-    boxes, contrasts = [], []
-    for item in objects:
+    objects = []
+    for item in _arrange(size, mean, rng):
         cover = _paint(image, item)
-        rows, columns = np.flatnonzero(cover.max(1) > 0.5), np.flatnonzero(cover.max(0) > 0.5)
-        boxes.append((int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1))
-        contrasts.append(item.opacity * float(np.linalg.norm(COLOURS[item.colour] - mean)))
+        rows, columns = (np.flatnonzero(cover.max(axis) > 0.5) for axis in (1, 0))
+        box = (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+        contrast = item.opacity * float(np.linalg.norm(COLOURS[item.colour] - mean))
+        objects.append(item._replace(contrast=contrast, box=box))
     image = image + rng.normal(0, 0.008, size)[..., None]  # a little film grain
-    pixels = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
-    return Scene(pixels, str(tone), str(texture), objects, tuple(contrasts), tuple(boxes))
+    return Scene(np.round(255 * np.clip(image, 0, 1)).astype(np.uint8), tone, texture, objects)
 
 
-def _arrange(size, mean, rng) -> tuple[Placed, ...]:
-    """Choose looks and places. The salient object is drawn towards the middle, as photographers
-    do; the others stand anywhere. Objects keep a gap, so none hides another."""
-    height, width = size
-    short = min(size)
+def _arrange(size, mean, rng) -> list[Placed]:
+    """Choose looks and places of the objects, each look but once."""
     roles = _ROLES_BY_COUNT[int(rng.choice([2, 3, 4, 5], p=_COUNT_ODDS))]
     distance = {name: np.linalg.norm(rgb - mean) for name, rgb in COLOURS.items()}
-    usable = [name for name in COLOURS if distance[name] > 0.42]
-    colours = list(rng.permutation(usable))
+    colours = list(rng.permutation([name for name in COLOURS if distance[name] > 0.42]))
     # The stronger of two goes to the salient object, so that it is salient on every ground.
     colours.insert(0, colours.pop(int(np.argmax([distance[name] for name in colours[:2]]))))
     shapes = list(rng.permutation(list(SHAPES)))
     objects: list[Placed] = []
-    while len(objects) < len(roles):
-        role = roles[len(objects)]
-        (small, large), opacity = ROLES[role]
-        for _attempt in range(200):
-            radius = short * rng.uniform(small, large)
-            margin = radius + 0.03 * short
-            room = np.array([height, width]) - 2 * margin
-            at = rng.beta(2, 2, 2) if role == "salient" else rng.uniform(0, 1, 2)
-            centre = margin + at * room
-            if all(
-                np.hypot(*(centre - other.centre)) > 1.15 * (radius + other.radius) + 0.03 * short
-                for other in objects
-            ):
-                break
-        else:  # no room left: begin again, the first objects stand in the way
+    while (n := len(objects)) < len(roles):
+        place = _place(size, roles[n], objects, rng)
+        if place is None:  # no room left: begin again, the first objects stand in the way
             objects.clear()
             continue
-        shape = str(shapes[len(objects)])
-        objects.append(
-            Placed(
-                role,
-                str(colours[len(objects)]),
-                shape,
-                (float(centre[0]), float(centre[1])),
-                float(radius),
-                float(rng.uniform(-1, 1) * SHAPES[shape]),
-                float(rng.uniform(*opacity)),
-            )
+        angle = float(rng.uniform(-1, 1) * SHAPES[shapes[n]][0])
+        opacity = float(rng.uniform(*ROLES[roles[n]][1]))
+        look = roles[n], str(colours[n]), str(shapes[n])
+        objects.append(Placed(*look, *place, angle, opacity))
+    return objects
+
+
+def _place(size, role, others, rng) -> tuple[tuple[float, float], float] | None:
+    """Centre and radius of an object that keeps a gap, so that none hides another.
+
+    The salient object is drawn towards the middle, as photographers do; others stand anywhere.
+    """
+    short = min(size)
+    for _attempt in range(200):
+        radius = short * rng.uniform(*ROLES[role][0])
+        margin = radius + 0.03 * short
+        at = rng.beta(2, 2, 2) if role == "salient" else rng.uniform(0, 1, 2)
+        centre = margin + at * (np.array(size) - 2 * margin)
+        gaps = (
+            np.hypot(*(centre - other.centre)) - 1.15 * (radius + other.radius) for other in others
         )
-    return tuple(objects)
+        if all(gap > 0.03 * short for gap in gaps):
+            return (float(centre[0]), float(centre[1])), float(radius)
+    return None
 
 
 def _ground(size, tone, texture, rng) -> np.ndarray:
@@ -230,13 +208,10 @@ def _turned(x, y, angle):
 
 def _distance(shape, x, y) -> np.ndarray:
     """Signed distance to a shape that fits the unit circle: negative inside; y points down."""
-    if shape == "circle":
-        return np.hypot(x, y) - 0.9
-    if shape == "ring":
-        return np.abs(np.hypot(x, y) - 0.72) - 0.22
-    if shape == "crescent":
-        return _crescent_distance(x, y)
-    return _polygon_distance(_OUTLINES[shape], x, y) - 0.04  # corners rounded a little
+    _, outline = SHAPES[shape]
+    if callable(outline):
+        return outline(x, y)
+    return _polygon_distance(outline, x, y) - 0.04  # corners rounded a little
 
 
 def _crescent_distance(x, y, radius=0.95, bite=0.72, apart=0.42) -> np.ndarray:
@@ -277,14 +252,22 @@ def _heart() -> np.ndarray:
 
 
 _A, _B = 0.30, 0.88
-_OUTLINES = {
-    "square": 0.74 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]),
-    "triangle": _regular(3),
-    "star": _regular(5, inner=0.42),
-    "diamond": np.array([(0, -0.96), (0.66, 0), (0, 0.96), (-0.66, 0)]),
-    "cross": np.array(
-        [(-_A, -_B), (_A, -_B), (_A, -_A), (_B, -_A), (_B, _A), (_A, _A)]
-        + [(_A, _B), (-_A, _B), (-_A, _A), (-_B, _A), (-_B, -_A), (-_A, -_A)]
+#: Shape → largest turn from upright, radians (a square turned by 45° would be a diamond), and its
+#: signed distance, or the corners (n, 2) of (x, y) whose polygon it is.
+SHAPES = {
+    "circle": (0.0, lambda x, y: np.hypot(x, y) - 0.9),
+    "square": (0.26, 0.74 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])),
+    "triangle": (0.35, _regular(3)),
+    "star": (0.30, _regular(5, inner=0.42)),
+    "ring": (0.0, lambda x, y: np.abs(np.hypot(x, y) - 0.72) - 0.22),
+    "cross": (
+        0.26,
+        np.array(
+            [(-_A, -_B), (_A, -_B), (_A, -_A), (_B, -_A), (_B, _A), (_A, _A)]
+            + [(_A, _B), (-_A, _B), (-_A, _A), (-_B, _A), (-_B, -_A), (-_A, -_A)]
+        ),
     ),
-    "heart": _heart(),
+    "diamond": (0.12, np.array([(0, -0.96), (0.66, 0), (0, 0.96), (-0.66, 0)])),
+    "heart": (0.26, _heart()),
+    "crescent": (0.60, _crescent_distance),
 }
