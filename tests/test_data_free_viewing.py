@@ -108,16 +108,16 @@ def _cell(**viewer):
 @pytest.mark.parametrize(
     ("fixations", "named"),
     [
-        (np.zeros((3, 3)), "is not the released file"),
-        (np.array([[{"img": "1001.jpg"}]], object), "is not the released file"),
-        (np.array([[{"img": 3, "subjects": 4}]], object), "is not the released file"),
+        (np.zeros((3, 3)), "is not as released"),
+        (np.array([[{"img": "1001.jpg"}]], object), "is not as released"),
+        (np.array([[{"img": 3, "subjects": 4}]], object), "is not as released"),
         (
             np.array([[{"img": "../a.jpg", "subjects": 4}]], object),
             "called '../a.jpg'",
         ),
-        (_cell(fix_x="left"), "is not the released file"),
+        (_cell(fix_x="left"), "is not as released"),
         (_cell(fix_x=[1.0, np.nan]), "numbers that are not finite"),
-        (_cell(fix_x=[1.0, 2.0, 3.0]), "is not the released file"),
+        (_cell(fix_x=[1.0, 2.0, 3.0]), "is not as released"),
         (_cell(fix_x=[1.0, 900.0]), "outside it, at row 5, column 899"),
         (_cell(fix_x=[1.0], fix_y=[1.0]), "holds no fixation on any image"),
     ],
@@ -182,9 +182,9 @@ def _cells(shape, each):
     ("name", "content", "named"),
     [
         ("fixations", np.empty((3, 0)), "holds no fixation on any image"),
-        ("fixations", _cells((2, 3), np.zeros((2, 4))), "is not the released file"),
+        ("fixations", _cells((2, 3), np.zeros((2, 4))), "is not as released"),
         ("fixations", _cells((3, 1), np.zeros((2, 3))), "for 4 columns of numbers"),
-        ("imgInfo", {"sizes": 3}, "is not the released file"),
+        ("imgInfo", {"sizes": 3}, "is not as released"),
         ("imgInfo", {"size": np.full((3, 2), 50)}, "001.jpg: is not 50 × 50"),
     ],
 )
@@ -245,7 +245,7 @@ def _spoil(root, change):
     [
         (lambda s, f: f.attrs.update(type="Stimuli"), "fixations.hdf5: holds Stimuli, not fix"),
         (lambda s, f: s.attrs.update(type="Fixations"), "stimuli.hdf5: holds Fixations, not"),
-        (lambda s, f: f.attrs.clear(), "fixations.hdf5: is missing or not in"),
+        (lambda s, f: f.attrs.clear(), "fixations.hdf5: is not as released"),
         (lambda s, f: f.pop("train_xs"), "train_xs is missing or a link"),
         (lambda s, f: f["train_ns"].write_direct(np.full(len(f["train_ns"]), 9)),
          "has fixations on image 9, but stimuli.hdf5 holds 3"),
@@ -267,10 +267,10 @@ def test_a_damaged_hdf5_file_is_one_sentence(tmp_path):
     whole = (tmp_path / "stimuli.hdf5").read_bytes()
     for content in (b"", b"x" * 500, whole[: len(whole) // 2]):
         (tmp_path / "stimuli.hdf5").write_bytes(content)
-        with pytest.raises(CsalganError, match="stimuli.hdf5: is missing or not in"):
+        with pytest.raises(CsalganError, match="stimuli.hdf5: is not as released"):
             open_dataset(tmp_path)
     (tmp_path / "stimuli.hdf5").unlink()
-    with pytest.raises(CsalganError, match="stimuli.hdf5: is missing or"):
+    with pytest.raises(CsalganError, match="stimuli.hdf5: is not as released .FileNotFoundError"):
         open_dataset(tmp_path)
 
 

@@ -1,7 +1,8 @@
 """Datasets of free viewing with known observers: fixations in memory, maps made from them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +86,20 @@ class FreeViewing(Dataset):
 
     def _viewing(self, record: str) -> Viewing:
         return self._seen[self.row(record)["record"]]
+
+
+@contextmanager
+def as_released(path: Path) -> Iterator[None]:
+    """Whatever the block stumbles over in a file of gaze is one sentence."""
+    try:
+        yield
+    except CsalganError:
+        raise
+    except Exception as error:  # h5py raises a dozen kinds for files that are cut or altered
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise CsalganError(
+            f"{path}: is not as released ({why}); get it again from its source."
+        ) from error
 
 
 def of_trials(trials: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from csalgan.data.free_viewing import FreeViewing, Viewing
+from csalgan.data.free_viewing import FreeViewing, Viewing, as_released
 from csalgan.data.pictures import size_of
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import open_file
@@ -72,20 +72,12 @@ def read(root: Path) -> FreeViewing:
 
 @contextmanager
 def _opened(path: Path) -> "Iterator[h5py.File]":
-    """An HDF5 file; whatever a block stumbles over in it is one sentence."""
     import h5py  # takes a while, and few need it
 
-    try:
+    with as_released(path):
         open_file(path, MOST_BYTES).close()
         with h5py.File(path, "r") as file:
             yield file
-    except CsalganError:
-        raise
-    except Exception as error:  # h5py raises a dozen kinds for files that are cut or altered
-        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise CsalganError(
-            f"{path}: is missing or not in pysaliency's format ({why}); write it with to_hdf5."
-        ) from error
 
 
 def _array(group: "h5py.Group", name: str) -> "h5py.Dataset":

@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -48,18 +46,6 @@ def variable(path: Path, name: str) -> np.ndarray:
             "its source."
         )
     return loadmat(path, variable_names=[name], appendmat=False)[name]
-
-
-@contextmanager
-def as_released(path: Path) -> Iterator[None]:
-    """Whatever does not stand in a file's variable as expected is one sentence."""
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise CsalganError(
-            f"{path}: is not the released file ({' '.join(str(error).split())}); get it again "
-            "from its source."
-        ) from error
 
 
 def numbers(value: np.ndarray, columns: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from csalgan.data.free_viewing import FreeViewing, Viewing, of_trials
-from csalgan.data.matlab import as_released, numbers, variable
+from csalgan.data.free_viewing import FreeViewing, Viewing, as_released, of_trials
+from csalgan.data.matlab import numbers, variable
 from csalgan.data.pictures import size_of
 
 FIXATIONS = "data/eye/fixations.mat"

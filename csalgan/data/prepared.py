@@ -64,21 +64,18 @@ class Prepared:
         with ThreadPoolExecutor(2) as pool:  # decoding releases the lock
             return np.stack(list(pool.map(_from_jpeg, self._jpegs)))
 
-    @cached_property
-    def fixation_masks(self) -> np.ndarray:
-        """uint8 ``(n_records, size, size)``, :meth:`fixation_mask` of every record."""
-        return np.stack([self.fixation_mask(row) for row in range(len(self.records))])
-
     def fixations(self, row: int) -> np.ndarray:
         """int32 ``(N, 2)`` native (y, x) of the record in row ``row``."""
         return self._fixations[row].astype(np.int32)
 
-    def fixation_mask(self, row: int) -> np.ndarray:
-        """uint8 ``(size, size)``: 1 where a fixation falls, coordinates scaled and floored."""
-        scaled = self.fixations(row) * self.size // self.native_size[row]
-        mask = np.zeros((self.size, self.size), np.uint8)
-        mask[scaled[:, 0], scaled[:, 1]] = 1
-        return mask
+    @cached_property
+    def fixation_masks(self) -> np.ndarray:
+        """uint8 ``(n_records, size, size)``: 1 at fixations, coordinates scaled and floored."""
+        masks = np.zeros_like(self.maps)
+        for row, mask in enumerate(masks):
+            y, x = (self.fixations(row) * self.size // self.native_size[row]).T
+            mask[y, x] = 1
+        return masks
 
 
 def prepare(dataset: Dataset, size: int = 256) -> Prepared:

@@ -9,8 +9,8 @@ the photograph counted from its edge, and those outside it are gone
 
 from pathlib import Path
 
-from csalgan.data.free_viewing import FreeViewing, Viewing, of_trials
-from csalgan.data.matlab import as_released, numbers, variable
+from csalgan.data.free_viewing import FreeViewing, Viewing, as_released, of_trials
+from csalgan.data.matlab import numbers, variable
 from csalgan.data.pictures import size_of
 from csalgan.files.errors import CsalganError
 

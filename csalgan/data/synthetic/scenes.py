@@ -41,13 +41,8 @@ ROLES = {
     "middle": ((0.080, 0.105), (0.55, 0.75)),
     "faint": ((0.048, 0.064), (0.34, 0.44)),
 }
-_ROLES_BY_COUNT = {
-    2: ("salient", "faint"),
-    3: ("salient", "middle", "faint"),
-    4: ("salient", "middle", "middle", "faint"),
-    5: ("salient", "middle", "middle", "faint", "faint"),
-}
-_COUNT_ODDS = (0.15, 0.35, 0.30, 0.20)
+#: How many objects → their odds, and how many of them are middle and faint; one is salient.
+_COUNTS = {2: (0.15, 0, 1), 3: (0.35, 1, 1), 4: (0.30, 2, 1), 5: (0.20, 2, 2)}
 
 
 class Placed(NamedTuple):
@@ -95,7 +90,9 @@ def draw_scene(size: tuple[int, int], rng: np.random.Generator) -> Scene:
 
 def _arrange(size, mean, rng) -> list[Placed]:
     """Choose looks and places of the objects, each look but once."""
-    roles = _ROLES_BY_COUNT[int(rng.choice([2, 3, 4, 5], p=_COUNT_ODDS))]
+    count = int(rng.choice(list(_COUNTS), p=[odds for odds, _, _ in _COUNTS.values()]))
+    _, middle, faint = _COUNTS[count]
+    roles = ["salient", *["middle"] * middle, *["faint"] * faint]
     distance = {name: np.linalg.norm(rgb - mean) for name, rgb in COLOURS.items()}
     colours = list(rng.permutation([name for name in COLOURS if distance[name] > 0.42]))
     # The stronger of two goes to the salient object, so that it is salient on every ground.
@@ -139,19 +136,19 @@ def _ground(size, tone, texture, rng) -> np.ndarray:
     unit = min(size) / 240  # patterns keep their look at other sizes
     y, x = np.mgrid[:height, :width].astype(float)
     angle = rng.uniform(0, np.pi)
-    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    along, across = _turned(x, y, angle)
     period = unit * rng.uniform(16, 30)
-    if texture == "striped":
-        mix = _edge(np.sin(2 * np.pi * along / period), period)
+    if texture == "striped":  # two bands whose border is about one pixel soft
+        mix = 0.5 + np.sin(2 * np.pi * along / period) * period / 6
     elif texture == "checked":
         waves = np.sin(np.pi * along / period) * np.sin(np.pi * across / period)
-        mix = _edge(waves, period)
+        mix = 0.5 + waves * period / 6
     elif texture == "wavy":
         bend = 0.35 * period * np.sin(2 * np.pi * across / (3.2 * period))
         mix = 0.5 + 0.5 * np.sin(2 * np.pi * (along + bend) / period)
     elif texture == "dotted":
         u, v = (along / period) % 1 - 0.5, (across / period) % 1 - 0.5
-        mix = np.clip(0.5 + period * (0.27 - np.hypot(u, v)), 0, 1)
+        mix = 0.5 + period * (0.27 - np.hypot(u, v))
     elif texture == "cloudy":
         mix = sum(s * _noise(size, unit * 3 * s, rng) for s in (1, 2, 4, 8)) / 9 + 0.5
     elif texture == "speckled":
@@ -163,11 +160,6 @@ def _ground(size, tone, texture, rng) -> np.ndarray:
     glow = np.exp(-((y / height - lamp[0]) ** 2 + (x / width - lamp[1]) ** 2) / 0.7)
     mix = np.clip(mix, 0, 1)[..., None]
     return (dark + mix * (light - dark)) * (0.86 + 0.18 * glow[..., None])
-
-
-def _edge(wave, period) -> np.ndarray:
-    """A sine made into two bands whose border is about one pixel soft."""
-    return np.clip(0.5 + wave * period / 6, 0, 1)
 
 
 def _noise(size, sigma, rng) -> np.ndarray:
@@ -187,9 +179,9 @@ def _paint(image, item: Placed) -> np.ndarray:
     patch = image[window]
     y, x = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(float)
     y, x = (y + top - item.centre[0]) / item.radius, (x + left - item.centre[1]) / item.radius
-    distance = item.radius * _distance(item.shape, *_turned(x, y, item.angle))
+    distance = item.radius * _distance(item, x, y)
     cover = np.clip(0.5 - distance, 0, 1)
-    fall = _distance(item.shape, *_turned(x - 0.07, y - 0.10, item.angle))
+    fall = _distance(item, x - 0.07, y - 0.10)
     shadow = np.clip(0.5 - fall / 0.28, 0, 1) * 0.38 * item.opacity**2
     patch = patch * (1 - shadow[..., None])
     light = 1.05 - 0.10 * np.clip(x + y, -1.2, 1.2)
@@ -206,9 +198,10 @@ def _turned(x, y, angle):
     return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
-def _distance(shape, x, y) -> np.ndarray:
+def _distance(item: Placed, x, y) -> np.ndarray:
     """Signed distance to a shape that fits the unit circle: negative inside; y points down."""
-    _, outline = SHAPES[shape]
+    x, y = _turned(x, y, item.angle)
+    _, outline = SHAPES[item.shape]
     if callable(outline):
         return outline(x, y)
     return _polygon_distance(outline, x, y) - 0.04  # corners rounded a little
@@ -251,7 +244,8 @@ def _heart() -> np.ndarray:
     return np.stack([x, y - 2.5], axis=1) / 18
 
 
-_A, _B = 0.30, 0.88
+_ARM = np.array([(-0.30, -0.88), (0.30, -0.88), (0.30, -0.30)])
+_CROSS = [_ARM, _ARM[:, ::-1] * (-1, 1), -_ARM, _ARM[:, ::-1] * (1, -1)]
 #: Shape → largest turn from upright, radians (a square turned by 45° would be a diamond), and its
 #: signed distance, or the corners (n, 2) of (x, y) whose polygon it is.
 SHAPES = {
@@ -260,13 +254,7 @@ SHAPES = {
     "triangle": (0.35, _regular(3)),
     "star": (0.30, _regular(5, inner=0.42)),
     "ring": (0.0, lambda x, y: np.abs(np.hypot(x, y) - 0.72) - 0.22),
-    "cross": (
-        0.26,
-        np.array(
-            [(-_A, -_B), (_A, -_B), (_A, -_A), (_B, -_A), (_B, _A), (_A, _A)]
-            + [(_A, _B), (-_A, _B), (-_A, _A), (-_B, _A), (-_B, -_A), (-_A, -_A)]
-        ),
-    ),
+    "cross": (0.26, np.concatenate(_CROSS)),
     "diamond": (0.12, np.array([(0, -0.96), (0.66, 0), (0, 0.96), (-0.66, 0)])),
     "heart": (0.26, _heart()),
     "crescent": (0.60, _crescent_distance),
