@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from csalgan.data.records import CONDITIONS, CONDITIONS_OF_SUBSET
-from csalgan.evaluation import interval
+from csalgan.evaluation.statistics import means
 from csalgan.files.errors import CsalganError
 from csalgan.text.words import STOP_WORDS, words
 
@@ -369,13 +369,8 @@ def over_images(
         ``n_images``. With a single image the interval is the mean itself; without any value all
         three are NaN.
     """
-    rows = []
-    for key, group in table.groupby(list(by), sort=False, observed=True):
-        group = group.dropna(subset=["value"])
-        values, images = group.value.to_numpy(float), group.image_id.to_numpy()
-        found = interval(values, images, bootstrap=draws, seed=seed)
-        rows.append((*key, *found, len(set(images))))
-    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_images"])
+    found = means(table, by, bootstrap=draws, seed=seed)
+    return found[[*by, "mean", "low", "high", "n_images"]]
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -335,17 +335,17 @@ class Evaluator:
         if table.empty:
             return pd.DataFrame(columns=list(COLUMNS))
         about = self._rows.loc[table["record"], list(_RECORD)].reset_index(drop=True)
-        receipt, yardsticks = self.provenance, baselines.YARDSTICKS
+        receipt = self.provenance or Provenance("", "", "", "", self.seed, commit())
         constants = {
             "model": model,
             "seed": self.seed,
             "fingerprint": self.dataset.fingerprint[:12],
             "data": self.dataset.name,
             "split": f"{self.split.rule}, seed {self.split.seed}",
-            "encoder": receipt.encoder if receipt else "",
-            "profile": receipt.profile if receipt else "",
-            "commit": receipt.commit if receipt else commit(),
-            "precision": receipt.precision if receipt and model not in yardsticks else "",
+            "encoder": receipt.encoder,
+            "profile": receipt.profile,
+            "commit": receipt.commit,
+            "precision": "" if model in baselines.YARDSTICKS else receipt.precision,
         }
         return table.assign(**about, **constants)[list(COLUMNS)]
 

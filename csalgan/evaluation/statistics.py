@@ -70,18 +70,30 @@ def summarise(
         ``n_images`` (those with a value) and ``n_undefined`` (records scored NaN, left out of
         the mean). Conditions and metrics come in their usual order, all else as it first appears.
     """
-    return _means(scores, [*by, "metric_profile", "metric"], bootstrap, seed)
+    keys = [*by, "metric_profile", "metric"]
+    return means(_ordered(scores, keys), keys, bootstrap=bootstrap, seed=seed)
 
 
-def _means(scores: pd.DataFrame, keys: list[str], bootstrap: int, seed: int) -> pd.DataFrame:
+def means(
+    table: pd.DataFrame, by: Sequence[str], *, bootstrap: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Mean of ``value`` per group with its 95 % interval over images.
+
+    Args:
+        table: with ``image_id``, ``value`` and the ``by`` columns.
+        bootstrap, seed: see :func:`interval`.
+
+    Returns:
+        ``by`` … in order of first appearance, and the other columns of :func:`summarise`.
+    """
     rows = []
-    for key, group in _ordered(scores, keys).groupby(keys, sort=False, observed=True):
+    for key, group in table.groupby(list(by), sort=False, observed=True):
         defined = group[group["value"].notna()]
         images = defined["image_id"].to_numpy()
         found = interval(defined["value"].to_numpy(), images, bootstrap=bootstrap, seed=seed)
         counts = len(defined), len(set(images)), len(group) - len(defined)
         rows.append((*key, *found, *counts))
-    columns = [*keys, "mean", "low", "high", "n_records", "n_images", "n_undefined"]
+    columns = [*by, "mean", "low", "high", "n_records", "n_images", "n_undefined"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -112,8 +124,9 @@ def compare(
     pairs = pairs.dropna(subset=["value", "value_b"])
     pairs = pd.concat([pairs.assign(condition="all"), pairs])
     keys = ["metric_profile", "metric", "condition"]
-    differences = pairs.assign(value=pairs["value"] - pairs["value_b"])
-    table = _means(differences, keys, bootstrap, seed).rename(columns={"mean": "difference"})
+    differences = _ordered(pairs.assign(value=pairs["value"] - pairs["value_b"]), keys)
+    table = means(differences, keys, bootstrap=bootstrap, seed=seed)
+    table = table.rename(columns={"mean": "difference"})
     sides = pairs.groupby(keys)[["value", "value_b"]].agg(lambda values: values.mean())
     table = table.join(sides.set_axis(["a", "b"], axis=1), on=keys)
     clear = (table["low"] > 0) | (table["high"] < 0)
@@ -167,8 +180,7 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
             f"{where}: has no model {model!r}; it holds {', '.join(map(str, names))}."
         )
     chosen = scores[scores["model"] == model]
-    if "seed" in chosen.columns:
-        chosen = over_seeds(chosen)
+    chosen = over_seeds(chosen) if "seed" in chosen else chosen
     twice = chosen.duplicated(_KEY)
     if twice.any():
         raise CsalganError(
