@@ -133,7 +133,7 @@ def growth(encoder) -> None:
                  photographs=False)  # fmt: skip
 
 
-@figures.themed
+@figures.theme()
 def _drawn(by_size: list[float], by_count: list[float]):
     fig = figures.figure(8.5, 3.2, title="What a training step of the paper's model costs")
     left, right = fig.subplots(1, 2)

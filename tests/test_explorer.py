@@ -19,22 +19,12 @@ from PIL import Image
 import csalgan
 from csalgan.data import synthesise
 from csalgan.experiment.job import open_job
-from csalgan.explorer import (
-    VIEW_SIDE,
-    CachedPredictors,
-    Explorer,
-    Model,
-    Picture,
-    View,
-    keep,
-    on_offer,
-    read_upload,
-    render,
-    snapshot,
-)
-from csalgan.explorer.cached import Measured
+from csalgan.explorer import Explorer, keep, on_offer
+from csalgan.explorer.cached import CachedPredictors, Model
 from csalgan.explorer.page import LONGEST_SENTENCE
-from csalgan.explorer.view import robust_limit
+from csalgan.explorer.pictures import VIEW_SIDE, Picture, read_upload, render
+from csalgan.explorer.session import Measured
+from csalgan.explorer.view import View, robust_limit
 from csalgan.explorer.worker import Newest
 from csalgan.figures import MAPS
 from csalgan.files.errors import CsalganError
@@ -240,8 +230,7 @@ def view():
     )
     measured = Measured("measured", left, np.array([[3, 4]]))
     return View(
-        predictors,
-        SimpleNamespace(measured=lambda record: measured),
+        SimpleNamespace(predictors=predictors, measured=lambda record: measured),
         uploaded=Picture("p", image, "'photo.png'"),
         record="",
         sentences=("a dog", "it's a cat"),
@@ -289,14 +278,14 @@ def test_what_is_pointed_at_is_read_off_all_maps(view):
 
 def test_a_snapshot_says_all_that_decided_it_and_shows_what_was_shown(view):
     receipt = FakePredictor.provenance
-    content = snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    content = keep.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
     saved = Image.open(io.BytesIO(content))
     facts = {k.removeprefix("csalgan:"): v for k, v in saved.text.items()}
     assert facts["sentence B"] == "it's a cat"
     assert (facts["strength"], facts["model"], facts["shown"]) == ("1.5", "m", "drawn here")
     assert facts["data"] == "fake gaze"
     assert facts["photographs"] == "yes"
-    assert content == snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    assert content == keep.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
     left = np.asarray(saved.convert("RGB"))[:, :560]
     for pixel in (15, 5), (15, 35):
         assert (np.abs(left - view.panel("A").pixels[pixel].astype(int)) < 4).all(2).any()

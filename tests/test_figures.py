@@ -20,7 +20,7 @@ from csalgan.files.provenance import Provenance
 PROVENANCE = Provenance("embedded (synthetic, seed 0)", "0123456789ab", "hashing", "demo", 3, "abc")
 
 
-@base.themed
+@base.theme()
 def lines(width=5.0, title="A title"):
     fig = base.figure(width, 2.5, title=title)
     ax = fig.subplots()
@@ -94,7 +94,7 @@ def test_the_provenance_line_stands_below_everything(width):
 
 
 def test_a_legend_below_stands_above_the_provenance_line(tmp_path):
-    @base.themed
+    @base.theme()
     def drawing():
         fig = base.figure(5, 2.5, title="T")
         fig.subplots().bar([0], [1], color="#FF0000", label="red")
@@ -112,7 +112,7 @@ def test_a_legend_below_stands_above_the_provenance_line(tmp_path):
 
 
 def test_simulated_gaze_is_called_so_in_the_picture(tmp_path):
-    @base.themed
+    @base.theme()
     def drawing(title, width):
         fig = base.figure(width, 2.5, title=title)
         fig.subplots().plot([0, 1], label="people's gaze after it")
@@ -209,25 +209,21 @@ def linear(names):
 
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
 def test_condition_colours_stay_apart(deficiency):
-    seen = lab(linear(base.CONDITION_COLOURS.values()) @ np.array(DEFICIENCIES[deficiency]).T)
+    colours = linear([look.colour for look in base.LOOKS.values()])
+    seen = lab(colours @ np.array(DEFICIENCIES[deficiency]).T)
     distance = np.linalg.norm(seen[:, None] - seen[None], axis=2)[np.triu_indices(4, 1)]
     assert distance.min() > 20  # 2.3 is just noticeable; 20 is plain on a thin line
 
 
 def test_condition_inks_can_be_read_on_white():
-    luminance = linear(base.CONDITION_INKS.values()) @ [0.2126, 0.7152, 0.0722]
+    luminance = linear([look.ink for look in base.LOOKS.values()]) @ [0.2126, 0.7152, 0.0722]
     assert (1.05 / (luminance + 0.05)).min() >= 4.5  # WCAG 2 AA
 
 
 def test_every_condition_has_colour_ink_marker_and_label():
-    for table in (
-        base.CONDITION_COLOURS,
-        base.CONDITION_INKS,
-        base.CONDITION_MARKERS,
-        base.CONDITION_LABELS,
-    ):
-        assert tuple(table) == CONDITIONS
-        assert len(set(table.values())) == len(CONDITIONS)
+    assert tuple(base.LOOKS) == CONDITIONS
+    for column in zip(*base.LOOKS.values(), strict=True):
+        assert len(set(column)) == len(CONDITIONS)
 
 
 @pytest.mark.parametrize("name", base.MAPS)
@@ -298,8 +294,6 @@ def test_exploration_figures(dataset, prepared):
     assert len(fig.axes) == 12
     two = records[records.n_records == 2].image_id.iloc[0]
     assert len(draw.condition_samples(dataset, two).axes) == 6
-    lengths = exploration.sentence_lengths(records)
-    drawn(draw.sentence_figure(lengths, exploration.frequent_words(records)))
     cross = exploration.cross_condition(prepared)
     effect = exploration.over_images(cross, ["metric", "predictor", "gaze"], draws=50)
     drawn(draw.cross_condition_matrices(effect))

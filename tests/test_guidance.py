@@ -11,8 +11,7 @@ from csalgan import exploration, guidance
 from csalgan.data import open_dataset, prepare
 from csalgan.experiment.encoders import compare_encoders, train_encoders
 from csalgan.experiment.job import open_job
-from csalgan.figures import guidance as draw
-from csalgan.figures.exploration import condition_samples
+from csalgan.figures import exploration as draw
 from csalgan.files.errors import CsalganError
 
 
@@ -292,7 +291,8 @@ def test_an_oracle_moves_attention_where_people_did(dataset, told):
     row = nothing.set_index(["condition", "measure"]).loc[("all", "correlation")]
     assert np.isnan(row["mean"])
     assert row.n_images == 0
-    drawn(draw.change_agreement(still, nothing))
+    fig = drawn(draw.change_agreement(still, nothing, title="t"))
+    assert {text.get_text() for text in fig.axes[0].texts} == {"undefined"}
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -391,7 +391,7 @@ def test_guidance_figures(dataset, told, variants, scores):
     members = dataset.records[dataset.records.image_id == four.image_id.iloc[0]]
     oracle = Oracle(dataset)
     maps = dict(oracle(members))
-    drawn(condition_samples(dataset, members.image_id.iloc[0], maps, model="m"))
+    drawn(draw.condition_samples(dataset, members.image_id.iloc[0], maps, model="m"))
     drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", maps, model="m"))
     deaf = dict(Oracle(dataset, listens=False)(members))
     fig = drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", deaf, model="m"))

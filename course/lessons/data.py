@@ -8,7 +8,7 @@ import numpy as np
 from course.checking import About, Wrong, exercise, one_function, one_number, one_word
 from csalgan import exploration
 from csalgan.data import CONDITIONS, make_split
-from csalgan.figures.base import condition_label
+from csalgan.figures.base import look_of
 
 
 @exercise("01-1", "read")
@@ -20,7 +20,7 @@ def most_central(answer: Any, about: About) -> str:
     if found == central.idxmax():
         return (
             f"{central[found]:.0%} of the fixations, against {central.min():.0%} after the "
-            f"sentence about something {condition_label(central.idxmin())}. A sentence can hold "
+            f"sentence about something {look_of(central.idxmin()).label}. A sentence can hold "
             "gaze in the middle as well as pull it out."
         )
     if found == means["peak_distance"].idxmax():

@@ -302,21 +302,26 @@ def _write(
     npy: bool,
     overlays: bool,
 ) -> list[dict]:
-    from csalgan.figures import output
+    from csalgan.figures import blend, output
+    from csalgan.files.writing import write_bytes
 
     rows = []
     for k, (sentence, saliency) in enumerate(zip(photograph.sentences, maps, strict=True), 1):
         name = photograph.name if len(maps) == 1 else f"{photograph.name}-{k}"
-        path = output.save_map(out / "maps" / f"{name}.png", saliency)
+        path = write_bytes(out / "maps" / f"{name}.png", output.map_png(saliency))
         if npy:
-            output.save_array(out / "arrays" / f"{name}.npy", saliency)
+            write_bytes(out / "arrays" / f"{name}.npy", output.map_npy(saliency))
         if overlays:
-            output.save_overlay(out / "overlays" / f"{name}.jpg", picture, saliency)
+            overlay = output.overlay_jpeg(picture, saliency)
+            write_bytes(out / "overlays" / f"{name}.jpg", overlay)
         height, width = saliency.shape
         size = {"height": height, "width": width}
         place = path.relative_to(out).as_posix()
         rows.append({"photograph": str(photograph.path), "text": sentence, "map": place, **size})
     if len(maps) > 1:
-        sheet = output.contact_sheet(picture, maps, photograph.sentences, line)
-        output.save_sheet(out / "sheets" / f"{photograph.name}.png", sheet)
+        told = [f"“{text}”" if text else "free viewing" for text in photograph.sentences]
+        overlays_of = [blend(picture, saliency) for saliency in maps]
+        sheet = output.sheet([picture, *overlays_of], ["the photograph", *told], line)
+        path = out / "sheets" / f"{photograph.name}.png"
+        write_bytes(path, output.encoded(sheet, "PNG"))
     return rows

@@ -1,10 +1,10 @@
 """The explorer: change the sentence and watch attention move.
 
 Each layer is usable without the next: :mod:`.pictures` (from arrays to pixels), :mod:`.cached`
-(models, what they predicted, the gaze to compare with), :mod:`.view` (a state of the explorer and
-everything it shows), :mod:`.keep` (the same as files), :mod:`.parts` (the controls ipywidgets
-lacks), :mod:`.worker` (threads in which the newest question counts), :mod:`.session` (what is
-known and computed) and :mod:`.page` (the widgets).
+(models and what they predicted), :mod:`.session` (the data beside them, and scores), :mod:`.view`
+(a state of the explorer and everything it shows), :mod:`.keep` (the same as files), :mod:`.parts`
+(the controls ipywidgets lacks), :mod:`.worker` (threads in which the newest question counts) and
+:mod:`.page` (the widgets).
 
 Names are imported on first use: the explorer's controls need none of what loads slowly.
 """
@@ -12,11 +12,11 @@ Names are imported on first use: the explorer's controls need none of what loads
 from importlib import import_module
 
 _WHERE = {
-    "cached": ("SHOWN_METRICS", "CachedPredictors", "Model", "Truth", "on_offer"),
+    "cached": ("on_offer",),
     "page": ("Explorer",),
-    "keep": ("snapshot",),
-    "pictures": ("VIEW_SIDE", "Picture", "read_upload", "render", "render_difference"),
-    "view": ("View", "even"),
+    "pictures": ("render",),
+    "session": ("Session",),
+    "view": ("even",),
 }
 _LAZY = {name: module for module, names in _WHERE.items() for name in names}
 

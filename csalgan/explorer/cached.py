@@ -1,7 +1,7 @@
-"""Models on offer, what they predicted, and the gaze to compare them with; each computed once."""
+"""Models on offer, and what they predicted, each computed once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,16 +9,11 @@ import numpy as np
 
 from csalgan.exploration import density, total_variation
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, fit_side
-from csalgan.figures.base import CONDITION_LABELS
 from csalgan.files.errors import CsalganError
-from csalgan.metrics import score
-from csalgan.metrics.negatives import NegativePool
-from csalgan.prediction import Features, Predictor, opened, split_for
+from csalgan.prediction import Predictor, opened, split_for
 from csalgan.prediction.weights import Packed, shipped
 from csalgan.training import Run
 
-#: Scores shown when there is gaze to compare with, and which way is better.
-SHOWN_METRICS = {"auc": "↑", "sauc": "↑", "nss": "↑", "cc": "↑", "sim": "↑"}
 _SIDE = 96  # at which the shares of words are compared: they are one number each
 
 
@@ -123,21 +118,21 @@ class CachedPredictors:
         self.models = dict(models)
         self.names = tuple(models)
         self.predictor = lru_cache(maxsize=None)(lambda name: self.models[name].open())
-        self.look = lru_cache(maxsize=16)(self._look)
+        self.look = lru_cache(maxsize=16)(
+            lambda model, picture: self.predictor(model).encode_images([picture.image])
+        )
+        #: The picture at the size it is shown, no side longer than the second argument.
+        self.shown = lru_cache(maxsize=16)(
+            lambda picture, side=VIEW_SIDE: fit_side(picture.image, side)
+        )
         self._map = lru_cache(maxsize=48)(self._ask)
         self._shares = lru_cache(maxsize=256)(self._weigh)
-        self._shown = lru_cache(maxsize=16)(lambda picture, side: fit_side(picture.image, side))
 
     def map(self, model: str, picture: Picture, sentence: str, strength: float = 1.0):
         """float32 (H, W) in [0, 1] at the picture's size, read-only; ``""`` is free viewing."""
         sentence = " ".join(sentence.split())
-        if not sentence:
-            strength = 1.0  # nothing to strengthen: one map serves every strength
-        return self._map(model, picture, sentence, round(float(strength), 4))
-
-    def shown(self, picture: Picture, side: int = VIEW_SIDE) -> np.ndarray:
-        """The picture at the size it is shown."""
-        return self._shown(picture, side)
+        # Where there is nothing to strengthen, one map serves every strength.
+        return self._map(model, picture, sentence, round(float(strength), 4) if sentence else 1.0)
 
     def shares(
         self, model: str, picture: Picture, sentence: str, rests: Sequence[str]
@@ -149,9 +144,6 @@ class CachedPredictors:
         if not rests or not self.predictor(model).quick:
             return ()
         return self._shares(model, picture, sentence, tuple(rests))
-
-    def _look(self, model: str, picture: Picture) -> Features:
-        return self.predictor(model).encode_images([picture.image])
 
     def _read(self, model: str, picture: Picture, texts: Sequence[str], shape, strength: float):
         features, shapes = self.look(model, picture), [shape] * len(texts)
@@ -166,62 +158,3 @@ class CachedPredictors:
         maps = self._read(model, picture, [sentence, *rests], (_SIDE, _SIDE), 1.0)
         whole, *others = (density(one, _SIDE) for one in maps)
         return tuple(total_variation(whole - one) for one in others)
-
-
-class Measured(NamedTuple):
-    """The gaze that predictions are compared with.
-
-    Attributes:
-        title: whose gaze it is.
-        saliency: (H, W) measured map.
-        fixations: (N, 2) rows (y, x), pixels of the picture.
-    """
-
-    title: str
-    saliency: np.ndarray
-    fixations: np.ndarray
-
-
-class Truth:
-    """The gaze that predictions are compared with, read when it is first needed.
-
-    Args:
-        job: from :func:`csalgan.open_job`; its packed arrays hold the negatives of shuffled AUC.
-    """
-
-    def __init__(self, job):
-        self.dataset, self._job = job.dataset, job
-        self.picture = lru_cache(maxsize=16)(self._picture)
-        self.measured = lru_cache(maxsize=16)(self._measured)
-
-    def scores(self, record: str, saliency: np.ndarray) -> dict[str, float]:
-        """Metrics of :data:`SHOWN_METRICS` (profile ``tuebingen``) against a record's gaze."""
-        row = self.dataset.row(record)
-        shape = row["height"], row["width"]
-        negatives = self._pool.negatives(row["image_id"], shape, condition=row["condition"])
-        measured = self.measured(record)
-        return score(
-            saliency,
-            fixations=measured.fixations,
-            saliency_map=measured.saliency,
-            negatives=negatives,
-            metrics=list(SHOWN_METRICS),
-        )
-
-    def _picture(self, record: str) -> Picture:
-        # The records of an image show the same photograph, so their predictions are shared.
-        row = self.dataset.row(record)
-        image = self.dataset.image(record)
-        return Picture(f"image {row['image_id']}", image, str(row["image_path"]))
-
-    def _measured(self, record: str) -> Measured:
-        whose = "simulated" if self.dataset.synthetic else "measured"
-        title = f"{whose} gaze: {CONDITION_LABELS[self.dataset.row(record)['condition']]}"
-        return Measured(title, self.dataset.map(record), self.dataset.fixations(record))
-
-    @cached_property
-    def _pool(self) -> NegativePool:
-        p = self._job.prepared
-        points = (p.fixations(i) for i in range(len(p.records)))
-        ids, conditions = p.records["image_id"].tolist(), p.records["condition"].tolist()
-        return NegativePool(ids, points, p.native_size, conditions)

@@ -75,18 +75,20 @@ class Explorer(Controls):
         return all(one.wait(seconds) for one in (self._drawing, self._scoring, self._finding))
 
     def _watch(self) -> None:
-        asks = (*self.sentences, self.model, self.strength, self.opacity, self.threshold)
-        for control in (*asks, self.colours, self.dots, self.condition):
-            control.observe(self._on_view, "value")
-        self.panels.observe(self._on_word, "active")
-        self.panels.observe(self._on_zoom, "zoom")
-        self.panels.observe(self._on_pointer, "pointer")
-        self.zoom.observe(self._on_zoom, "value")
-        for own in self.own:
-            own.observe(self._on_own, "value")
-        self.gallery.observe(self._on_picture, "chosen")
-        self.gallery.observe(self._on_search, "wanted")
-        self.search.observe(self._on_search, "value")
+        looks = (self.strength, self.opacity, self.threshold, self.colours, self.dots)
+        for handler, trait, controls in (
+            (self._on_view, "value", (*self.sentences, self.model, self.condition, *looks)),
+            (self._on_own, "value", self.own),
+            (self._on_word, "active", (self.panels,)),
+            (self._on_zoom, "zoom", (self.panels,)),
+            (self._on_zoom, "value", (self.zoom,)),
+            (self._on_pointer, "pointer", (self.panels,)),
+            (self._on_picture, "chosen", (self.gallery,)),
+            (self._on_search, "wanted", (self.gallery,)),
+            (self._on_search, "value", (self.search,)),
+        ):
+            for control in controls:
+                control.observe(handler, trait)
         self.photograph.on_msg(self._on_photograph)
         self.keep.on_msg(self._on_save)
 
@@ -169,8 +171,8 @@ class Explorer(Controls):
                 )
             return keep.scores_csv(view, scores), "csalgan-scores.csv"
         provenance = self.session.predictors.predictor(view.model).provenance
-        known = scores if scored is view else {}
-        return keep.snapshot(view, provenance, self.session.shown(view), known), "csalgan.png"
+        known, shown = scores if scored is view else {}, self.session.shown(view.record)
+        return keep.snapshot(view, provenance, shown, known), "csalgan.png"
 
     @contextmanager
     def _together(self):
@@ -205,7 +207,7 @@ class Explorer(Controls):
         for control, names in ((self.model, tuple(models)), (self.colours, MAPS)):
             control.options = names
             control.value = names[0]
-        self._choose(record or self.session.best_record(self.session.first_image()))
+        self._choose(record or self.session.first_record())
         self._watch()
         self._quiet = False
         self._finding.ask(self._find("", self.gallery.wanted))
@@ -214,11 +216,14 @@ class Explorer(Controls):
     def _choose(self, record: str) -> None:
         """Show a record: A is the sentence its viewers had read, B another one of the image."""
         self._uploaded = None
-        self.condition.options = self.session.records(record)
+        rows = self.session.siblings(record)
+        self.condition.options = list(zip(rows["label"], rows["record"], strict=True))
         self.condition.value = record
+        told = rows[rows["condition"] != "none"]
+        sentences = [(f"{row.label}: {row.text}", row.text) for row in told.itertuples()]
         texts = self.session.opening(record)
         for own, sentence, text in zip(self.own, self.sentences, texts, strict=True):
-            own.options = self.session.sentences(record)
+            own.options = [("no sentence", ""), *sentences]
             own.value = sentence.value = text
         self.gallery.chosen = self.job.dataset.row(record)["image_id"]
         self.dots.disabled = self.condition.disabled = False
@@ -248,8 +253,7 @@ class Explorer(Controls):
         from csalgan.explorer.view import View
 
         return View(
-            self.session.predictors,
-            self.session.truth,
+            self.session,
             uploaded=self._uploaded,
             record="" if self._uploaded else self.condition.value,
             sentences=tuple(" ".join(one.value.split()) for one in self.sentences),
@@ -287,7 +291,7 @@ class Explorer(Controls):
         self._scoring.ask(self._score(view))
         self._busy("")
         yield
-        shares = yield from self.session.shares(view)
+        shares = yield from self.session.shares(view.model, view.picture, view.sentences)
         if self.panels.shares != shares:
             self.panels.shares = shares
         yield from self._look_ahead(view)
@@ -310,7 +314,7 @@ class Explorer(Controls):
         shown = [item["id"] for item in self.gallery.items]
         here = shown.index(self.gallery.chosen) if self.gallery.chosen in shown else -1
         for image in shown[here + 1 : here + 1 + _AHEAD]:
-            picture = self.session.truth.picture(self.session.best_record(image))
+            picture = self.session.picture(self.session.best_record(image))
             yield
             self.session.predictors.look(view.model, picture)
             yield
@@ -326,14 +330,18 @@ class Explorer(Controls):
 
     def _score(self, view: "View") -> Iterator[None]:
         """The table of scores below the pictures, and the receipt."""
-        receipt, self._scored = self.session.receipt(view), (view, {})
-        if not view.record:
+        model, record = view.model, view.record
+        receipt, self._scored = self.session.receipt(model, record), (view, {})
+        if not record:
             nobody = "Your own photograph: nobody's gaze to compare with."
             self.facts.value = f"<p>{nobody}</p>{receipt}"
             return
         if not self.facts.value:
             self.facts.value = f"<p>Scores follow: reading the gaze of all images …</p>{receipt}"
             yield
-        scores = yield from self.session.scores(view)
+        scores = {}
+        for side, saliency in zip("AB", view.maps, strict=True):
+            scores[side] = self.session.scores(record, saliency)
+            yield
         self._scored = view, scores
-        self.facts.value = self.session.table(view, scores) + receipt
+        self.facts.value = self.session.table(model, record, scores) + receipt

@@ -1,6 +1,7 @@
 """From photographs and maps to the pixels the explorer shows."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -9,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from csalgan.data.pictures import read_photograph
-from csalgan.figures import MAPS, blend, diverging
-from csalgan.figures.base import colour_map, unit
+from csalgan.figures import MAPS, blend, diverging, output
+from csalgan.figures.base import colour_map, resized, unit
 from csalgan.files.errors import CsalganError
 
 #: Longest side of one of the explorer's panels, and of an uploaded photograph, pixels.
@@ -64,7 +65,7 @@ def render(
     opacity: float = 0.6,
     threshold: float = 0.0,
     cmap: str = MAPS[0],
-    fixations: np.ndarray | None = None,
+    fixations: Iterable = (),
 ) -> np.ndarray:
     """A map laid over a photograph.
 
@@ -74,7 +75,7 @@ def render(
         opacity: of the map, in [0, 1].
         threshold: percentile in [0, 100]; pixels below it show the bare image.
         cmap: one of :data:`csalgan.figures.MAPS`.
-        fixations: float or int (N, 2) rows (y, x) in pixels of ``image``, drawn as dots.
+        fixations: rows (y, x) in pixels of ``image``, drawn as dots.
 
     Returns:
         uint8 (H, W, 3).
@@ -84,14 +85,16 @@ def render(
     """
     if not 0 <= threshold <= 100:
         raise CsalganError(f"threshold {threshold} is outside 0 … 100; give a percentile.")
-    shown = _resized(unit(saliency), image.shape[:2])
+    shown = resized(unit(saliency), image.shape[:2])
     mixed = blend(image, shown, opacity=opacity, cmap=cmap)
     if threshold > 0:
         below = shown < np.percentile(shown, threshold)
         mixed[below] = image[below]
-    if fixations is not None:
-        mixed = _dotted(mixed, fixations)
-    return mixed
+    picture = Image.fromarray(mixed)
+    draw = ImageDraw.Draw(picture)
+    for y, x in fixations:
+        draw.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill="white", outline="black")
+    return np.array(picture)
 
 
 def render_difference(image: np.ndarray, difference: np.ndarray, limit: float) -> np.ndarray:
@@ -105,9 +108,9 @@ def render_difference(image: np.ndarray, difference: np.ndarray, limit: float) -
     Returns:
         uint8 (H, W, 3).
     """
-    scaled = np.clip(_resized(difference.astype(np.float32), image.shape[:2]) / limit, -1, 1)
+    scaled = np.clip(resized(difference.astype(np.float32), image.shape[:2]) / limit, -1, 1)
     grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None]
-    colour = table(DIFFERENCE)[np.rint(127.5 * (scaled + 1)).astype(np.uint8)]
+    colour = colours_of(DIFFERENCE)[np.rint(127.5 * (scaled + 1)).astype(np.uint8)]
     # The photograph shades the colours, so it stays readable and adds none of its own.
     mixed = colour * (0.5 + 0.5 * grey / 255)
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
@@ -115,7 +118,7 @@ def render_difference(image: np.ndarray, difference: np.ndarray, limit: float) -
 
 def gradient(cmap: str) -> str:
     """A colour map (or :data:`DIFFERENCE`) as a CSS background, its lowest value on the left."""
-    stops = table(cmap)[:: 255 // 15].astype(int)
+    stops = colours_of(cmap)[:: 255 // 15].astype(int)
     return f"linear-gradient(90deg, {', '.join('rgb({} {} {})'.format(*rgb) for rgb in stops)})"
 
 
@@ -128,28 +131,11 @@ def thumbnail(path: str, size: tuple[int, int]) -> np.ndarray:
 
 def encode(picture: np.ndarray) -> bytes:
     """A uint8 (H, W, 3) picture as JPEG, small enough to follow a slider over a network."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
+    return output.encoded(Image.fromarray(picture), "JPEG", quality=88)
 
 
 @lru_cache(maxsize=8)
-def table(cmap: str) -> np.ndarray:
+def colours_of(cmap: str) -> np.ndarray:
     """A colour map's 256 colours: float32 (256, 3) in 0 … 255."""
     colours = diverging() if cmap == DIFFERENCE else colour_map(cmap)
     return colours(np.arange(256))[:, :3].astype(np.float32) * 255
-
-
-def _resized(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    if saliency.shape == shape:
-        return saliency
-    small = Image.fromarray(saliency.astype(np.float32))
-    return np.asarray(small.resize(shape[::-1], Image.Resampling.BILINEAR))
-
-
-def _dotted(picture: np.ndarray, fixations: np.ndarray) -> np.ndarray:
-    canvas = Image.fromarray(picture)
-    draw = ImageDraw.Draw(canvas)
-    for y, x in fixations:
-        draw.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill="white", outline="black")
-    return np.array(canvas)

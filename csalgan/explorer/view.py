@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from csalgan.exploration import total_variation
-from csalgan.explorer.cached import CachedPredictors, Measured, Truth
 from csalgan.explorer.pictures import DIFFERENCE, VIEW_SIDE, Picture, render, render_difference
+from csalgan.explorer.session import Measured, Session
 from csalgan.figures import MAPS
 from csalgan.text.words import without_each_word
 
@@ -45,7 +45,7 @@ class View:
     Nothing is computed before it is asked for, so the first panel does not wait for the others.
 
     Attributes:
-        predictors, truth: who is asked.
+        session: who is asked.
         uploaded: the person's own photograph, else None.
         record: whose picture and gaze are shown, ``""`` for an uploaded one.
         sentences: A and B.
@@ -57,8 +57,7 @@ class View:
         side: longest side of a panel, pixels.
     """
 
-    predictors: CachedPredictors
-    truth: Truth
+    session: Session
     uploaded: Picture | None
     record: str
     sentences: tuple[str, str]
@@ -74,16 +73,16 @@ class View:
     @cached_property
     def picture(self) -> Picture:
         """The photograph."""
-        return self.uploaded or self.truth.picture(self.record)
+        return self.uploaded or self.session.picture(self.record)
 
     @cached_property
     def shown(self) -> np.ndarray:
         """uint8 (h, w, 3), the photograph at the size of a panel."""
-        return self.predictors.shown(self.picture, self.side)
+        return self.session.predictors.shown(self.picture, self.side)
 
     def map(self, sentence: str) -> np.ndarray:
         """float32 (H, W) in [0, 1], the model's map for a sentence."""
-        return self.predictors.map(self.model, self.picture, sentence, self.strength)
+        return self.session.predictors.map(self.model, self.picture, sentence, self.strength)
 
     @cached_property
     def maps(self) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +92,7 @@ class View:
     @cached_property
     def measured(self) -> Measured | None:
         """The gaze to compare with, if any."""
-        return self.truth.measured(self.record) if self.record else None
+        return self.session.measured(self.record) if self.record else None
 
     @cached_property
     def difference(self) -> np.ndarray:
@@ -163,10 +162,8 @@ class View:
         return f"because of “{text}” in {SIDES[side]}"
 
     def _laid(self, title: str, alt: str, saliency: np.ndarray) -> Panel:
-        fixations = None
-        if self.dots and self.measured is not None:
-            scale = np.array(self.shown.shape[:2]) / self.picture.image.shape[:2]
-            fixations = (self.measured.fixations + 0.5) * scale
+        scale = np.array(self.shown.shape[:2]) / self.picture.image.shape[:2]
+        fixations = (self.measured.fixations + 0.5) * scale if self.dots and self.record else ()
         drawn = {key: getattr(self, key) for key in ("opacity", "threshold", "cmap")}
         pixels = render(self.shown, saliency, **drawn, fixations=fixations)
         return Panel(title, alt, pixels, self.cmap, "least", "most in this map")

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 from torch import Tensor, nn
 
-from csalgan.figures.base import ACCENTS, INK, MUTED, Figure, figure, themed
+from csalgan.figures.base import ACCENTS, INK, MUTED, Figure, figure, theme
 
 _TEXT = ACCENTS[3]
 _ARROW = {"arrowstyle": "-|>", "color": MUTED, "shrinkA": 0, "shrinkB": 0}
@@ -94,7 +94,7 @@ def receptive_field(layers: list[Layer]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@themed
+@theme()
 def draw_generator(layers: list[Layer], title: str = "Generator") -> Figure:
     """The generator: image branch, text branch, fusion, decoder (Figure 4)."""
     text = next(layer for layer in layers if layer.shape_in[-2:] == (2, 2))
@@ -114,7 +114,7 @@ def draw_generator(layers: list[Layer], title: str = "Generator") -> Figure:
     return fig
 
 
-@themed
+@theme()
 def draw_discriminator(layers: list[Layer], title: str = "Discriminator") -> Figure:
     """The discriminator: a map to one probability (Figure 5)."""
     fig = figure(7.4, 4.2)

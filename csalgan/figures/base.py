@@ -2,14 +2,14 @@
 
 Figures are built with :func:`figure`, not with pyplot: nothing global is changed, nothing stays
 open, and a notebook shows what its last line returns. Functions that draw are decorated with
-:func:`themed`.
+``@theme()``.
 """
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import wraps
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import matplotlib as mpl
 import matplotlib.figure
@@ -20,36 +20,46 @@ from PIL import Image
 
 from csalgan.files.errors import CsalganError
 
-#: One colour per condition, the same on every figure. From the palette of Okabe and Ito (2008),
-#: which stays apart for people with any of the common colour deficiencies.
-CONDITION_COLOURS = {
-    "none": "#6E6E6E",
-    "general": "#0072B2",
-    "non_salient": "#E69F00",
-    "salient": "#C6460B",  # their vermilion, a little darker, to stand further from the orange
+INK, MUTED, FAINT, RULE = "#22262B", "#666B73", "#A6ABB2", "#D5D8DC"
+
+
+class Look(NamedTuple):
+    """How a reading condition looks wherever it is drawn, never by colour alone.
+
+    Colours are from the palette of Okabe and Ito (2008), which stays apart for people with any of
+    the common colour deficiencies.
+
+    Attributes:
+        label: what a reader sees in place of the column's value.
+        colour: of its marks.
+        ink: the same hue, dark enough to be read as text on white (contrast of at least 4.5).
+        marker: of its points.
+    """
+
+    label: str
+    colour: str
+    ink: str
+    marker: str
+
+    @property
+    def line(self) -> dict[str, str]:
+        """Colour, marker and label as matplotlib's functions take them."""
+        return {"color": self.colour, "marker": self.marker, "label": self.label}
+
+
+LOOKS = {
+    "none": Look("no sentence", "#6E6E6E", "#5C5C5C", "o"),
+    "general": Look("general", "#0072B2", "#005E94", "s"),
+    "non_salient": Look("non-salient", "#E69F00", "#8A5D00", "^"),
+    # Their vermilion, a little darker, to stand further from the orange.
+    "salient": Look("salient", "#C6460B", "#B03C07", "D"),
 }
-#: The same hues, dark enough to be read as text on white (contrast of at least 4.5).
-CONDITION_INKS = {
-    "none": "#5C5C5C",
-    "general": "#005E94",
-    "non_salient": "#8A5D00",
-    "salient": "#B03C07",
-}
-#: Never colour alone: a marker per condition as well.
-CONDITION_MARKERS = {"none": "o", "general": "s", "non_salient": "^", "salient": "D"}
-#: What a reader sees in place of the column value.
-CONDITION_LABELS = {
-    "none": "no sentence",
-    "general": "general",
-    "non_salient": "non-salient",
-    "salient": "salient",
-}
+CONDITION_LABELS = {condition: look.label for condition, look in LOOKS.items()}
 #: Colours for things that are not conditions (models, losses, sources), same family.
 ACCENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
 
 #: Perceptually uniform colour maps a saliency map may be shown in; the first is the default.
 MAPS = ("inferno", "magma", "viridis", "cividis")
-INK, MUTED, FAINT, RULE = "#22262B", "#666B73", "#A6ABB2", "#D5D8DC"
 
 PAD = 0.06  # inches between the figure's edge and what stands in it
 
@@ -96,28 +106,9 @@ _RC = {
 }
 
 
-def condition_label(condition: str) -> str:
-    """What a reader sees for a condition; any other word stays itself."""
-    return CONDITION_LABELS.get(condition, condition)
-
-
-def condition_colour(condition: str) -> str:
-    """The colour of a condition's marks."""
-    return CONDITION_COLOURS.get(condition, INK)
-
-
-def condition_ink(condition: str) -> str:
-    """The colour of a condition's name in print, dark enough to read."""
-    return CONDITION_INKS.get(condition, INK)
-
-
-def condition_look(condition: str) -> dict[str, str]:
-    """Colour, marker and label of a condition's line."""
-    return {
-        "color": condition_colour(condition),
-        "marker": CONDITION_MARKERS[condition],
-        "label": condition_label(condition),
-    }
+def look_of(condition: str) -> Look:
+    """How a condition looks; any other word stands for itself, in black."""
+    return LOOKS.get(condition, Look(condition, INK, INK, "o"))
 
 
 class Figure(matplotlib.figure.Figure):
@@ -130,28 +121,18 @@ class Figure(matplotlib.figure.Figure):
         return buffer.getvalue()
 
 
-@contextmanager
-def theme() -> Iterator[None]:
-    """The suite's look inside the block; what was set before is set again after it."""
-    with mpl.rc_context(_RC):
-        yield
+def theme() -> AbstractContextManager:
+    """The suite's look inside a ``with`` block, or in a function that ``@theme()`` decorates.
 
-
-def themed(draw):
-    """Decorate a function that builds a figure so that it runs inside :func:`theme`."""
-
-    @wraps(draw)
-    def inside(*args, **kwargs):
-        with theme():
-            return draw(*args, **kwargs)
-
-    return inside
+    What was set before is set again after it.
+    """
+    return mpl.rc_context(_RC)
 
 
 def figure(width: float, height: float, *, title: str = "") -> Figure:
     """An empty figure of ``width`` × ``height`` inches with constrained layout.
 
-    Call it inside :func:`theme` (or a function decorated with :func:`themed`).
+    Call it inside :func:`theme` (or in a function decorated with it).
     """
     fig = Figure(figsize=(width, height), layout="constrained")
     if title:
@@ -159,7 +140,7 @@ def figure(width: float, height: float, *, title: str = "") -> Figure:
     return fig
 
 
-@themed
+@theme()
 def nothing(title: str, why: str) -> Figure:
     """A figure that says in one sentence why there is nothing to show."""
     fig = figure(7, 1.2, title=title)
@@ -215,6 +196,14 @@ def unit(saliency: np.ndarray) -> np.ndarray:
     return (saliency - low) / (high - low)
 
 
+def resized(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A map (h, w) at another shape (H, W), bilinear: float32, or itself where it has it."""
+    if saliency.shape == shape:
+        return saliency
+    picture = Image.fromarray(saliency.astype(np.float32))
+    return np.asarray(picture.resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
 def blend(
     image: np.ndarray, saliency: np.ndarray, *, opacity: float = 0.6, cmap: str = "inferno"
 ) -> np.ndarray:
@@ -237,12 +226,7 @@ def blend(
     """
     if not 0 <= opacity <= 1:
         raise CsalganError(f"opacity {opacity} is outside 0 … 1; give a share such as 0.6.")
-    height, width = image.shape[:2]
-    scaled = unit(saliency)
-    if scaled.shape != (height, width):
-        scaled = np.asarray(
-            Image.fromarray(scaled).resize((width, height), Image.Resampling.BILINEAR)
-        )
+    scaled = resized(unit(saliency), image.shape[:2])
     colour = colour_map(cmap)(scaled)[..., :3] * 255.0  # (H, W, 3)
     # Between "as much as the map says" and "everywhere": at 1 the map alone is left.
     cover = opacity * (scaled * (1 - opacity) + opacity)[..., None]
@@ -324,11 +308,12 @@ def picture_grid(
     return fig, axes
 
 
-def read(condition: str, text: str, width: int = 32) -> str:
-    """What was read, under the name of its condition, broken into lines."""
-    return f"{condition_label(condition)}\n{wrapped(text, width) if text else '(looked freely)'}"
-
-
 def wrapped(text: str, width: int, lines: int = 3) -> str:
     """Break a sentence into at most ``lines`` lines of ``width`` characters for a title."""
     return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))
+
+
+def read(condition: str, text: str, width: int = 32) -> str:
+    """What was read, under the name of its condition, broken into lines."""
+    told = wrapped(text, width) if text else "(looked freely)"
+    return f"{look_of(condition).label}\n{told}"

@@ -1,36 +1,50 @@
-"""Figures of notebook 01: the data before any model."""
+"""What a sentence does to gaze: one picture in all conditions, before and after, in numbers."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
-from csalgan.data.records import CONDITIONS
-from csalgan.exploration import correlation
+from csalgan.exploration import correlation, density, total_variation
 from csalgan.figures.base import (
+    ACCENTS,
     CONDITION_LABELS,
-    MUTED,
+    FAINT,
+    INK,
     Figure,
-    condition_colour,
-    condition_ink,
-    condition_look,
-    figure,
+    change_bar,
+    look_of,
     nothing,
     overlay,
     picture_grid,
     read,
+    show_change,
     show_fixations,
     show_image,
     show_map,
-    themed,
+    theme,
 )
-from csalgan.figures.charts import heat_maps
+from csalgan.figures.charts import forest, heat_maps, spread, strip
 
 SILENT = "Nobody read a sentence in these data: they are free viewing alone."
+_CELLS = {
+    "cc": "CC, map with map",
+    "cc_halves": "CC, half with half\nof the fixations",
+    "nss": "NSS, map at the fixations",
+}
+_AGREEMENT = {
+    "agree": "correlation with the measured change\n(dots: records)",
+    "share": "share of attention that moved",
+}
+_AGREEING = {
+    "correlation": (ACCENTS[0], "o", "model"),
+    "predicted_share": (ACCENTS[0], "o", "model"),
+    "control": (FAINT, "s", "control: another image's change"),
+    "measured_share": (INK, "D", "people's gaze"),
+}
 
 
-@themed
+@theme()
 def condition_samples(
     dataset, image_id: str, predictions: Mapping[str, np.ndarray] | None = None, *, model: str = ""
 ) -> Figure:
@@ -48,7 +62,7 @@ def condition_samples(
     for column, row in zip(axes.T, rows.itertuples(), strict=True):
         image, saliency = dataset.image(row.record), dataset.map(row.record)
         show_image(column[0], image)
-        ink, colour = condition_ink(row.condition), condition_colour(row.condition)
+        ink, colour = look_of(row.condition).ink, look_of(row.condition).colour
         column[0].set_title(read(row.condition, row.text, 34), color=ink, fontsize=9.5)
         show_fixations(column[0], dataset.fixations(row.record), colour=colour)
         show_map(column[1], saliency)
@@ -64,36 +78,45 @@ def condition_samples(
     return fig
 
 
-@themed
-def sentence_figure(lengths: pd.DataFrame, common: pd.DataFrame) -> Figure:
-    """How long the sentences are and which content words they use."""
-    if lengths.empty:
-        return nothing("The sentences", SILENT)
-    fig = figure(9.6, 4.0, title="The sentences")
-    left, right = fig.subplots(1, 2, width_ratios=(1, 1.15))
-    table = common.pivot(index="word", columns="condition", values="share").loc[
-        common.word.drop_duplicates()
-    ]
-    right.hlines(table.index, table.min(axis=1), table.max(axis=1), color=MUTED, lw=0.8, zorder=0)
-    for condition in (c for c in CONDITIONS if (lengths.condition == c).any()):
-        look, words = condition_look(condition), lengths[lengths.condition == condition].words
-        right.plot(table[condition], table.index, ls="none", ms=6, **look)
-        look["label"] += f" (median {words.median():g})"
-        share = words.value_counts(normalize=True).reindex(range(lengths.words.max() + 1))
-        left.plot(share.fillna(0), ms=3.5, **look)
-    left.set(title="length", xlabel="words in the sentence", ylabel="share of sentences")
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.margins(y=0.3)  # room for the legend
-    left.set(xlim=(0, None), ylim=(0, None))
-    left.legend(loc="upper right")
-    right.set(title="commonest content words", xlabel="share of sentences with the word")
-    right.set_xlim(left=0)
-    right.invert_yaxis()
-    right.legend(loc="lower right")
+@theme()
+def pair_figure(
+    dataset, image_id: str, condition: str, predictions: Mapping[str, np.ndarray], *, model: str
+) -> Figure:
+    """The same image before and after a sentence, and what changed (the paper's Figures 10–12).
+
+    Args:
+        condition: the condition compared with free viewing.
+        predictions: record → predicted map (H, W).
+        model: the model's name, for the title.
+    """
+    rows = dataset.records[dataset.records.image_id == image_id].set_index("condition")
+    rows = rows.loc[["none", condition]]
+    shape = rows.height.iloc[0], rows.width.iloc[0]
+    title = f"Without and with a {look_of(condition).label} sentence ({model})"
+    fig, axes = picture_grid(3, 3, [shape], 3.2, title)
+    maps = []  # of both conditions: measured, predicted
+    for line, (name, row) in zip(axes, rows.iterrows(), strict=False):
+        maps.append((dataset.map(row.record), predictions[row.record]))
+        show_image(line[0], dataset.image(row.record))
+        show_fixations(line[0], dataset.fixations(row.record), colour=look_of(name).colour)
+        line[0].set_ylabel(read(name, row.text, 26), color=look_of(name).ink, fontsize=9)
+        for ax, saliency in zip(line[1:], maps[-1], strict=True):
+            show_map(ax, saliency)
+    moved = [density(told, 128) - density(untold, 128) for untold, told in zip(*maps, strict=True)]
+    # Both on the scale of people: a model that hardly moves should look like it.
+    limit = float(np.percentile(np.abs(moved[0]), 99.5))
+    for ax, change in zip(axes[2, 1:], moved, strict=True):
+        picture = show_change(ax, change, limit=limit, shape=shape)
+        ax.set_xlabel(f"{total_variation(change):.1%} of attention moved", fontsize=8.5)
+    for ax, name in zip(axes[0], ("image and fixations", "measured", "predicted"), strict=True):
+        ax.set_title(name)
+    note = "change: with minus without\n\nmeasured and predicted\nchange correlate "
+    note += number(correlation(*moved))
+    axes[2, 0].text(0.5, 0.5, note, transform=axes[2, 0].transAxes, ha="center", va="center")
+    change_bar(fig, picture, axes[2, :])
     return fig
 
 
-@themed
 def cross_condition_matrices(effect: pd.DataFrame, *, title: str = "") -> Figure:
     """How well the gaze after one instruction predicts the gaze after another.
 
@@ -103,15 +126,30 @@ def cross_condition_matrices(effect: pd.DataFrame, *, title: str = "") -> Figure
     """
     if effect.empty:
         return nothing(title or "What a sentence changes", SILENT)
-    panels = {
-        "cc": "CC, map with map",
-        "cc_halves": "CC, half with half\nof the fixations",
-        "nss": "NSS, map at the fixations",
-    }
     title = title or f"What a sentence changes ({effect.n_images.max()} images, 95 % intervals)"
-    order = CONDITION_LABELS
-    fig = heat_maps(effect, ("predictor", order), ("gaze", order), panels, title=title)
-    for ax in fig.axes:
-        ax.set_xlabel("gaze it is scored against")
-    fig.axes[0].set_ylabel("map used as the prediction")
+    rows, columns = ("predictor", CONDITION_LABELS), ("gaze", CONDITION_LABELS)
+    labels = {"xlabel": "gaze it is scored against", "ylabel": "map used as the prediction"}
+    return heat_maps(effect, ("metric", _CELLS), rows, columns, title=title, **labels)
+
+
+def change_agreement(table: pd.DataFrame, summary: pd.DataFrame, *, title: str) -> Figure:
+    """How well predicted and measured changes agree, beside strangers' changes; and how much moved.
+
+    Args:
+        table: one row per record (:func:`csalgan.guidance.compare_differences`).
+        summary: its means with intervals (:func:`csalgan.guidance.summarise_differences`).
+    """
+    summary = summary[summary.measure.isin(_AGREEING)]
+    panels = np.where(summary.measure.str.endswith("share"), "share", "agree")
+    rows = CONDITION_LABELS | {"all": "all"}
+    fig = forest(summary.assign(panel=panels), ("panel", _AGREEMENT), ("condition", rows),
+                 ("measure", _AGREEING), title=title, width=3.9)  # fmt: skip
+    for y, condition in enumerate(c for c in rows if (summary.condition == c).any()):
+        dots = table if condition == "all" else table[table.condition == condition]
+        strip(fig.axes[0], dots.correlation, y + spread(len(dots)), look_of(condition).colour)
     return fig
+
+
+def number(value: float) -> str:
+    """A correlation of changes in print; NaN says that one of them moved nothing."""
+    return "undefined (nothing moved)" if np.isnan(value) else f"{value:.2f}".replace("-", "−")

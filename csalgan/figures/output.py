@@ -1,108 +1,87 @@
-"""What predictions look like on disk: maps, overlays, contact sheets."""
+"""Maps and pictures as files: 16-bit PNG, arrays, overlays, sheets of several pictures."""
 
 import io
+import textwrap
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from csalgan.figures.base import blend
-from csalgan.files.errors import CsalganError
-from csalgan.files.writing import write_bytes
+from csalgan.figures.base import INK, MUTED, blend
 
-_CELL, _GAP, _FOOT = 420, 12, 26  # pixels of a contact sheet
+_GAP, _SIZE, _SMALL = 12, 14, 11  # of a sheet: pixels between pictures, of its letters, at its foot
 
 
-def save_map(path: Path, saliency: np.ndarray) -> Path:
-    """Write a map ``(H, W)`` in [0, 1] as a 16-bit grey PNG, 65535 where it is 1."""
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+    """A picture as a file of that kind (``PNG``, ``JPEG``)."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def map_png(saliency: np.ndarray) -> bytes:
+    """A map (H, W) in [0, 1] as a 16-bit grey PNG, 65535 where it is 1."""
     grey = np.rint(np.clip(saliency, 0, 1) * 65535).astype(np.uint16)
     # Low bits of a smooth map hardly pack: the fastest level is as good as any.
-    return _write_picture(path, Image.fromarray(grey), "PNG", compress_level=1)
+    return encoded(Image.fromarray(grey), "PNG", compress_level=1)
 
 
-def save_array(path: Path, saliency: np.ndarray) -> Path:
-    """Write a map as it is: float32 ``.npy``."""
-    data = io.BytesIO()
-    np.save(data, saliency.astype(np.float32))
-    return write_bytes(path, data.getbuffer())
+def map_npy(saliency: np.ndarray) -> bytes:
+    """A map as it is: float32 ``.npy``."""
+    buffer = io.BytesIO()
+    np.save(buffer, saliency.astype(np.float32))
+    return buffer.getvalue()
 
 
-def save_overlay(path: Path, image: np.ndarray, saliency: np.ndarray) -> Path:
-    """Write the map laid over its photograph, a JPEG of the photograph's size."""
-    return _write_picture(path, Image.fromarray(blend(image, saliency)), "JPEG", quality=90)
+def overlay_jpeg(image: np.ndarray, saliency: np.ndarray) -> bytes:
+    """A map laid over its photograph, a JPEG of the photograph's size."""
+    return encoded(Image.fromarray(blend(image, saliency)), "JPEG", quality=90)
 
 
-def contact_sheet(
-    image: np.ndarray, maps: Sequence[np.ndarray], sentences: Sequence[str], line: str
+def sheet(
+    pictures: Sequence[np.ndarray],
+    titles: Sequence[str],
+    foot: str,
+    *,
+    columns: int = 0,
+    side: int = 420,
 ) -> Image.Image:
-    """One row of pictures: the photograph, then an overlay for each sentence.
+    """Pictures in rows, each below its title, and where they came from at the foot.
 
     Args:
-        maps: one (H, W) map a sentence.
-        sentences: what each map was predicted with, ``""`` for free viewing.
-        line: where it came from; stands at the foot.
+        pictures: uint8 (H, W, 3) of one shape.
+        titles: one a picture; the lines of each are broken where they are too long.
+        foot: words below all pictures.
+        columns: pictures in a row; all in one when 0.
+        side: width of a picture, pixels.
     """
-    if len(maps) != len(sentences):
-        raise CsalganError(f"{len(maps)} maps and {len(sentences)} sentences: give one a map.")
-    height = max(round(_CELL * image.shape[0] / image.shape[1]), 1)
-    titles = ["the photograph", *[f"“{text}”" if text else "free viewing" for text in sentences]]
-    wrapped = [_wrap(title, _font(15), _CELL) for title in titles]
-    head = _GAP + 20 * max(map(len, wrapped))
-    size = (_GAP + (_CELL + _GAP) * len(titles), head + height + _FOOT)
-    sheet = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(sheet)
-    pictures = [image, *(blend(image, saliency) for saliency in maps)]
-    for k, (picture, lines) in enumerate(zip(pictures, wrapped, strict=True)):
-        x = _GAP + (_CELL + _GAP) * k
-        for row, text in enumerate(lines):
-            draw.text((x, _GAP // 2 + 20 * row), text, fill="#222222", font=_font(15))
-        small = Image.fromarray(picture).resize((_CELL, height), Image.Resampling.LANCZOS)
-        sheet.paste(small, (x, head))
-    draw.text((_GAP, head + height + 6), line, fill="#777777", font=_font(11))
-    return sheet
+    columns = columns or len(pictures)
+    heads = ["\n".join(_broken(line, side, _SIZE) for line in t.split("\n")) for t in titles]
+    line, high = _SIZE + 5, round(side * pictures[0].shape[0] / pictures[0].shape[1]) or 1
+    head = line * max(text.count("\n") + 1 for text in heads) + 4
+    step, tall = side + _GAP, head + high + _GAP
+    foot = _broken(foot, columns * step - _GAP, _SMALL, lines=20)
+    end = _GAP + tall * -(-len(pictures) // columns)
+    size = columns * step + _GAP, end + (_SMALL + 4) * (foot.count("\n") + 1) + _GAP
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+    for number, (picture, text) in enumerate(zip(pictures, heads, strict=True)):
+        row, column = divmod(number, columns)
+        x, y = _GAP + column * step, _GAP + row * tall
+        draw.multiline_text((x, y + head - 6), text, INK, _font(_SIZE), anchor="ld", spacing=5)
+        resized = Image.fromarray(picture).resize((side, high), Image.Resampling.LANCZOS)
+        canvas.paste(resized, (x, y + head))
+    draw.multiline_text((_GAP, end), foot, MUTED, _font(_SMALL))
+    return canvas
 
 
-def save_sheet(path: Path, sheet: Image.Image) -> Path:
-    """Write a contact sheet as PNG."""
-    return _write_picture(path, sheet, "PNG")
+def _broken(text: str, width: int, size: int, lines: int = 3) -> str:
+    """A text in at most so many lines of ``width`` pixels; a longer one ends in …"""
+    characters = int(width / (0.6 * size))
+    return textwrap.fill(text, characters, max_lines=lines, placeholder=" …")
 
 
-def _write_picture(path: Path, picture: Image.Image, kind: str, **options) -> Path:
-    data = io.BytesIO()
-    picture.save(data, kind, **options)
-    return write_bytes(path, data.getbuffer())
-
-
-@cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     """Matplotlib's own font: always there, and with letters of many languages."""
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(str(path), size)
-
-
-def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int = 3) -> list[str]:
-    """Break a title into lines that fit; a longer one ends in …"""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    lines = [line for line in lines if line]
-    if len(lines) > most:
-        lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
-    return [_shorten(line, font, width) for line in lines]
-
-
-def _shorten(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """A line of one word may be longer than the column."""
-    if font.getlength(line) <= width:
-        return line
-    kept = line
-    while kept and font.getlength(kept + "…") > width:
-        kept = kept[:-1]
-    return kept + "…"
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
