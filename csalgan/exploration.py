@@ -5,7 +5,8 @@ as shares of the picture's width and height, so pictures of different sizes can 
 interval is a 95 % bootstrap over **images**, because the records of one image belong together.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -30,35 +31,19 @@ def counts(records: pd.DataFrame) -> pd.DataFrame:
     Columns: ``condition``, ``records``, ``images``, one column of records per source, and
     ``two_record_images``, ``four_record_images``.
     """
-    rows = []
-    groups = [(c, records[records.condition == c]) for c in CONDITIONS] + [("all", records)]
-    for condition, group in groups:
-        per_image = group.drop_duplicates("image_id")
-        rows.append(
-            {
-                "condition": condition,
-                "records": len(group),
-                "images": len(per_image),
-                **{s: int((group.source == s).sum()) for s in sorted(records.source.unique())},
-                "two_record_images": int((per_image.n_records == 2).sum()),
-                "four_record_images": int((per_image.n_records == 4).sum()),
-            }
-        )
-    return pd.DataFrame(rows)
+    groups = {c: records[records.condition == c] for c in CONDITIONS} | {"all": records}
+    table = _tally("condition", groups, "source", sorted(records.source.unique()))
+    for name, many in (("two_record_images", 2), ("four_record_images", 4)):
+        of = [group[group.n_records == many].image_id.nunique() for group in groups.values()]
+        table[name] = of
+    return table
 
 
 def subset_counts(dataset) -> pd.DataFrame:
     """Records and images of the four training subsets, and which conditions each holds."""
-    chosen = {name: dataset.subset(name) for name in CONDITIONS_OF_SUBSET}
-    return pd.DataFrame(
-        {
-            "subset": name,
-            "conditions": ", ".join(CONDITIONS_OF_SUBSET[name]),
-            "records": len(records),
-            "images": records.image_id.nunique(),
-        }
-        for name, records in chosen.items()
-    )
+    table = _tally("subset", {name: dataset.subset(name) for name in CONDITIONS_OF_SUBSET})
+    table.insert(1, "conditions", [", ".join(kinds) for kinds in CONDITIONS_OF_SUBSET.values()])
+    return table
 
 
 def split_summary(split, records: pd.DataFrame) -> pd.DataFrame:
@@ -69,15 +54,23 @@ def split_summary(split, records: pd.DataFrame) -> pd.DataFrame:
     """
     parts = {name: split.of(name, records) for name in ("train", "val", "test")}
     train = set(parts["train"].image_id)
+    shared = [len(train & set(part.image_id)) for part in parts.values()]
+    table = _tally("part", parts, "condition", CONDITIONS)
+    return table.assign(shared_with_train=[0, *shared[1:]])
+
+
+def _tally(
+    name: str, groups: Mapping[str, pd.DataFrame], by: str = "", values: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Records and images of groups of records; also the records of each value of a column."""
     return pd.DataFrame(
         {
-            "part": name,
-            "records": len(part),
-            "images": part.image_id.nunique(),
-            **{c: int((part.condition == c).sum()) for c in CONDITIONS},
-            "shared_with_train": 0 if name == "train" else len(train & set(part.image_id)),
+            name: key,
+            "records": len(group),
+            "images": group.image_id.nunique(),
+            **{value: int((group[by] == value).sum()) for value in values},
         }
-        for name, part in parts.items()
+        for key, group in groups.items()
     )
 
 
@@ -117,13 +110,15 @@ def density_profiles(prepared, bins: int = 24) -> pd.DataFrame:
     edges = np.linspace(0, 1, bins + 1)
     middles = (edges[:-1] + edges[1:]) / 2
     rows = []
-    for condition, indices in _by_condition(prepared):
-        found = [places(prepared, i) for i in indices]
-        weights = np.concatenate([np.full(len(p), 1 / len(p)) for p in found if len(p)])
-        stacked = np.concatenate(found)
-        for axis, column in (("x", 1), ("y", 0)):
-            density, _ = np.histogram(stacked[:, column], edges, weights=weights, density=True)
-            rows += [(condition, axis, *one) for one in zip(middles, density, strict=True)]
+    for condition in CONDITIONS:
+        chosen = np.flatnonzero(prepared.records.condition == condition)
+        found = [place for i in chosen if len(place := places(prepared, i))]
+        if found:
+            weights = np.concatenate([np.full(len(place), 1 / len(place)) for place in found])
+            for axis, column in (("x", 1), ("y", 0)):
+                along = np.concatenate(found)[:, column]
+                density, _ = np.histogram(along, edges, weights=weights, density=True)
+                rows += [(condition, axis, *one) for one in zip(middles, density, strict=True)]
     return pd.DataFrame(rows, columns=["condition", "axis", "place", "density"])
 
 
@@ -141,33 +136,29 @@ def map_statistics(prepared) -> pd.DataFrame:
     - ``central``: share of fixations in the middle half × half of the picture; 0.25 when even.
     """
     rows = []
-    for i, record in enumerate(prepared.records.itertuples(index=False)):
-        density = prepared.maps[i].astype(np.float64).ravel()
+    for i, saliency in enumerate(prepared.maps):
+        density = saliency.astype(np.float64).ravel()
         density /= density.sum() or 1.0
-        falling = np.sort(density)[::-1]
-        peak = np.unravel_index(int(density.argmax()), (prepared.size, prepared.size))
+        some = density[density > 0]
+        peak = np.array(np.unravel_index(int(density.argmax()), saliency.shape)) + 0.5
         place = places(prepared, i)
-        middle = np.abs(place - 0.5).max(axis=1) < 0.25
+        y, x = place.T
+        half = np.searchsorted(np.cumsum(np.sort(density)[::-1]), 0.5) + 1
         rows.append(
             {
-                "record": record.record,
-                "image_id": record.image_id,
-                "condition": record.condition,
-                "source": record.source,
                 "n_fixations": len(place),
-                "entropy": float(-(density[density > 0] * np.log2(density[density > 0])).sum()),
-                "half_area": (np.searchsorted(np.cumsum(falling), 0.5) + 1) / density.size,
-                "peak_distance": float(
-                    np.hypot(*((np.array(peak) + 0.5) / prepared.size - 0.5)) / np.hypot(0.5, 0.5)
-                ),
-                "offset_x": place[:, 1].mean() - 0.5,
-                "offset_y": place[:, 0].mean() - 0.5,
-                "spread_x": place[:, 1].std(),
-                "spread_y": place[:, 0].std(),
-                "central": middle.mean(),
+                "entropy": float(-(some * np.log2(some)).sum()),
+                "half_area": half / density.size,
+                "peak_distance": np.hypot(*(peak / prepared.size - 0.5)) / np.hypot(0.5, 0.5),
+                "offset_x": x.mean() - 0.5,
+                "offset_y": y.mean() - 0.5,
+                "spread_x": x.std(),
+                "spread_y": y.std(),
+                "central": (np.abs(place - 0.5).max(axis=1) < 0.25).mean(),
             }
         )
-    return pd.DataFrame(rows)
+    about = prepared.records[["record", "image_id", "condition", "source"]].reset_index(drop=True)
+    return pd.concat([about, pd.DataFrame(rows)], axis=1)
 
 
 def center_bias(statistics: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -219,16 +210,13 @@ def frequent_words(records: pd.DataFrame, top: int = 12) -> pd.DataFrame:
 # --- what a sentence changes ------------------------------------------------------------------
 
 
-def cross_condition(
-    prepared, *, n_records: int = 4, image_ids: Collection[str] | None = None
-) -> pd.DataFrame:
+def cross_condition(prepared, *, image_ids: Collection[str] | None = None) -> pd.DataFrame:
     """Score the map of every condition against the gaze of every other one of the same image.
 
-    Done at the prepared size; fixations are scaled to it.
+    Done at the prepared size, on the images seen in all four conditions, so that all cells are
+    over the same images; fixations are scaled to it.
 
     Args:
-        n_records: 4 takes the images seen in all four conditions, so that all cells are over the
-            same images; 2 takes the images seen only freely and after a general sentence.
         image_ids: only these images (those of the test part, say); all when None.
 
     Returns:
@@ -238,10 +226,10 @@ def cross_condition(
         diagonal is the map on its own fixations), ``value``. NaN where a map is constant.
 
     Raises:
-        CsalganError: none of the images has that many records.
+        CsalganError: none of the images has all conditions.
     """
     rows = []
-    for image_id, members in _groups(prepared, n_records, image_ids):
+    for image_id, members in _groups(prepared, image_ids):
         flat = np.stack([prepared.maps[i].ravel() for i in members.values()]).astype(np.float32)
         flat -= flat.mean(axis=1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):  # a constant map has no score: NaN
@@ -272,17 +260,15 @@ def fitted_blur(prepared, *, sample: int = 60, seed: int = 0) -> float:
 
     Tried from 0.01 to 0.12 on ``sample`` records drawn at random; the best mean CC wins.
     """
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(prepared.records))[:sample]
+    chosen = np.random.default_rng(seed).permutation(len(prepared.records))[:sample]
     step = np.arange(_GRID) * prepared.size // _GRID
     tried = np.arange(0.01, 0.121, 0.005)
     score = np.zeros(len(tried))
     for i in chosen:
         target = gaussian_filter(prepared.maps[i].astype(np.float64), prepared.size / _GRID / 2)
-        target = target[np.ix_(step, step)].ravel()
         place = places(prepared, i)
-        for k, sigma in enumerate(tried):
-            score[k] += correlation(fixation_map(place, sigma).ravel(), target)
+        made = (fixation_map(place, sigma) for sigma in tried)
+        score += [correlation(one, target[np.ix_(step, step)]) for one in made]
     return float(round(tried[score.argmax()], 3))
 
 
@@ -303,21 +289,18 @@ def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataF
     """
     rng = np.random.default_rng(seed)
     rows = []
-    for image_id, members in _groups(prepared, 4, None):
+    for image_id, members in _groups(prepared):
         found = {c: places(prepared, i) for c, i in members.items()}
-        take = min(len(p) for p in found.values()) // 2
+        take = min(map(len, found.values())) // 2
         if take == 0:
             continue
         halves = {}
         for condition, place in found.items():
-            shuffled = rng.permutation(place)[: 2 * take]
-            halves[condition] = [
-                fixation_map(part, sigma).ravel() for part in (shuffled[:take], shuffled[take:])
-            ]
-        for a in members:
-            for b in members:
-                value = correlation(halves[a][0], halves[b][1])
-                rows.append((image_id, a, b, "cc_halves", value))
+            shuffled = rng.permutation(place)
+            parts = shuffled[:take], shuffled[take : 2 * take]
+            halves[condition] = [fixation_map(part, sigma) for part in parts]
+        for (a, (first, _)), (b, (_, second)) in product(halves.items(), repeat=2):
+            rows.append((image_id, a, b, "cc_halves", correlation(first, second)))
     return pd.DataFrame(rows, columns=_PAIRS)
 
 
@@ -349,7 +332,14 @@ def difference_map(prepared, record: str, reference: str) -> np.ndarray:
     Raises:
         CsalganError: a record is not in the dataset.
     """
-    return _density(prepared, record) - _density(prepared, reference)
+    row_of = {name: i for i, name in enumerate(prepared.records.record)}
+    for name in (record, reference):
+        if name not in row_of:
+            raise CsalganError(f"record {name} is not in the dataset; see dataset.records.record.")
+    told, untold = (
+        density(prepared.maps[row_of[name]], prepared.size) for name in (record, reference)
+    )
+    return told - untold
 
 
 # --- small statistics -------------------------------------------------------------------------
@@ -381,43 +371,21 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / norm) if norm > 0 else float("nan")
 
 
-# --- helpers ----------------------------------------------------------------------------------
-
-
-def _by_condition(prepared) -> Iterator[tuple[str, np.ndarray]]:
-    conditions = prepared.records.condition.to_numpy()
-    for condition in CONDITIONS:
-        indices = np.flatnonzero(conditions == condition)
-        if len(indices):
-            yield condition, indices
-
-
 def _groups(
-    prepared, n_records: int, image_ids: Collection[str] | None
-) -> list[tuple[str, dict[str, int]]]:
-    """Images with that many records: id and {condition: row}; none in data of free viewing."""
+    prepared, image_ids: Collection[str] | None = None
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """Images with four records: id and {condition: row}; none in data of free viewing."""
     records = prepared.records
     if (records.condition == "none").all():
-        return []
-    chosen = records[records.n_records == n_records]
+        return
+    chosen = records[records.n_records == 4]
     if image_ids is not None:
         chosen = chosen[chosen.image_id.isin(list(image_ids))]
     if chosen.empty:
         raise CsalganError(
-            f"no image has {n_records} records, so conditions cannot be compared; use a dataset "
-            "with images seen in all four conditions."
+            "no image has 4 records, so conditions cannot be compared; use a dataset with images "
+            "seen in all four conditions."
         )
-    order = {c: k for k, c in enumerate(CONDITIONS)}
-    groups = []
-    for image_id, group in chosen.groupby("image_id", sort=True):
-        rows = sorted(zip(group.condition, group.index, strict=True), key=lambda r: order[r[0]])
-        groups.append((image_id, dict(rows)))
-    return groups
-
-
-def _density(prepared, record: str) -> np.ndarray:
-    found = np.flatnonzero(prepared.records.record.to_numpy() == record)
-    if not len(found):
-        raise CsalganError(f"record {record} is not in the dataset; see dataset.records.record.")
-    density = prepared.maps[int(found[0])].astype(np.float64)
-    return density / (density.mean() or 1.0)
+    chosen = chosen.sort_values("condition", key=lambda all_: all_.map(CONDITIONS.index))
+    for image_id, group in chosen.groupby("image_id"):
+        yield image_id, dict(zip(group.condition, group.index, strict=True))

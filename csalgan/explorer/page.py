@@ -7,8 +7,8 @@ stand on the screen within a second and say what is being waited for.
 import html
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import wraps
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,29 @@ if TYPE_CHECKING:
 #: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
 LONGEST_SENTENCE = 50
 _AHEAD = 2  # pictures looked at before they are asked for
+
+
+def _asking(handler: Callable) -> Callable:
+    """Make a handler ask for a new view when it has set what it sets, once.
+
+    What its own settings trigger is passed over; a mistake becomes a sentence in the widget.
+    """
+
+    @wraps(handler)
+    def act(self, *args) -> None:
+        if self._quiet:
+            return
+        self._quiet = True
+        try:
+            handler(self, *args)
+        except CsalganError as error:
+            self._say(str(error))
+        else:
+            self._ask()
+        finally:
+            self._quiet = False
+
+    return act
 
 
 class Explorer(Controls):
@@ -59,9 +82,7 @@ class Explorer(Controls):
     ):
         self._open = job if callable(job) else lambda: job
         self._models, self._weights = models, weights
-        self._uploaded = None
-        self._quiet = True  # until there is something to ask
-        self._clearing = False
+        self._uploaded, self._quiet, self._clearing = None, False, False
         self._scored: tuple = (None, {})
         super().__init__()
         self._drawing, self._scoring, self._finding = (Newest(self._failed) for _ in range(3))
@@ -94,31 +115,27 @@ class Explorer(Controls):
 
     # What happens when it is set.
 
+    @_asking
     def _on_view(self, change) -> None:
-        if not self._quiet:
-            with self._together():
-                for own, sentence in zip(self.own, self.sentences, strict=True):
-                    known = sentence.value in dict(own.options).values()
-                    own.value = sentence.value if known else None
+        for own, sentence in zip(self.own, self.sentences, strict=True):
+            known = sentence.value in dict(own.options).values()
+            own.value = sentence.value if known else None
 
     def _on_word(self, change) -> None:
         if not self._clearing:
             self._on_view(change)
 
+    @_asking
     def _on_own(self, change) -> None:
-        if change["new"] is not None and not self._quiet:
-            with self._together():
-                self.sentences[self.own.index(change["owner"])].value = change["new"]
+        self.sentences[self.own.index(change["owner"])].value = change["new"]
 
+    @_asking
     def _on_picture(self, change) -> None:
-        if not self._quiet:
-            with self._together():
-                self._choose(self.session.best_record(change["new"]))
+        self._choose(self.session.best_record(change["new"]))
 
+    @_asking
     def _on_zoom(self, change) -> None:
         self.zoom.value = self.panels.zoom = change["new"]
-        if not self._quiet:
-            self._ask()
 
     def _on_pointer(self, change) -> None:
         where, view = change["new"], self.view
@@ -128,24 +145,22 @@ class Explorer(Controls):
     def _on_search(self, change) -> None:
         if change["owner"] is self.search:
             self.gallery.wanted = 12
-        if not self._quiet:
-            self._finding.ask(self._find(self.search.value, self.gallery.wanted))
+        self._finding.ask(self._find())
 
+    @_asking
     def _on_photograph(self, widget, message, buffers) -> None:
         from csalgan.explorer.pictures import read_upload
 
-        if message.get("kind") == "refused":
-            self._say(str(message.get("message")))
-        elif message.get("kind") == "photograph" and buffers and not self._quiet:
-            with self._together():
-                self._uploaded = read_upload(bytes(buffers[0]), str(message.get("name")))
-                for own, sentence in zip(self.own, self.sentences, strict=True):
-                    if own.value:  # a sentence about the picture that goes
-                        sentence.value = ""
-                    own.options = [("no sentence", "")]
-                    own.value = None if sentence.value else ""
-                self.gallery.chosen = ""
-                self.dots.disabled = self.condition.disabled = True
+        if message.get("kind") != "photograph" or not buffers:
+            raise CsalganError(str(message.get("message")))
+        self._uploaded = read_upload(bytes(buffers[0]), str(message.get("name")))
+        for own, sentence in zip(self.own, self.sentences, strict=True):
+            if own.value:  # a sentence about the picture that goes
+                sentence.value = ""
+            own.options = [("no sentence", "")]
+            own.value = None if sentence.value else ""
+        self.gallery.chosen = ""
+        self.dots.disabled = self.condition.disabled = True
 
     def _on_save(self, widget, message, buffers) -> None:
         if message.get("kind") == "save":
@@ -161,31 +176,19 @@ class Explorer(Controls):
         view, (scored, scores) = self.view, self._scored
         if view is None:
             raise CsalganError("nothing is drawn yet; wait for the pictures.")
+        known = scores if scored is view else {}
         if what == "maps":
             return keep.maps(view), "csalgan-maps.zip"
-        if what == "scores":
-            if scored is not view or not scores:
-                raise CsalganError(
-                    "there are no scores to save: they are not computed yet, or nobody's gaze is "
-                    "known for this picture."
-                )
-            return keep.scores_csv(view, scores), "csalgan-scores.csv"
-        provenance = self.session.predictors.predictor(view.model).provenance
-        known, shown = scores if scored is view else {}, self.session.shown(view.record)
-        return keep.snapshot(view, provenance, shown, known), "csalgan.png"
-
-    @contextmanager
-    def _together(self):
-        """Set several controls, then ask once; mistakes become a sentence in the widget."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-            if not before:
-                self._ask()
-        except CsalganError as error:
-            self._say(str(error))
-        finally:
-            self._quiet = before
+        if what == "picture":
+            provenance = self.session.predictors.predictor(view.model).provenance
+            shown = self.session.shown(view.record)
+            return keep.snapshot(view, provenance, shown, known), "csalgan.png"
+        if not known:
+            raise CsalganError(
+                "there are no scores to save: they are not computed yet, or nobody's gaze is "
+                "known for this picture."
+            )
+        return keep.scores_csv(view, known), "csalgan-scores.csv"
 
     # Choosing.
 
@@ -209,8 +212,7 @@ class Explorer(Controls):
             control.value = names[0]
         self._choose(record or self.session.first_record())
         self._watch()
-        self._quiet = False
-        self._finding.ask(self._find("", self.gallery.wanted))
+        self._finding.ask(self._find())
         yield from self._show(self._wanted())
 
     def _choose(self, record: str) -> None:
@@ -228,20 +230,20 @@ class Explorer(Controls):
         self.gallery.chosen = self.job.dataset.row(record)["image_id"]
         self.dots.disabled = self.condition.disabled = False
 
-    def _find(self, words: str, wanted: int) -> Iterator[None]:
-        """Thumbnails of the images with a sentence that holds all words."""
+    def _find(self) -> Iterator[None]:
+        """Thumbnails of the images with a sentence that holds all words that are looked for."""
         from csalgan.explorer.pictures import encode, thumbnail
 
-        found = self.session.find(words)
-        size, cells = tuple(self.gallery.size), []
-        shown = list(found.items())[:wanted]
-        for image, _ in shown:
+        found = self.session.find(self.search.value)
+        shown = dict(list(found.items())[: self.gallery.wanted])
+        cells = [np.zeros((self.gallery.size[1], 0, 3), np.uint8)]
+        for image in shown:
             path = self.session.of_image[image]["image_path"].iloc[0]
-            cells.append(thumbnail(path, size))
+            cells.append(thumbnail(path, tuple(self.gallery.size)))
             yield
         self.gallery.found = len(found)
-        self.gallery.items = [{"id": image, "label": f"{image}: {told}"} for image, told in shown]
-        self.gallery.sheet = encode(np.hstack(cells) if cells else np.zeros((1, 1, 3), np.uint8))
+        self.gallery.items = [{"id": i, "label": f"{i}: {told}"} for i, told in shown.items()]
+        self.gallery.sheet = encode(np.hstack(cells)) if shown else b""
 
     # Showing.
 
@@ -252,15 +254,13 @@ class Explorer(Controls):
         from csalgan.explorer.pictures import VIEW_SIDE
         from csalgan.explorer.view import View
 
+        settings = ("model", "strength", "opacity", "threshold")
         return View(
             self.session,
             uploaded=self._uploaded,
             record="" if self._uploaded else self.condition.value,
             sentences=tuple(" ".join(one.value.split()) for one in self.sentences),
-            model=self.model.value,
-            strength=self.strength.value,
-            opacity=self.opacity.value,
-            threshold=self.threshold.value,
+            **{name: getattr(self, name).value for name in settings},
             cmap=self.colours.value,
             dots=self.dots.value and not self._uploaded,
             active=tuple(self.panels.active),

@@ -8,6 +8,11 @@ import anywidget
 import traitlets as t
 
 _HERE = Path(__file__).resolve().parent
+_FILES = [
+    ["picture", "Save as PNG"],
+    ["maps", "Maps (.npy, 16-bit PNG)"],
+    ["scores", "Scores (CSV)"],
+]
 
 
 class Part(anywidget.AnyWidget):
@@ -116,7 +121,7 @@ class Keep(Part):
     """
 
     _esm = _HERE / "keep.js"
-    files = t.List().tag(sync=True)
+    files = t.List(_FILES).tag(sync=True)
     line = t.Unicode().tag(sync=True)
 
     def download(self, content: bytes, name: str) -> None:

@@ -98,18 +98,13 @@ def notebook(settings: dict[str, Any], weights: str = "") -> nbformat.NotebookNo
         settings: keyword arguments of :func:`csalgan.open_job`.
         weights: see :func:`csalgan.explorer.on_offer`.
     """
-    source = "\n".join(
-        [
-            "import csalgan",
-            "from csalgan.explorer.page import Explorer",
-            "",
-            f"Explorer(lambda: csalgan.open_job(**{settings!r}), weights={weights!r})",
-        ]
+    source = (
+        "import csalgan\nfrom csalgan.explorer.page import Explorer\n\n"
+        f"Explorer(lambda: csalgan.open_job(**{settings!r}), weights={weights!r})"
     )
-    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    page.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    page.metadata.title = "csalgan: what the sentence does"
-    return page
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    about = {"kernelspec": kernel, "title": "csalgan: what the sentence does"}
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata=about)
 
 
 def config(port: int, *, browser: bool) -> Config:

@@ -63,13 +63,10 @@ def trace(model: nn.Module, *inputs: Tensor) -> list[Layer]:
 
 def layer_table(layers: list[Layer]) -> pd.DataFrame:
     """One row a layer: name, kind, shapes, parameters, millions of MACs."""
-    rows = [
-        (one.name, one.kind, _times(one.shape_in), _times(one.shape_out), one.parameters,
-         round(one.macs / 1e6, 3))
-        for one in layers
-    ]  # fmt: skip
-    columns = ["layer", "kind", "input", "output", "parameters", "million_macs"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(layers)
+    table.columns = ["layer", "kind", "input", "output", "parameters", "million_macs"]
+    shapes = {side: table[side].map(_times) for side in ("input", "output")}
+    return table.assign(**shapes, million_macs=(table["million_macs"] / 1e6).round(3))
 
 
 def receptive_field(layers: list[Layer]) -> pd.DataFrame:

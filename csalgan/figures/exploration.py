@@ -7,10 +7,7 @@ import pandas as pd
 
 from csalgan.exploration import correlation, density, total_variation
 from csalgan.figures.base import (
-    ACCENTS,
     CONDITION_LABELS,
-    FAINT,
-    INK,
     Figure,
     change_bar,
     look_of,
@@ -24,23 +21,13 @@ from csalgan.figures.base import (
     show_map,
     theme,
 )
-from csalgan.figures.charts import forest, heat_maps, spread, strip
+from csalgan.figures.charts import heat_maps
 
 SILENT = "Nobody read a sentence in these data: they are free viewing alone."
 _CELLS = {
     "cc": "CC, map with map",
     "cc_halves": "CC, half with half\nof the fixations",
     "nss": "NSS, map at the fixations",
-}
-_AGREEMENT = {
-    "agree": "correlation with the measured change\n(dots: records)",
-    "share": "share of attention that moved",
-}
-_AGREEING = {
-    "correlation": (ACCENTS[0], "o", "model"),
-    "predicted_share": (ACCENTS[0], "o", "model"),
-    "control": (FAINT, "s", "control: another image's change"),
-    "measured_share": (INK, "D", "people's gaze"),
 }
 
 
@@ -130,24 +117,6 @@ def cross_condition_matrices(effect: pd.DataFrame, *, title: str = "") -> Figure
     rows, columns = ("predictor", CONDITION_LABELS), ("gaze", CONDITION_LABELS)
     labels = {"xlabel": "gaze it is scored against", "ylabel": "map used as the prediction"}
     return heat_maps(effect, ("metric", _CELLS), rows, columns, title=title, **labels)
-
-
-def change_agreement(table: pd.DataFrame, summary: pd.DataFrame, *, title: str) -> Figure:
-    """How well predicted and measured changes agree, beside strangers' changes; and how much moved.
-
-    Args:
-        table: one row per record (:func:`csalgan.guidance.compare_differences`).
-        summary: its means with intervals (:func:`csalgan.guidance.summarise_differences`).
-    """
-    summary = summary[summary.measure.isin(_AGREEING)]
-    panels = np.where(summary.measure.str.endswith("share"), "share", "agree")
-    rows = CONDITION_LABELS | {"all": "all"}
-    fig = forest(summary.assign(panel=panels), ("panel", _AGREEMENT), ("condition", rows),
-                 ("measure", _AGREEING), title=title, width=3.9)  # fmt: skip
-    for y, condition in enumerate(c for c in rows if (summary.condition == c).any()):
-        dots = table if condition == "all" else table[table.condition == condition]
-        strip(fig.axes[0], dots.correlation, y + spread(len(dots)), look_of(condition).colour)
-    return fig
 
 
 def number(value: float) -> str:

@@ -56,7 +56,8 @@ def save(
         )
     if provenance.synthetic:
         say_simulated(fig)
-    title = " ".join((fig.get_suptitle() or _first_title(fig) or name).split())
+    titles = [fig.get_suptitle(), *(ax.get_title(loc="left") for ax in fig.axes), name]
+    title = " ".join(next(filter(None, titles)).split())
     facts = {"photographs": "yes" if photographs else "no", "title": title}
     facts |= {key: str(value) for key, value in provenance.as_dict().items()}
     png = {"Software": None, "Title": title} | {_PREFIX + k: v for k, v in facts.items()}
@@ -112,14 +113,6 @@ def figure_info(path: str | Path) -> dict[str, str | bool | int]:
             f"{path}: carries no provenance; save figures with csalgan.figures.save."
         )
     return info | {"photographs": info["photographs"] == "yes", "seed": int(info["seed"])}
-
-
-def _first_title(fig: matplotlib.figure.Figure) -> str:
-    for ax in fig.axes:
-        for where in ("left", "center", "right"):
-            if text := ax.get_title(loc=where):
-                return text
-    return ""
 
 
 def _footed(fig: matplotlib.figure.Figure, line: str) -> tuple[matplotlib.figure.Figure, Bbox]:
