@@ -19,9 +19,9 @@ from PIL import Image
 import csalgan
 from csalgan.data import synthesise
 from csalgan.experiment.job import open_job
-from csalgan.explorer import Explorer, keep, on_offer
-from csalgan.explorer.cached import CachedPredictors, Model
-from csalgan.explorer.page import LONGEST_SENTENCE
+from csalgan.explorer import keep
+from csalgan.explorer.cached import CachedPredictors, Model, on_offer
+from csalgan.explorer.page import LONGEST_SENTENCE, Explorer
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, read_upload, render
 from csalgan.explorer.session import Measured
 from csalgan.explorer.view import View, robust_limit

@@ -51,7 +51,7 @@ class View:
         sentences: A and B.
         model: its name.
         strength: how much the sentences count.
-        opacity, threshold, cmap: see :func:`csalgan.explorer.render`.
+        opacity, threshold, cmap: see :func:`csalgan.explorer.pictures.render`.
         dots: whether the record's fixations are drawn.
         active: ``(sentence, word)`` that is looked at, or ``()``.
         side: longest side of a panel, pixels.

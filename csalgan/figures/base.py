@@ -9,6 +9,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -63,46 +64,14 @@ MAPS = ("inferno", "magma", "viridis", "cividis")
 
 PAD = 0.06  # inches between the figure's edge and what stands in it
 
-_RC = {
-    "figure.dpi": 100,
-    "figure.facecolor": "white",
-    "figure.titlesize": 13,
-    "figure.titleweight": "bold",
-    "figure.constrained_layout.h_pad": PAD,
-    "figure.constrained_layout.w_pad": PAD,
-    "savefig.facecolor": "white",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so every machine draws the same
-    "font.size": 9.5,
-    "text.color": INK,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 6,
-    "axes.labelsize": 9.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.prop_cycle": mpl.cycler(color=ACCENTS),
+_STYLE = mpl.rc_params_from_file(
+    Path(__file__).with_name("look.mplstyle"), use_default_template=False
+) | {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
     "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 5,
-    "legend.frameon": True,
-    "legend.framealpha": 0.85,
-    "legend.edgecolor": "none",
-    "legend.fontsize": 8.5,
-    "image.interpolation": "antialiased",
-    "pdf.fonttype": 42,  # text in the PDF stays text
+    "axes.prop_cycle": mpl.cycler(color=ACCENTS),
+    **dict.fromkeys(("figure.constrained_layout.h_pad", "figure.constrained_layout.w_pad"), PAD),
 }
 
 
@@ -126,7 +95,7 @@ def theme() -> AbstractContextManager:
 
     What was set before is set again after it.
     """
-    return mpl.rc_context(_RC)
+    return mpl.rc_context(_STYLE)
 
 
 def figure(width: float, height: float, *, title: str = "") -> Figure:
