@@ -23,7 +23,7 @@ from csalgan.explorer import keep
 from csalgan.explorer.cached import CachedPredictors, Model, on_offer
 from csalgan.explorer.page import LONGEST_SENTENCE, Explorer
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, read_upload, render
-from csalgan.explorer.session import Measured
+from csalgan.explorer.session import Measured, Session
 from csalgan.explorer.view import View, robust_limit
 from csalgan.explorer.worker import Newest
 from csalgan.figures import MAPS
@@ -208,11 +208,11 @@ def test_the_share_of_a_word_is_what_moves_without_it(predictor):
 def test_models_know_which_part_an_image_was_in(job):
     fingerprint = job.dataset.fingerprint[:12]
     here = Model(FakePredictor, data=fingerprint, split=("image", 0))
+    session = Session(job, {"here": here, "elsewhere": here._replace(data="1" * 12)})
     for part in ("train", "val", "test"):
         for image in job.split.of(part, job.dataset.records)["image_id"]:
-            assert here.part(job.dataset, image) == part
-    elsewhere = here._replace(data="1" * 12)
-    assert elsewhere.part(job.dataset, image) == "new"
+            assert session.part("here", image) == part
+            assert session.part("elsewhere", image) == "new"
 
 
 # --- a view -----------------------------------------------------------------------------------
@@ -378,8 +378,7 @@ def test_it_opens_with_two_sentences_four_pictures_and_scores(explorer, job):
 def test_the_packages_weights_and_an_image_they_were_tested_on_come_first(embedded, tmp_path):
     explorer = ready(Explorer(lambda: open_job("smoke", str(embedded), str(tmp_path))))
     assert explorer.model.value == "compact-minilm (comes with csalgan)"
-    first = explorer.session.predictors.models[explorer.model.value]
-    assert first.drawn(explorer.job.dataset)[explorer.gallery.chosen] == "test"
+    assert explorer.session.parts(explorer.model.value)[explorer.gallery.chosen] == "test"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 from csalgan.exploration import density, total_variation
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, fit_side
 from csalgan.files.errors import CsalganError
-from csalgan.prediction import Predictor, opened, split_for
+from csalgan.prediction import Predictor, opened
 from csalgan.prediction.weights import Packed, shipped
 from csalgan.training import Run
 
@@ -31,19 +31,6 @@ class Model(NamedTuple):
     weights: str = ""
     data: str = ""
     split: tuple[str, int] = ("image", 0)
-
-    def part(self, dataset, image_id: str) -> str:
-        """Which part an image was in for this model: ``train``, ``val``, ``test`` or ``new``.
-
-        A split over records puts an image into several parts: the training part wins.
-        """
-        if self.data != dataset.fingerprint[:12]:
-            return "new"
-        return self.drawn(dataset).get(image_id, "new")
-
-    def drawn(self, dataset) -> dict[str, str]:
-        """Image → part as this model's split draws it, were it trained on these data."""
-        return _parts(dataset, self.split, self.data)
 
 
 def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
@@ -89,15 +76,6 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
 def _model(run: Run | Packed, weights: str) -> Model:
     split = (run.profile.data.rule, run.profile.split_seed)
     return Model(lambda: opened(weights), weights, run.provenance.fingerprint, split)
-
-
-@lru_cache(maxsize=8)
-def _parts(dataset, split: tuple[str, int], trained_on: str) -> dict[str, str]:
-    drawn = split_for(dataset, split, trained_on)
-    parts: dict[str, str] = {}
-    for part in ("test", "val", "train"):  # the last one wins
-        parts |= dict.fromkeys(drawn.of(part, dataset.records)["image_id"], part)
-    return parts
 
 
 class CachedPredictors:

@@ -15,6 +15,7 @@ from csalgan.figures.base import CONDITION_LABELS
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import score
 from csalgan.metrics.negatives import NegativePool
+from csalgan.prediction import split_for
 from csalgan.text.words import without_each_word
 
 #: Scores shown when there is gaze to compare with; in all of them more is better.
@@ -55,8 +56,22 @@ class Session:
         self.of_image = dict(tuple(job.dataset.records.groupby("image_id", sort=False)))
         self.picture = lru_cache(maxsize=16)(self._picture)
         self.measured = lru_cache(maxsize=16)(self._measured)
-        drawn = self.predictors.models[self.predictors.names[0]].drawn(job.dataset)
+        self.parts = lru_cache(maxsize=None)(self._parts)
+        drawn = self.parts(self.predictors.names[0])
         self._untested = {image: drawn[image] != "test" for image in self.of_image}
+
+    def _parts(self, name: str) -> dict[str, str]:
+        """Image → ``train``, ``val`` or ``test`` as a model's split draws it on these data."""
+        model = self.predictors.models[name]
+        drawn = split_for(self.dataset, model.split, model.data)
+        # A split over records puts an image into several parts: the training part wins.
+        of = ((drawn.of(part, self.dataset.records), part) for part in ("test", "val", "train"))
+        return {image: part for rows, part in of for image in rows["image_id"]}
+
+    def part(self, name: str, image_id: str) -> str:
+        """Which part an image was in for a model; ``new`` where it was trained on other data."""
+        own = self.predictors.models[name].data == self.dataset.fingerprint[:12]
+        return self.parts(name).get(image_id, "new") if own else "new"
 
     def _picture(self, record: str) -> Picture:
         # The records of an image show the same photograph, so their predictions are shared.
@@ -150,7 +165,7 @@ class Session:
         """Scores (side → metric → value) as HTML, with whose gaze they compare with."""
         row = self.dataset.row(record)
         read = f"“{html.escape(row['text'])}”" if row["text"] else "nothing (free viewing)"
-        part = _PARTS[self.predictors.models[model].part(self.dataset, row["image_id"])]
+        part = _PARTS[self.part(model, row["image_id"])]
         whose = "simulated for readers of" if self.dataset.synthetic else "of people who had read"
         table = pd.DataFrame(scores).T.rename(columns=lambda metric: f"{metric.upper()} ↑")
         shown = table.rename_axis(columns="sentence").to_html(float_format="%.3f", border=0)

@@ -146,13 +146,12 @@ class View:
         """What the maps say of a place, given in shares of the picture's width and height."""
         height, width = self.maps[0].shape
         column, row = min(int(x * width), width - 1), min(int(y * height), height - 1)
-        a, b = (float(even(saliency)[row, column]) for saliency in self.maps)
-        said = f"x {column}, y {row}: A {a:.2f}, B {b:.2f}"
-        difference = float(self.difference[row, column])
-        said += f", {self._what()} {difference:+.2f}"
+        there = zip(SIDES, self.maps, strict=True)
+        said = [f"{side} {even(saliency)[row, column]:.2f}" for side, saliency in there]
+        said.append(f"{self._what()} {self.difference[row, column]:+.2f}")
         if self.measured is not None:
-            said += f", measured {float(even(self.measured.saliency)[row, column]):.2f}"
-        return f"{said} (1 is evenly spread attention)"
+            said.append(f"measured {even(self.measured.saliency)[row, column]:.2f}")
+        return f"x {column}, y {row}: {', '.join(said)} (1 is evenly spread attention)"
 
     def _what(self) -> str:
         if not self.active:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from csalgan.figures.base import ACCENTS, INK, MUTED, Figure, figure, theme
 
-_TEXT = ACCENTS[3]
 _ARROW = {"arrowstyle": "-|>", "color": MUTED, "shrinkA": 0, "shrinkB": 0}
 _WRITTEN = {"BatchNorm2d": "batch norm", "LeakyReLU": "LeakyReLU 0.2", "Sigmoid": "sigmoid"}
 
@@ -45,7 +44,8 @@ def trace(model: nn.Module, *inputs: Tensor) -> list[Layer]:
     def watch(name: str, module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
         parameters = sum(parameter.numel() for parameter in module.parameters())
         shapes = tuple(given[0].shape[1:]), tuple(result.shape[1:])
-        kind, macs = type(module).__name__, _macs(module, result)
+        weights = module.weight.numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
+        kind, macs = type(module).__name__, weights * prod(result.shape[2:])
         layers.append(Layer(name, kind, *shapes, parameters, macs))
 
     leaves = [(name, part) for name, part in model.named_modules() if not list(part.children())]
@@ -92,44 +92,32 @@ def receptive_field(layers: list[Layer]) -> pd.DataFrame:
 
 
 @theme()
-def draw_generator(layers: list[Layer], title: str = "Generator") -> Figure:
-    """The generator: image branch, text branch, fusion, decoder (Figure 4)."""
-    text = next(layer for layer in layers if layer.shape_in[-2:] == (2, 2))
-    fig = figure(10.8, 4.4)
-    ax = _canvas(fig, title, layers)
+def draw_network(layers: list[Layer], title: str) -> Figure:
+    """The generator with its text branch above (Figure 4), or the discriminator (Figure 5)."""
+    text = next((layer for layer in layers if layer.shape_in[-2:] == (2, 2)), None)
+    fig = figure(10.8, 4.4) if text else figure(7.4, 4.2)
+    ax = fig.add_subplot(aspect="equal")
+    ax.set_axis_off()
+    total = sum(layer.parameters for layer in layers)
+    ax.set_title(f"{title}: {total:,} parameters", fontweight="bold")
     tops = _draw_path(ax, [layer for layer in layers if layer is not text])
+    if text is None:
+        right = ax.get_xlim()[1]
+        note = "sigmoid:\nprobability that the\nmap was measured"
+        ax.text(right - 0.2, 0, note, va="center", fontsize=8)
+        ax.set(xlim=(-0.4, right + 1.6), ylim=(-2.5, 1.9))
+        return fig
     fused = next(x for layer, x in tops if layer.shape_in[0] == 2 * text.shape_out[0])
     note = (
         f"{text.name}\nsentence embedding, {prod(text.shape_in)} numbers as "
         f"{_times(text.shape_in)};\n2 × 2 convolution to {_times(text.shape_out)},\n"
         f"copied to every place, concatenated\n{text.parameters:,}"
     )
-    frame = {"facecolor": "white", "edgecolor": _TEXT, "boxstyle": "round"}
+    frame = {"facecolor": "white", "edgecolor": ACCENTS[3], "boxstyle": "round"}
     ax.annotate(note, (fused, 1.25), (fused, 1.9), ha="center", va="bottom", fontsize=7.5,
-                bbox=frame, arrowprops=_ARROW | {"color": _TEXT})  # fmt: skip
+                bbox=frame, arrowprops=_ARROW | {"color": ACCENTS[3]})  # fmt: skip
     ax.set_ylim(-2.5, 3.3)
     return fig
-
-
-@theme()
-def draw_discriminator(layers: list[Layer], title: str = "Discriminator") -> Figure:
-    """The discriminator: a map to one probability (Figure 5)."""
-    fig = figure(7.4, 4.2)
-    ax = _canvas(fig, title, layers)
-    _draw_path(ax, layers)
-    right = ax.get_xlim()[1]
-    note = "sigmoid:\nprobability that the\nmap was measured"
-    ax.text(right - 0.2, 0, note, va="center", fontsize=8)
-    ax.set(xlim=(-0.4, right + 1.6), ylim=(-2.5, 1.9))
-    return fig
-
-
-def _canvas(fig: Figure, title: str, layers: list[Layer]) -> Axes:
-    ax = fig.add_subplot(aspect="equal")
-    ax.set_axis_off()
-    total = sum(layer.parameters for layer in layers)
-    ax.set_title(f"{title}: {total:,} parameters", fontweight="bold")
-    return ax
 
 
 def _draw_path(ax: Axes, layers: list[Layer]) -> list[tuple[Layer, float]]:
@@ -193,8 +181,3 @@ def _box(ax: Axes, x: float, shape, largest: int, colour: str, notes: list[str])
 
 def _times(shape: tuple[int, ...]) -> str:
     return " × ".join(str(side) for side in shape)
-
-
-def _macs(module: nn.Module, result: Tensor) -> int:
-    weights = module.weight.numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
-    return weights * prod(result.shape[2:])
