@@ -38,8 +38,7 @@ def snapshot(view: View, provenance: Provenance, shown_data: str, scores: Scores
         pictures.append(np.concatenate([panel.pixels, bar]))
     about = {
         "model": view.model,
-        "sentence A": view.sentences[0],
-        "sentence B": view.sentences[1],
+        **{f"sentence {side}": text for side, text in zip(SIDES, view.sentences, strict=True)},
         "strength": f"{view.strength:g}",
         "opacity": f"{view.opacity:g}",
         "threshold": f"{view.threshold:g} %",

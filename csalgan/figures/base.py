@@ -203,20 +203,6 @@ def blend(
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
-def overlay(
-    ax: Axes,
-    image: np.ndarray,
-    saliency: np.ndarray,
-    *,
-    opacity: float = 0.6,
-    cmap: str = "inferno",
-    title: str = "",
-) -> Axes:
-    """Show an image under its saliency map; arguments as in :func:`blend`."""
-    bare(ax, title).imshow(blend(image, saliency, opacity=opacity, cmap=cmap))
-    return ax
-
-
 def show_image(ax: Axes, image: np.ndarray, *, title: str = "") -> Axes:
     """Show a uint8 (H, W, 3) image as it is."""
     bare(ax, title).imshow(image)

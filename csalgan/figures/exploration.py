@@ -9,10 +9,10 @@ from csalgan.exploration import correlation, density, total_variation
 from csalgan.figures.base import (
     CONDITION_LABELS,
     Figure,
+    blend,
     change_bar,
     look_of,
     nothing,
-    overlay,
     picture_grid,
     read,
     show_change,
@@ -54,7 +54,7 @@ def condition_samples(
         show_fixations(column[0], dataset.fixations(row.record), colour=colour)
         show_map(column[1], saliency)
         if predictions is None:
-            overlay(column[2], image, saliency)
+            show_image(column[2], blend(image, saliency))
         else:
             show_map(column[2], predictions[row.record])
             cc = correlation(predictions[row.record], saliency)

@@ -83,10 +83,8 @@ def say_simulated(fig: matplotlib.figure.Figure) -> None:
     """
     title = fig._suptitle
     for text in fig.findobj(Text):
-        said = text.get_text()
-        if "eople's gaze" in said:
-            said = said.replace("people's gaze", "simulated gaze")
-            text.set_text(said.replace("People's gaze", "Simulated gaze"))
+        said = text.get_text().replace("people's gaze", "simulated gaze")
+        text.set_text(said.replace("People's gaze", "Simulated gaze"))
     if title is not None and "imulated gaze" not in title.get_text():
         whole = f"{title.get_text()} · simulated gaze"
         title.set_text(whole)
