@@ -161,21 +161,6 @@ def map_statistics(prepared) -> pd.DataFrame:
     return pd.concat([about, pd.DataFrame(rows)], axis=1)
 
 
-def center_bias(statistics: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """How strongly gaze keeps to the middle, per condition, with intervals over images.
-
-    Args:
-        statistics: what :func:`map_statistics` gave.
-
-    Returns:
-        Tidy rows ``condition``, ``measure`` (``offset_x``, ``offset_y``, ``spread_x``,
-        ``spread_y``, ``central``, ``peak_distance``), ``mean``, ``low``, ``high``, ``n_images``.
-    """
-    measures = ["offset_x", "offset_y", "spread_x", "spread_y", "central", "peak_distance"]
-    tidy = statistics.melt(["image_id", "condition"], measures, "measure", "value")
-    return over_images(tidy, ["condition", "measure"], draws=draws, seed=seed)
-
-
 # --- sentences --------------------------------------------------------------------------------
 
 

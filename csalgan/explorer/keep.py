@@ -32,7 +32,8 @@ def snapshot(view: View, provenance: Provenance, shown_data: str, scores: Scores
     for name in view.names:
         panel, values = view.panel(name), scores.get(name, {})
         told = ", ".join(f"{metric.upper()} {value:.2f}" for metric, value in values.items())
-        titles.append("\n".join(filter(None, [panel.title, told, f"{panel.low} … {panel.high}"])))
+        said = [panel.title, told, f"colours: {panel.low} … {panel.high}"]
+        titles.append("\n".join(filter(None, said)))
         colours = np.linspace(0, 255, panel.pixels.shape[1]).astype(int)
         bar = np.repeat(colours_of(panel.cmap)[None, colours].astype(np.uint8), _BAR, axis=0)
         pictures.append(np.concatenate([panel.pixels, bar]))
