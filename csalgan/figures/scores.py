@@ -4,21 +4,12 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from csalgan.evaluation.baselines import YARDSTICKS
 from csalgan.evaluation.tables import METRIC_LABELS
 from csalgan.figures.base import ACCENTS, MUTED, Figure
 from csalgan.figures.charts import forest
 
-#: Rows that are no networks.
-_SHORT = {
-    "uniform": "uniform",
-    "center": "center",
-    "mean_map": "mean map",
-    "free_viewing": "free viewing",
-    "split_half": "split half",
-    "split_half_corrected": "split half, corrected",
-    "observers": "observers",
-    "people": "people's gaze",
-}
+_NAMES = {name: name.replace("_", " ") for name in YARDSTICKS} | {"people": "people's gaze"}
 #: How rows of scores look by what :func:`kind` says.
 KINDS = {"network": (ACCENTS[0], "o"), "mean_map": (ACCENTS[1], "s"), "other": (MUTED, "s")}
 _NOTES = {"kl": "nat, less is better", "ig": "bit", "ig_uniform": "bit"}
@@ -39,8 +30,8 @@ _COMPARED = {
 
 
 def kind(model: str) -> str:
-    """A key of :data:`KINDS`: a trained network, the mean map, or what else there is no net in."""
-    return "network" if model not in _SHORT else model if model == "mean_map" else "other"
+    """A key of :data:`KINDS`: a trained network, the mean map, or another yardstick."""
+    return "network" if model not in YARDSTICKS else model if model == "mean_map" else "other"
 
 
 def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: str) -> Figure:
@@ -51,7 +42,7 @@ def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: s
             ``low`` and ``high``, models in the order to draw.
         wanted: ``"<metric>, <condition>"`` → the value that is aimed for, drawn as a line.
     """
-    runs = summary["model"].map(lambda name: _SHORT.get(name, name))
+    runs = summary["model"].map(lambda name: _NAMES.get(name, name))
     if summary["subset"].nunique() > 1:
         runs = runs + ", " + summary["subset"]
     what, kinds = summary["metric"] + ", " + summary["condition"], summary["model"].map(kind)
