@@ -104,20 +104,20 @@ def _unpack(archive: Path, file: BinaryIO, begins: bytes, folder: Path) -> None:
     with zipfile.ZipFile(bounded) if is_zip else tarfile.open(fileobj=bounded, mode="r:") as packed:
         for number, member in enumerate(packed.infolist() if is_zip else packed, 1):
             if is_zip:
-                name, size, options = member.filename, member.file_size, {}
+                name, size = member.filename, member.file_size
                 # The upper bits of external_attr are the Unix mode; 0o120000 is a link.
                 plain = (member.external_attr >> 16) & 0o170000 != 0o120000
             else:
-                name, size, options = member.name, member.size, {"filter": "data"}
+                name, size = member.name, member.size
                 plain = (member.isfile() or member.isdir()) and not member.issparse()
             total += size
             bounded.require(fits=number <= MOST_FILES and total <= most)
             if not plain or _OUTSIDE.match(name.replace("\\", "/")):
                 raise CsalganError(
                     f"{archive}: its member {name!r} would be written outside the folder, is a "
-                    "link or a device, or has holes; get the archive from its source."
+                    "link or a device, or has holes; nothing was unpacked, get it from its source."
                 )
-            packed.extract(member, folder, **options)
+        packed.extractall(folder, **({} if is_zip else {"filter": "data"}))
         if not is_zip:
             _check_end(packed)
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)

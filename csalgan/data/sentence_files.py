@@ -64,8 +64,9 @@ def read_workbook(path: Path) -> dict[str, str]:
             sheets = pd.read_excel(file, [*_COLUMNS], engine="openpyxl", **options)
             tables = [sheets[name][columns] for name, columns in _COLUMNS.items()]
         except Exception as error:  # openpyxl lets its XML parser's own errors through
+            why = " ".join(str(error).split())
             raise CsalganError(
-                f"{path}: not readable as the released workbook ({error}); copy it again."
+                f"{path}: not readable as the released workbook ({why}); copy it again."
             ) from error
     table = pd.concat(tables).fillna("").apply(lambda column: column.str.strip())
     table = table[(table != "").any(axis=1)]

@@ -38,7 +38,7 @@ def read_truth(path: Path, records: Iterable[str]) -> dict[str, Any]:
             model["kappa"][image["records"][stem.name]["condition"]]
         if not all(isinstance(n, int | float) and isfinite(n) for n in numbers):
             raise ValueError("something else stands where a number is needed")
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CsalganError(
             f"{path}: lacks what its gaze was made from ({type(error).__name__}: {error}); make "
             "the set again."
@@ -48,5 +48,5 @@ def read_truth(path: Path, records: Iterable[str]) -> dict[str, Any]:
 
 def _pair(values: list) -> list:
     if len(values) != 2:
-        raise ValueError(f"{values!r} is no pair of numbers")
+        raise ValueError("something else stands where a pair of numbers is needed")
     return values

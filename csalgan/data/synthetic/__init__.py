@@ -26,7 +26,7 @@ from csalgan.data.synthetic.gaze import (
     saliency_map,
     true_density,
 )
-from csalgan.data.synthetic.scenes import draw_scene
+from csalgan.data.synthetic.scenes import Placed, draw_scene
 from csalgan.data.truth import NAME as TRUTH_NAME
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
@@ -79,11 +79,9 @@ def synthesise(
                 f"{path}: holds something other than an embedded set and will not be overwritten; "
                 "choose another folder."
             )
-    truth = {
-        **{"generator": GENERATOR, "version": VERSION, "seed": seed, "n_images": n_images},
-        **{"size": [int(n) for n in size], "observers": observers, "gaze_model": GAZE_MODEL},
-        "images": {},
-    }
+    truth = {"generator": GENERATOR, "version": VERSION, "seed": seed, "n_images": n_images}
+    truth |= {"size": [int(n) for n in size], "observers": observers}
+    truth |= {"gaze_model": GAZE_MODEL, "images": {}}
     ids = _image_ids(seed)
     with atomic_dir(path) as folder:
         for kind in FOLDERS:
@@ -131,19 +129,7 @@ def _add_image(folder: Path, truth: dict, image_id: str, index: int) -> None:
     rng = np.random.default_rng([truth["seed"], index])
     height, width = truth["size"][::-1] if index % 16 in (5, 10) else truth["size"]
     scene = draw_scene((height, width), rng)
-    objects = [
-        {
-            **{"name": f"{item.colour} {item.shape}", "colour": item.colour, "shape": item.shape},
-            "role": item.role,
-            "center": [round(n, 3) for n in item.centre],  # (y, x), pixels
-            "radius": round(item.radius, 3),
-            "opacity": round(item.opacity, 4),
-            "contrast": round(item.contrast, 4),
-            "salience": float(weight),
-            "box": list(item.box),  # top, left, bottom, right; half-open
-        }
-        for item, weight in zip(scene.objects, saliences(scene.objects), strict=True)
-    ]
+    objects = map(_object, scene.objects, saliences(scene.objects))
     records = {}
     for suffix in "0123" if index % 2 == 0 else ("0", ""):
         condition = CONDITION_OF_SUFFIX[suffix]
@@ -151,7 +137,7 @@ def _add_image(folder: Path, truth: dict, image_id: str, index: int) -> None:
         record = f"{image_id}_{suffix}".removesuffix("_")
         records[record] = {"condition": condition, "text": text, "named": named}
     ground = {"tone": scene.tone, "texture": scene.texture}
-    about = {"height": height, "width": width, "ground": ground, "objects": objects}
+    about = {"height": height, "width": width, "ground": ground, "objects": [*objects]}
     truth["images"][image_id] = {**about, "records": records}
     picture, stems = Image.fromarray(scene.image), [image_id]
     form = {"format": "JPEG", "quality": 93, "subsampling": 0}
@@ -171,6 +157,15 @@ def _add_image(folder: Path, truth: dict, image_id: str, index: int) -> None:
         Image.fromarray(marks).save(folder / "fixation" / f"{record}.png")
         blurred = saliency_map(fixations, density.shape, truth["gaze_model"])
         Image.fromarray(blurred).save(folder / "map" / f"{record}.png", compress_level=4)
+
+
+def _object(item: Placed, salience: float) -> dict:
+    """What the truth says of an object: lengths in pixels, centre (y, x), box half-open."""
+    name = {"name": f"{item.colour} {item.shape}", "colour": item.colour, "shape": item.shape}
+    place = {"center": [round(n, 3) for n in item.centre], "radius": round(item.radius, 3)}
+    seen = {"opacity": round(item.opacity, 4), "contrast": round(item.contrast, 4)}
+    seen |= {"salience": float(salience), "box": list(item.box)}
+    return {**name, "role": item.role, **place, **seen}
 
 
 def _image_ids(seed: int) -> Iterator[str]:
