@@ -14,7 +14,7 @@ from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences
 from csalgan.training.batches import Batch
 from csalgan.training.losses import Measured
-from csalgan.training.trainer import Trainer, discriminator_step, generator_step
+from csalgan.training.trainer import FROZEN_EPOCHS, Trainer, step
 
 IMAGES, REPEATS, SIZE = 8, 3, 256
 
@@ -34,10 +34,10 @@ def main() -> None:
     rows = {label: measure(trainer) for label, trainer in trainers.items()}
     base = rows["paper, float32"]
     print(f"{'':16}{'precision':>10}{'forward ms':>12}{'ratio':>8}{'training ms':>13}{'ratio':>8}")
-    for label, (forward, step) in rows.items():
+    for label, (forward, training) in rows.items():
         print(
             f"{label:16}{trainers[label].precision:>10}{forward:12.1f}{base[0] / forward:8.1f}"
-            f"{step:13.1f}{base[1] / step:8.1f}"
+            f"{training:13.1f}{base[1] / training:8.1f}"
         )
     print("milliseconds an image; ratio: how many times faster than the first row")
 
@@ -68,16 +68,10 @@ def measure(trainer: Trainer) -> tuple[float, float]:
         with torch.inference_mode():
             trainer.predict(batch)
 
-    def step() -> None:
-        prediction = trainer.predict(batch)
-        if trainer.adversarial_weight:
-            discriminator_step(trainer, batch, prediction)
-        generator_step(trainer, batch, prediction)
-
     trainer.generator.eval()
     times = [fastest(forward)]
-    trainer.begin_epoch(trainer.profile.training.frozen_epochs + 1)
-    times.append(fastest(step))
+    trainer.begin_epoch(FROZEN_EPOCHS + 1)
+    times.append(fastest(lambda: step(trainer, batch)))
     return times[0] / IMAGES * 1e3, times[1] / IMAGES * 1e3
 
 

@@ -20,7 +20,7 @@ from csalgan import figures
 from csalgan.config import load_profile
 from csalgan.data import open_dataset, prepare, synthesise
 from csalgan.files.provenance import Provenance, commit
-from csalgan.models.fast import fast_copy
+from csalgan.models.build import fast_copy
 from csalgan.text import get_encoder
 from csalgan.training import Batch, Batches, embed
 from csalgan.training.losses import Measured
@@ -47,7 +47,8 @@ def side_by_side(dataset, text, encoder) -> None:
     for network in (theirs.generator, theirs.discriminator):
         network.to(memory_format=torch.contiguous_format)
     prepared = prepare(dataset, SIZE)
-    packed = Batches(prepared, rows, text, RECORDS, torch.device("cpu"))
+    config = ours.config.model_copy(update={"batch_size": RECORDS})
+    packed = Batches(prepared, rows, text, config, torch.device("cpu"))
     list(packed)  # the arrays are unpacked once, before the clock
     generator = fast_copy(ours.generator)
 
@@ -104,7 +105,8 @@ def matrix_rate(side: int = 4096) -> float:
 def data_path(dataset, text) -> None:
     """A batch from files and from packed arrays."""
     rows = np.arange(RECORDS)
-    packed = Batches(prepare(dataset, SIZE), rows, text, RECORDS, torch.device("cpu"))
+    config = load_profile("paper", [f"training.batch_size={RECORDS}"]).training
+    packed = Batches(prepare(dataset, SIZE), rows, text, config, torch.device("cpu"))
     list(packed)
     files = 1e3 * fastest(lambda: decoded(dataset, rows, text)) / RECORDS
     arrays = 1e3 * fastest(lambda: list(packed)) / RECORDS

@@ -103,7 +103,7 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
     size = job.prepared.size
 
     def maps(texts: list[str]) -> np.ndarray:
-        found = predictor.predict_records(job.dataset, told, texts=texts)
+        found = predictor.predict_records(job.dataset, told.assign(text=texts))
         return np.stack([exploration.density(one, size) for _, one in found])
 
     free = job.dataset.records[job.dataset.records["condition"] == "none"]

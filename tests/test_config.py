@@ -59,6 +59,12 @@ def test_earlier_names_are_still_read(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("name: mine\ndescription: y\ndata: {split: published}\n")
     assert load_profile(path).data.split == "record"
+    # A setting that is none any more is read where it has the value that now stands.
+    former = "model: {channels: 96, image_weights: package}\ntraining: {losses: {sim: 0.0}}\n"
+    path.write_text("name: mine\ndescription: y\n" + former)
+    assert load_profile(path).model == load_profile("smoke").model
+    with pytest.raises(CsalganError, match="unknown key model.channels"):
+        load_profile("best", ["model.channels=48"])
 
 
 def test_overrides_are_read_as_yaml_and_checked():
@@ -77,7 +83,7 @@ def test_overrides_are_read_as_yaml_and_checked():
         ("training.subsets=[foo]", "foo"),
         ("training.subsets=[sal, sal]", "each once"),
         ("training.betas=[0.5, 2.0]", "betas"),
-        ("training.losses={change: 1.0}", "use batches=images"),
+        ("training.losses={change: 1.0}", "training.batches=images"),
         ("training.batches=images", "for model.kind=compact"),
         ("model={kind: compact, test_scales: [250]}", "compact needs a multiple of 32"),
         ("training={content_weight: 0.0, adversarial_weight: 0.0}", "nothing to learn"),

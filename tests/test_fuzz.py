@@ -37,7 +37,6 @@ from csalgan.experiment.job import open_job
 from csalgan.explorer.pictures import read_upload
 from csalgan.files.errors import CsalganError
 from csalgan.files.writing import write_text
-from csalgan.models.lite0 import imagenet_state
 from csalgan.pipeline.pages import write_page
 from csalgan.pipeline.report import _table_one, pack
 from csalgan.prediction import predict, weights
@@ -598,13 +597,10 @@ def encoders(tmp_path_factory) -> dict[str, Path]:
     return found
 
 
-@pytest.mark.parametrize("reader", ["CLIP", "ImageNet"])
-def test_weights_of_encoders_that_are_none_are_refused(reader, encoders, place):
+def test_weights_of_encoders_that_are_none_are_refused(encoders, place):
     for path in encoders.values():
 
         def read(path=path):
-            if reader == "ImageNet":
-                return imagenet_state(str(path))
             return get_encoder("clip", clip_weights=str(path)).encode(["a"])
 
         assert_refused(read, path.name, place, place / "out")

@@ -22,7 +22,8 @@ from csalgan.files.spreadsheets import read_csv
 from csalgan.prediction import Predictor, weights
 from csalgan.training import train
 
-SETTINGS = ["data.size=64", "training.epochs=1", "model.channels=16", "text.encoder=hashing"]
+SETTINGS = ["data.size=64", "training.epochs=1", "text.encoder=hashing"]
+SETTINGS += ["training.augment.sizes=[64, 96]"]
 
 
 @pytest.fixture(scope="module")

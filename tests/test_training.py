@@ -34,7 +34,7 @@ from csalgan.training import (
     subset_records,
     train,
 )
-from csalgan.training import loop as training_loop
+from csalgan.training import trainer as steps
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_bfloat16_gradients_of_both_players_are_those_of_float32():
                 parameter.grad = None
         with trainer.autocast():
             fake = trainer.discriminator.logits(prediction)
-        content = losses.content_loss(prediction, batch.measured, trainer.losses)
+        content = losses.content_loss(prediction, batch.measured, trainer.config.losses)
         (content + losses.fooling_loss(fake)).backward()
         networks = (trainer.generator, trainer.discriminator)
         gradients.append({(i, name): p.grad for i, network in enumerate(networks)
@@ -345,7 +345,7 @@ for name, folder in zip(("run", "report"), sys.argv[1:]):
 
 
 def test_unknown_and_empty_subsets_are_named(dataset, tmp_path):
-    with pytest.raises(CsalganError, match="--subset foo"):
+    with pytest.raises(CsalganError, match="subset 'foo'"):
         train(profile(), dataset, "foo", tmp_path / "run", progress=False)
 
     class TwoRecordsOnly:
@@ -399,7 +399,7 @@ def test_a_broken_run_is_one_sentence(dataset, tmp_path):
         run.generator()
     del info["subset"]
     (run.folder / "run.json").write_text(json.dumps(info))
-    with pytest.raises(CsalganError, match="lacks subset"):
+    with pytest.raises(CsalganError, match="subset is missing"):
         Run.load(run.folder)
     (run.folder / "run.json").write_text("{")
     with pytest.raises(CsalganError, match="broken"):
@@ -456,14 +456,14 @@ def test_the_generator_learns_a_map_it_is_shown(dataset, tmp_path):
 def test_a_batch_too_large_for_the_device_names_the_largest_that_fits(
     embedded, tmp_path, monkeypatch, fits, message
 ):
-    whole = training_loop.generator_step
+    whole = steps.generator_step
 
     def step(trainer, batch, prediction):
         if len(batch) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return whole(trainer, batch, prediction)
 
-    monkeypatch.setattr(training_loop, "generator_step", step)
+    monkeypatch.setattr(steps, "generator_step", step)
     profile = load_profile("smoke", ["training.batch_size=8"])
     with pytest.raises(CsalganError, match=f"training.batch_size=8: .*{message}"):
         train(profile, open_dataset(embedded), "total", tmp_path / "run", progress=False)

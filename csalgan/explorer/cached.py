@@ -11,7 +11,7 @@ from csalgan.exploration import density, total_variation
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, fit_side
 from csalgan.files.errors import CsalganError
 from csalgan.prediction import Predictor, opened
-from csalgan.prediction.weights import Packed, shipped
+from csalgan.prediction.weights import load_packed, shipped
 from csalgan.training import Run
 
 _SIDE = 96  # at which the shares of words are compared: they are one number each
@@ -63,7 +63,7 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
             where = "" if folder.name == run.subset else f" ({folder.name})"
             name = f"{run.profile.model.kind}, {run.subset}{where}"
             runs[name] = _model(run, str(folder.resolve()))
-    packed = {f"{name} (comes with csalgan)": _model(Packed.load(name), name) for name in shipped()}
+    packed = {f"{name} (comes with csalgan)": _model(load_packed(name), name) for name in shipped()}
     chosen: dict[str, Model] = {}
     if weights:
         path = str(Path(weights).expanduser().resolve())
@@ -73,7 +73,7 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
     return chosen | (runs | packed if first else packed | runs)
 
 
-def _model(run: Run | Packed, weights: str) -> Model:
+def _model(run: Run, weights: str) -> Model:
     split = (run.profile.data.rule, run.profile.split_seed)
     return Model(lambda: opened(weights), weights, run.provenance.fingerprint, split)
 

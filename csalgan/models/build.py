@@ -1,15 +1,19 @@
-"""The networks a profile asks for."""
+"""The networks a profile asks for: made, loaded from files, and folded for inference."""
 
+import os
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from csalgan.config import Profile
 from csalgan.files.errors import CsalganError
 from csalgan.files.tensors import read_tensors
 from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator, semantic_start
-from csalgan.models.lite0 import class_names, imagenet_state
+from csalgan.models.lite0 import class_names, imagenet_tensors
 from csalgan.models.paper import PaperDiscriminator, PaperGenerator, initialise
 from csalgan.text import TextEncoder
 
@@ -22,8 +26,31 @@ def empty_generator(profile: Profile, text_dim: int) -> Generator:
     model = profile.model
     if model.kind == "paper":
         return PaperGenerator(text_dim)
-    parts = model.model_dump(include={"channels", "heads", "fusion", "dropout"})
-    return CompactGenerator(text_dim, **parts)
+    return CompactGenerator(text_dim, fusion=model.fusion, dropout=model.dropout)
+
+
+def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Discriminator]:
+    """Generator and discriminator as they are before training, the same for the same seed.
+
+    Raises:
+        CsalganError: ImageNet's weights cannot be had, or the text embedding does not fit.
+    """
+    if profile.model.kind == "paper":
+        generator = empty_generator(profile, encoder.dim)
+        discriminator = PaperDiscriminator(profile.data.size)
+        initialise(generator, profile.seed)
+        initialise(discriminator, profile.seed + 1)
+        return generator, discriminator
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(profile.seed)
+        generator = empty_generator(profile, encoder.dim)
+        discriminator = ConditionalDiscriminator()
+    tensors = imagenet_tensors()
+    generator.encoder.load_imagenet(tensors)
+    if profile.model.semantic_start:
+        vectors = torch.from_numpy(encoder.encode(class_names()))
+        semantic_start(generator, tensors[-2], vectors)
+    return generator, discriminator
 
 
 def load_generator(path: Path, profile: Profile, text_dim: int, remedy: str) -> Generator:
@@ -37,52 +64,53 @@ def load_generator(path: Path, profile: Profile, text_dim: int, remedy: str) -> 
     Raises:
         CsalganError: the file cannot be read, is not of this generator or not finite.
     """
-    generator = empty_generator(profile, text_dim)
-    try:
-        generator.load_state_dict(read_tensors(path, remedy))
-    except RuntimeError as error:
-        raise CsalganError(f"{path}: not the weights of this model; {remedy}.") from error
-    return generator.eval()
+    return _filled(empty_generator(profile, text_dim), read_tensors(path, remedy), path, remedy)
 
 
-def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Discriminator]:
-    """Generator and discriminator as they are before training, the same for the same seed.
+def load_published_generator(path: str | os.PathLike) -> PaperGenerator:
+    """A generator of the paper's author: a flat ``state_dict``, ``.pth``/``.pt``/``.safetensors``.
+
+    The text length is read from the weights.
+
+    Returns:
+        The generator in evaluation mode, float32, on the CPU.
 
     Raises:
-        CsalganError: ImageNet's weights cannot be had, or the text embedding does not fit.
+        CsalganError: the file is missing, is not a state dict of real, finite tensors, or its
+            keys or shapes are not that generator's.
     """
-    model = profile.model
-    if model.kind == "paper":
-        generator = empty_generator(profile, encoder.dim)
-        discriminator = PaperDiscriminator(profile.data.size)
-        initialise(generator, profile.seed)
-        initialise(discriminator, profile.seed + 1)
-        return generator, discriminator
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(profile.seed)
-        generator = empty_generator(profile, encoder.dim)
-        discriminator = ConditionalDiscriminator()
-    if model.image_weights != "none":
-        state = imagenet_state(model.image_weights)
-        generator.encoder.load_imagenet(state)
-        if model.semantic_start:
-            vectors = torch.from_numpy(encoder.encode(class_names()))
-            semantic_start(generator, state["classifier.weight"], vectors)
-    return generator, discriminator
+    path = Path(path)
+    state = read_tensors(path)
+    text_weight = state.get("text_feature_conv.weight")
+    if text_weight is None or text_weight.ndim != 4 or not text_weight.numel():
+        raise CsalganError(
+            f"{path}: no text_feature_conv.weight of four dimensions in it; this is not a "
+            "generator of the paper's author."
+        )
+    generator = PaperGenerator(text_dim=4 * text_weight.shape[1])
+    return _filled(generator, state, path, "use the author's file as it is")
 
 
-def parameter_groups(generator: nn.Module, profile: Profile) -> list[dict]:
-    """What an optimiser trains, a pretrained image encoder at a rate of its own."""
-    training = profile.training
-    rate = training.learning_rate
-    if not isinstance(generator, CompactGenerator) or profile.model.image_weights == "none":
-        return [{"params": list(generator.parameters()), "lr": rate}]
-    for stage in generator.encoder.stages()[: training.frozen_stages]:
-        stage.requires_grad_(False)
-    named = generator.named_parameters()
-    others = [p for name, p in named if not name.startswith("encoder.")]
-    encoder = [p for p in generator.encoder.parameters() if p.requires_grad]
-    return [
-        {"params": others, "lr": rate},
-        {"params": encoder, "lr": rate * training.encoder_rate},
-    ]
+def _filled(network: nn.Module, state: Mapping[str, Tensor], path: Path, remedy: str) -> nn.Module:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip(" \t.")[:120]
+        raise CsalganError(f"{path}: not the weights of this model ({first}); {remedy}.") from error
+    return network.eval()
+
+
+def fast_copy(network: nn.Module) -> nn.Module:
+    """A copy for inference, its batch norms taken into the convolutions before them.
+
+    In evaluation mode a batch norm is a scale and a shift of each channel, and so is a part of
+    the convolution it follows; in float32 the outputs agree to rounding.
+    """
+    copy = deepcopy(network).eval()
+    for part in copy.modules():
+        if isinstance(part, nn.Sequential):
+            for k in range(len(part) - 1):
+                if type(part[k]) is nn.Conv2d and type(part[k + 1]) is nn.BatchNorm2d:
+                    part[k] = fuse_conv_bn_eval(part[k], part[k + 1])
+                    part[k + 1] = nn.Identity()
+    return copy.to(memory_format=torch.channels_last)

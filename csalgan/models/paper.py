@@ -2,7 +2,7 @@
 
 At 256 × 256 with 512 text dimensions the generator has 918,081 parameters and the
 discriminator 2,171,649. Block names are those of the author's checkpoints, so that their
-``state_dict`` loads unchanged (:mod:`csalgan.models.author`).
+``state_dict`` loads unchanged (:func:`csalgan.models.load_published_generator`).
 """
 
 import torch
@@ -28,6 +28,19 @@ def initialise(module: nn.Module, seed: int) -> None:
         for part in module.modules():
             if isinstance(part, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
                 part.reset_parameters()
+
+
+def require_length(text: Tensor, text_dim: int) -> None:
+    """Refuse embeddings ``(B, D)`` of another length than a generator was built for.
+
+    Raises:
+        CsalganError: D is not ``text_dim``.
+    """
+    if text.shape[-1] != text_dim:
+        raise CsalganError(
+            f"text embedding of {text.shape[-1]} numbers: this generator was built for "
+            f"{text_dim}; use the text encoder it was trained with."
+        )
 
 
 class PaperGenerator(nn.Module):
@@ -82,11 +95,7 @@ class PaperGenerator(nn.Module):
 
         ``size`` must be the images' side; the paper's maps have no other.
         """
-        if text.shape[-1] != self.text_dim:
-            raise CsalganError(
-                f"text embedding of {text.shape[-1]} numbers: this generator was built for "
-                f"{self.text_dim}; use the text encoder it was trained with."
-            )
+        require_length(text, self.text_dim)
         if size not in (None, 2 * features.shape[-1]):
             raise CsalganError(
                 f"maps of {size} pixels: the paper's model makes them as large as its images, "

@@ -23,20 +23,17 @@ from csalgan.files.compute import threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
 from csalgan.models import CompactGenerator, load_published_generator
-from csalgan.models.build import Generator
+from csalgan.models.build import Generator, fast_copy
 from csalgan.models.compact import ImageFeatures
-from csalgan.models.fast import fast_copy
 from csalgan.prediction.author import SIZE, clip_or_none, photographs_of, with_mean_sentence
-from csalgan.prediction.weights import Packed, shipped
+from csalgan.prediction.weights import load_packed, shipped
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
 from csalgan.training.trainer import precision_of
 
-#: What a generator keeps of images, or several of these, one for each size they are seen at.
-Features = Tensor | ImageFeatures | tuple["Features", ...]
-
-
+#: What a generator keeps of images, one part for each size they are seen at.
+Features = tuple[Tensor | ImageFeatures, ...]
 #: The explorer's slider ends at 2; what lies far beyond is no sentence any more.
 MOST_STRENGTH = 10
 
@@ -75,23 +72,22 @@ class Predictor:
         return split_for(dataset, self.split, self.provenance.fingerprint)
 
     @classmethod
-    def of_run(cls, run: Run | Packed) -> "Predictor":
-        """The predictor of a training run, or of one that was packed into a file.
+    def of_run(cls, run: Run) -> "Predictor":
+        """The predictor of a training run.
 
         Raises:
             CsalganError: the text encoder's weights are not those the run was trained with.
         """
-        profile = run.profile
-        text, packed = profile.text, isinstance(run, Packed)
+        profile, text = run.profile, run.profile.text
         encoder = get_encoder(text.encoder, clip_weights=text.clip_weights)
         if encoder.fingerprint != run.info["text_fingerprint"]:
             raise CsalganError(
-                f"{run.path if packed else run.folder}: trained with other {encoder.name} weights "
+                f"{run.folder}: trained with other {encoder.name} weights "
                 f"({str(run.info['text_fingerprint'])[:12]}, now {encoder.fingerprint[:12]}); "
                 "provide those (requirements.lock pins the version), or train again."
             )
         return cls(
-            name=f"{profile.model.kind} model, {encoder.name if packed else run.subset}",
+            name=f"{profile.model.kind} model, {run.info.get('subset', encoder.name)}",
             generator=run.generator().to(memory_format=torch.channels_last),
             encoder=encoder,
             sizes=profile.model.test_scales or (profile.data.size,),
@@ -132,8 +128,7 @@ class Predictor:
         if encoder is None:
             encoder, reads = get_encoder("none"), "CLIP's weights are not here: zeros"
             if dataset is not None:
-                images, counts = photographs_of(dataset)
-                generator = with_mean_sentence(generator, images, counts)
+                generator = with_mean_sentence(generator, *photographs_of(dataset))
                 reads = "CLIP's weights are not here: the mean sentence"
         digest = hashlib.sha256(found.path.read_bytes()).hexdigest()
         return cls(
@@ -167,14 +162,12 @@ class Predictor:
             return cls.of_run(Run.load(weights))
         if str(weights).endswith(".pt"):
             return cls.of_author(weights, clip_weights=clip_weights)
-        return cls.of_run(Packed.load(weights))
+        return cls.of_run(load_packed(weights))
 
     @property
     def precision(self) -> str:
         """Arithmetic of its predictions: ``bfloat16`` or ``float32``."""
-        return precision_of_predictions(
-            isinstance(self.generator, CompactGenerator), fast=self.fast
-        )
+        return precision_of_predictions(isinstance(self.generator, CompactGenerator), self.fast)
 
     @property
     def receipt(self) -> Provenance:
@@ -211,16 +204,14 @@ class Predictor:
         Raises:
             CsalganError: as many sentences as images are needed; an image is not uint8 RGB.
         """
-        if len(images) != len(texts):
-            raise CsalganError(
-                f"{len(images)} images and {len(texts)} sentences: give one sentence an image."
-            )
+        _require_one_each(len(images), texts)
         maps: list[np.ndarray] = []
         for start in range(0, len(images), self.batch_size):
             part = slice(start, start + self.batch_size)
             shapes = [image.shape[:2] for image in images[part]]
-            features = self.encode_images(images[part])
-            maps += self.read(features, texts[part], shapes, strength=strength)
+            maps += self.read(
+                self.encode_images(images[part]), texts[part], shapes, strength=strength
+            )
         return maps
 
     @torch.inference_mode()
@@ -255,49 +246,29 @@ class Predictor:
             features: of :meth:`encode_images`; those of one image serve any number of sentences.
             shapes: (height, width) of each map.
         """
-        n, of = len(texts), _count(features)
-        if of == 1 and n > 1:
-            features = _repeat(features, n)
-        elif of != n:
-            raise CsalganError(f"{of} images and {n} sentences: give one sentence an image.")
         text, side = self.text_features(texts, strength), max(self.sizes)
+        parts = [_for_each(part, texts) for part in features]
         with self._computing():
-            views = [self.generator.read(part, text, side)[:, 0].float() for part in features]
+            views = [self.generator.read(part, text, side)[:, 0].float() for part in parts]
         maps = _average(views).numpy()
         return [resize_map(one, shape) for one, shape in zip(maps, shapes, strict=True)]
 
     def predict_records(
-        self,
-        dataset: Dataset,
-        records: pd.DataFrame,
-        *,
-        texts: Sequence[str] | None = None,
-        strength: float = 1.0,
-        progress: bool = False,
+        self, dataset: Dataset, records: pd.DataFrame, *, progress: bool = False
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Predict records of a dataset, one batch in memory at a time.
 
         Args:
-            records: rows of ``dataset.records``.
-            texts: sentences to use instead of the records' own, in the same order.
+            records: rows of ``dataset.records``; their ``text`` is read.
 
         Yields:
             ``(record, float32 (H, W) in [0, 1])`` in the order of ``records``.
         """
-        names = records["record"].tolist()
-        sentences = records["text"].tolist() if texts is None else list(texts)
-        if len(sentences) != len(names):
-            raise CsalganError(
-                f"{len(names)} records and {len(sentences)} sentences: give one a record."
-            )
-        bar = tqdm(total=len(names), desc="predict", disable=not progress, leave=False)
-        for start in range(0, len(names), self.batch_size):
-            part = slice(start, start + self.batch_size)
-            images = [dataset.image(name) for name in names[part]]
-            maps = self.predict(images, sentences[part], strength=strength)
-            yield from zip(names[part], maps, strict=True)
-            bar.update(len(images))
-        bar.close()
+        starts = range(0, len(records), self.batch_size)
+        for start in tqdm(starts, desc="predict", disable=not progress, leave=False):
+            some = records.iloc[start : start + self.batch_size]
+            images = [dataset.image(record) for record in some["record"]]
+            yield from zip(some["record"], self.predict(images, some["text"].tolist()), strict=True)
 
     def text_features(self, texts: Sequence[str], strength: float = 1.0) -> Tensor | Sentences:
         """What the generator reads of N sentences at a strength (see :meth:`predict`)."""
@@ -381,11 +352,7 @@ def precision_of_predictions(compact: bool, fast: bool = False) -> str:
 
     The paper's generator keeps the float32 its tables were made with, unless it is to be ``fast``.
     """
-    return "bfloat16" if (compact or fast) and _bfloat16() else "float32"
-
-
-def _bfloat16() -> bool:
-    return precision_of("auto", torch.device("cpu")) == "bfloat16"
+    return precision_of("auto" if compact or fast else "float32", torch.device("cpu"))
 
 
 def _average(views: Sequence[Tensor]) -> Tensor:
@@ -396,25 +363,24 @@ def _average(views: Sequence[Tensor]) -> Tensor:
     return mean / mean.amax((1, 2), keepdim=True)
 
 
-def _count(features: Features) -> int:
-    """How many images the features are of."""
-    return len(features) if isinstance(features, Tensor) else _count(features[0])
+def _require_one_each(images: int, texts: Sequence[str]) -> None:
+    if images != len(texts):
+        raise CsalganError(f"{images} images and {len(texts)} sentences: give one an image.")
 
 
-def _repeat(features: Features, n: int) -> Features:
-    """The features of one image, n times over (without copying them)."""
-    if isinstance(features, Tensor):
-        return features.expand(n, *features.shape[1:])
-    parts = [_repeat(part, n) for part in features]
-    return ImageFeatures(*parts) if isinstance(features, ImageFeatures) else tuple(parts)
+def _for_each(part: Tensor | ImageFeatures, texts: Sequence[str]) -> Tensor | ImageFeatures:
+    """Features of as many images as sentences; those of one image serve all, uncopied."""
+    if isinstance(part, ImageFeatures):
+        return ImageFeatures(*(_for_each(tensor, texts) for tensor in part))
+    if len(part) != 1:
+        _require_one_each(len(part), texts)
+    return part.expand(len(texts), *part.shape[1:])
 
 
 def resize_map(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Bilinear (half-pixel centres) resize of a float ``(h, w)`` map to ``shape`` (H, W)."""
     tensor = torch.from_numpy(np.ascontiguousarray(saliency, dtype=np.float32))[None, None]
-    return F.interpolate(tensor, size=tuple(shape), mode="bilinear", align_corners=False)[
-        0, 0
-    ].numpy()
+    return F.interpolate(tensor, size=tuple(shape), mode="bilinear")[0, 0].numpy()
 
 
 def _square(image: np.ndarray, size: int) -> np.ndarray:

@@ -15,20 +15,6 @@ from csalgan.training.run import (
 )
 from csalgan.training.trainer import Trainer, discriminator_step, generator_step
 
-__all__ = [
-    "HISTORY_COLUMNS",
-    "Batch",
-    "Batches",
-    "Trainer",
-    "Run",
-    "describe",
-    "discriminator_step",
-    "embed",
-    "finished",
-    "finished_run",
-    "generator_step",
-    "part_rows",
-    "same_settings",
-    "subset_records",
-    "train",
-]
+__all__ = ["HISTORY_COLUMNS", "Batch", "Batches", "Run", "Trainer", "describe"]
+__all__ += ["discriminator_step", "embed", "finished", "finished_run", "generator_step"]
+__all__ += ["part_rows", "same_settings", "subset_records", "train"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from csalgan.config import AugmentConfig, Profile
+from csalgan.config import Profile, TrainingConfig
 from csalgan.data import Prepared
 from csalgan.text import TextEncoder
 from csalgan.text.sentences import Sentences, read_sentences
@@ -36,14 +36,11 @@ class Batch:
         """How many records."""
         return len(self.measured.image)
 
-    def images(self, low: int, high: int) -> "Batch":
-        """The images from ``low`` to before ``high``, with all their records."""
-        of = self.measured.image
-        rows = ((of >= low) & (of < high)).nonzero()[:, 0]
-        m, text = self.measured, self.text
-        text = text.rows(rows) if isinstance(text, Sentences) else text[rows]
-        measured = Measured(m.saliency_map[rows], m.fixations[rows], of[rows] - low)
-        return Batch(self.image[low:high], text, measured)
+    def first(self, images: int) -> "Batch":
+        """The first images, with all their records."""
+        rows = self.measured.image < images
+        measured = Measured(*(part[rows] for part in self.measured))
+        return Batch(self.image[:images], _rows(self.text, rows), measured)
 
 
 class Batches:
@@ -53,11 +50,10 @@ class Batches:
         prepared: packed arrays.
         rows: row numbers of ``prepared.records``.
         text: ``(n_records, D)`` embeddings, or the sentences, of all of ``prepared.records``.
-        size: records or images a batch.
-        by: what ``size`` counts. With ``images`` a batch holds each image once, and all of
-            ``rows`` that belong to it.
-        map_size: side of the measured maps; they are averaged down to it.
-        augmentation: of the records handed out by :meth:`shuffled`.
+        config: says how large a batch is, whether in records or in images (a batch then holds each
+            image once, and all of ``rows`` that belong to it), and how :meth:`shuffled` ones are
+            augmented.
+        map_size: side of the measured maps, averaged down to it; by default the images'.
     """
 
     def __init__(
@@ -65,76 +61,66 @@ class Batches:
         prepared: Prepared,
         rows: np.ndarray,
         text: Texts,
-        size: int,
-        device,
-        *,
-        by: str = "records",
+        config: TrainingConfig,
+        device: torch.device,
         map_size: int | None = None,
-        augmentation: AugmentConfig | None = None,
     ):
-        self.prepared, self.rows, self.text = prepared, rows, text
-        self.size, self.device = size, device
+        self.prepared, self.config, self.device = prepared, config, device
+        self.text = torch.from_numpy(text) if isinstance(text, np.ndarray) else text
         self.map_size = map_size or prepared.size
-        self.augmentation = augmentation or AugmentConfig()
-        if by == "images":
-            images = prepared.image_index[rows]
-            self._units = [rows[images == image] for image in np.unique(images)]
-        else:
-            self._units = list(rows[:, None])
-        sentences = prepared.records["text"]
-        self._may_mirror = ~sentences.map(augment.names_a_side).to_numpy(bool)
+        by_image = config.batches == "images"
+        images = prepared.image_index[rows] if by_image else np.arange(len(rows))
+        self._units = [rows[images == image] for image in np.unique(images)]
+        self._may_mirror = ~prepared.records["text"].map(augment.names_a_side).to_numpy(bool)
 
     def __len__(self) -> int:
-        return math.ceil(len(self._units) / self.size)
+        return math.ceil(len(self._units) / self.config.batch_size)
 
     def shuffled(self, seed: int, epoch: int) -> Iterator[Batch]:
         """Batches in the order, and with the augmentation, that belong to this seed and epoch."""
         random = np.random.default_rng([seed, epoch])
         order = random.permutation(len(self._units))
-        yield from self._in_order([self._units[unit] for unit in order], random)
+        yield from self._in_order([self._units[k] for k in order], random)
 
     def __iter__(self) -> Iterator[Batch]:
         yield from self._in_order(self._units, None)
 
     def _in_order(self, units: list[np.ndarray], random) -> Iterator[Batch]:
-        for start in range(0, len(units), self.size):
-            yield self._batch(units[start : start + self.size], random)
+        size = self.config.batch_size
+        for start in range(0, len(units), size):
+            yield self._batch(units[start : start + size], random)
 
     def _batch(self, units: list[np.ndarray], random: np.random.Generator | None) -> Batch:
-        rows = np.concatenate(units)
-        image_of = np.repeat(np.arange(len(units)), [len(unit) for unit in units])
-        which = self.prepared.image_index[[unit[0] for unit in units]]
-        image = torch.from_numpy(self.prepared.images[which]).to(self.device)
+        prepared, rows = self.prepared, np.concatenate(units)
+        of = torch.arange(len(units)).repeat_interleave(torch.tensor([*map(len, units)]))
+        which = prepared.image_index[[unit[0] for unit in units]]
         # (B, S, S, 3) → (B, 3, S, S) keeps the bytes in place: that layout is channels_last.
-        image = image.permute(0, 3, 1, 2).float().div_(255)
-        measured = torch.stack(
-            [
-                torch.from_numpy(self.prepared.maps[rows]).to(self.device).float().div_(255),
-                torch.from_numpy(self.prepared.fixation_masks[rows]).to(self.device).float(),
-            ],
-            dim=1,
-        )
-        if self.map_size != self.prepared.size:
+        image = self._on_device(prepared.images[which]).permute(0, 3, 1, 2).div_(255)
+        maps = self._on_device(prepared.maps[rows]).div_(255)
+        measured = torch.stack([maps, self._on_device(prepared.fixation_masks[rows])], dim=1)
+        if self.map_size != prepared.size:
             measured = F.interpolate(measured, size=self.map_size, mode="area")
-        text = self._texts(rows)
+        text = _rows(self.text, torch.from_numpy(rows))
         if random is not None:
             may = np.array([self._may_mirror[unit].all() for unit in units])
-            window = augment.crops(len(units), may, self.augmentation, random)
+            config = self.config.augment
+            window = augment.crops(len(units), may, config, random)
             image = augment.crop(image, window, image.shape[-1], padding="reflection")
-            image = augment.resize(image, self.augmentation, random)
-            image = augment.recolour(image, self.augmentation, random)
+            image = augment.resize(image, config, random)
+            image = augment.recolour(image, config, random)
             image = image.contiguous(memory_format=torch.channels_last)
-            window = None if window is None else window[torch.from_numpy(image_of)]
-            measured = augment.crop(measured, window, self.map_size)
+            measured = augment.crop(measured, None if window is None else window[of], self.map_size)
             if isinstance(text, Sentences):
-                text = augment.paraphrase(text, self.augmentation, random)
-        of = torch.from_numpy(image_of).to(self.device)
+                text = augment.paraphrase(text, config, random)
+        of = of.to(self.device)
         return Batch(image, text.to(self.device), Measured(measured[:, :1], measured[:, 1:], of))
 
-    def _texts(self, rows: np.ndarray) -> Tensor | Sentences:
-        if isinstance(self.text, Sentences):
-            return self.text.rows(torch.from_numpy(rows))
-        return torch.from_numpy(self.text[rows])
+    def _on_device(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device).float()
+
+
+def _rows(text: Tensor | Sentences, index: Tensor) -> Tensor | Sentences:
+    return text.rows(index) if isinstance(text, Sentences) else text[index]
 
 
 def texts_for(profile: Profile, encoder: TextEncoder, sentences: list[str]) -> Texts:

@@ -24,39 +24,34 @@ import math
 import os
 import sys
 import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import torch
 from safetensors.torch import save
-from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from csalgan.config import Profile
 from csalgan.data import Dataset, prepare
-from csalgan.data.records import SUBSETS
 from csalgan.files.compute import use_threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
 from csalgan.files.writing import remove_leftovers, write_bytes, write_text
 from csalgan.metrics import batched
 from csalgan.training import pretraining
+from csalgan.training import run as runs
 from csalgan.training.batches import Batch, Batches, texts_for
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.training.pretraining import Mixed
-from csalgan.training.run import (
-    HISTORY_COLUMNS,
-    Plan,
-    Run,
-    best_epoch,
-    finished,
-    finished_run,
-    make_plan,
-    same_settings,
-)
-from csalgan.training.trainer import Trainer, discriminator_step, generator_step
+from csalgan.training.run import Run
+from csalgan.training.trainer import Trainer, step
+
+#: Columns of the history that the line of an epoch tells, and what it calls them.
+_TOLD = {"generator": "generator", "discriminator": "discriminator", "content": "content"}
+_TOLD |= {"val_cc": "val CC", "val_nss": "val NSS"}
 
 
 def train(
@@ -79,109 +74,150 @@ def train(
         progress: show a progress bar (on a terminal) or one line an epoch (in a log).
 
     Raises:
-        CsalganError: unknown or empty subset, another run in the way, somebody who trains there,
+        CsalganError: an unknown or empty subset, another run in the way, somebody who trains there,
             other settings than the run to resume, a loss that is not a number, a full disk.
     """
     out = Path(out)
-    if subset not in SUBSETS:
-        raise CsalganError(f"--subset {subset}: no such subset; use one of {', '.join(SUBSETS)}.")
     if out.exists() and not out.is_dir():
         raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
     use_threads(profile.training.threads)
-    plan = make_plan(profile, dataset, subset)  # first: nothing is made for what is not there
+    plan = runs.make_plan(profile, dataset, subset)  # first: nothing is made for what is not there
     with locked(out):
         remove_leftovers(out)
         return _train(profile, dataset, plan, out, resume, progress)
 
 
 def _train(
-    profile: Profile, dataset: Dataset, plan: Plan, out: Path, resume: bool, progress: bool
+    profile: Profile, dataset: Dataset, plan: runs.Plan, out: Path, resume: bool, progress: bool
 ) -> Run:
     info, encoder, rows, sets = plan
-    subset = info["subset"]
-    done = _Done([], [], [])
+    run = _Training(out, profile, info, progress)
     state = None
     if _begun(out, resume):
-        if run := finished_run(out, profile, info):
-            _drop_state(profile, out)
-            return run
+        if found := runs.finished_run(out, profile, info):
+            run.drop_state()
+            return found
         state = _state_to_resume(out, info)
-        done = _Done(state["history"], state["seconds"], state.get("pretraining", []))
-        if finished(profile, done.val_cc):  # killed just before its tables
+        run.history, run.pretraining = state["history"], state.get("pretraining", [])
+        if run.finished:  # killed just before its tables
             # The run keeps the receipt of the code that trained it.
             info["provenance"] = json.loads(state["info"])["provenance"]
-            _write_tables(out, info, done)
-            _drop_state(profile, out)
+            run.write_tables()
+            run.drop_state()
             return Run.load(out)
 
     prepared = prepare(dataset, profile.data.size)
     text = texts_for(profile, encoder, dataset.records["text"].tolist())
     trainer = Trainer(profile, encoder)
-    size, by = profile.training.batch_size, profile.training.batches
-    validation = Batches(prepared, rows["val"], text, size, trainer.device, by=by)
-
-    def train_one_more(trainer: Trainer, batches: Batches | Mixed, rows: list, what: str) -> None:
-        epoch, epochs = len(rows) + 1, trainer.profile.training.epochs
-        began = time.perf_counter()
-        bar = tqdm(
-            batches.shuffled(profile.seed, epoch),
-            total=len(batches),
-            desc=f"{what} epoch {epoch}/{epochs}",
-            disable=not (progress and sys.stderr.isatty()),
-            leave=False,
-        )
-        row = {"epoch": epoch, **_train_epoch(trainer, bar, epoch)}
-        if rows is done.history:
-            row |= _validate(trainer, validation)
-        rows.append(row)
-        seconds = round(time.perf_counter() - began, 2)
-        if rows is done.history:
-            done.seconds.append(seconds)
-        _save_epoch(out, trainer, info, done)
-        if progress:
-            tqdm.write(_line(what, epochs, row, seconds), file=sys.stderr)
-
-    if done.history:
+    if run.history:
         trainer.load_state(state["game"])
     elif sets:
-        first = pretraining.first_trainer(profile, encoder)
-        known = pretraining.cached(info)
-        if state is not None:
-            first.load_state(state["game"])
+        path = pretraining.cached(info)
+        if state is None and (known := pretraining.recall(path)):
+            weights, before = known
+            run.pretraining.extend(before)
         else:
-            done.pretraining.extend(pretraining.recall(known, first))
-        batches = pretraining.batches(sets, first, encoder)
-        while len(done.pretraining) < profile.training.pretrain.epochs:
-            train_one_more(first, batches, done.pretraining, f"{subset} pretraining")
-            if len(done.pretraining) == profile.training.pretrain.epochs:
-                pretraining.keep(known, first, done.pretraining)
-        pretraining.hand_over(first, trainer)
-
-    batches = Batches(
-        prepared,
-        rows["train"],
-        text,
-        size,
-        trainer.device,
-        by=by,
-        map_size=trainer.map_size,
-        augmentation=profile.training.augment,
-    )
-    while not finished(profile, done.val_cc):
-        train_one_more(trainer, batches, done.history, subset)
+            first = pretraining.first_trainer(profile, encoder)
+            if state is not None:
+                first.load_state(state["game"])
+            batches = Mixed(sets, first, encoder)
+            while len(run.pretraining) < profile.training.pretrain.epochs:
+                run.train_one_more(first, batches)
+            weights = pretraining.weights_of(first)
+            pretraining.keep(path, weights, run.pretraining)
+        pretraining.hand_over(weights, trainer)
+    how = trainer.config, trainer.device
+    batches = Batches(prepared, rows["train"], text, *how, trainer.map_size)
+    validation = Batches(prepared, rows["val"], text, *how)
+    while not run.finished:
+        run.train_one_more(trainer, batches, validation)
     return Run.load(out)
 
 
-class _Done(NamedTuple):
-    """What has been trained: a row an epoch, and how long each took; rows of pretraining."""
+@dataclass
+class _Training:
+    """A run as far as it is trained: one row an epoch of its history, and of its pretraining."""
 
-    history: list[dict[str, float]]
-    seconds: list[float]
-    pretraining: list[dict[str, float]]
+    out: Path
+    profile: Profile
+    info: dict[str, Any]
+    progress: bool
+    history: list[dict[str, float]] = field(default_factory=list)
+    pretraining: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def val_cc(self) -> list[float]:
+        """Validation CC of each epoch."""
         return [row["val_cc"] for row in self.history]
+
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch more is wanted."""
+        return runs.finished(self.profile, self.val_cc)
+
+    def train_one_more(
+        self,
+        trainer: Trainer,
+        batches: Batches | Mixed,
+        validation: Batches | None = None,
+    ) -> None:
+        """Train an epoch, validate it, and save it; one without validation is of pretraining."""
+        rows, what = self.history, self.info["subset"]
+        if validation is None:
+            rows, what = self.pretraining, f"{what} pretraining"
+        epoch, began = len(rows) + 1, time.perf_counter()
+        what = f"{what}  epoch {epoch}/{trainer.config.epochs}"
+        bar = tqdm(
+            batches.shuffled(self.profile.seed, epoch),
+            total=len(batches),
+            desc=what,
+            disable=not (self.progress and sys.stderr.isatty()),
+            leave=False,
+        )
+        row = {"epoch": epoch, **_train_epoch(trainer, bar, epoch)}
+        row |= {} if validation is None else _validate(trainer, validation)
+        rows.append(row | {"seconds": round(time.perf_counter() - began, 2)})
+        self.save_epoch(trainer)
+        if self.progress:
+            known = {name: value for name, value in row.items() if not math.isnan(value)}
+            told = [f"{label} {known[name]:.4f}" for name, label in _TOLD.items() if name in known]
+            tqdm.write("  ".join([what, *told, f"{rows[-1]['seconds']:.1f} s"]), file=sys.stderr)
+
+    def save_epoch(self, trainer: Trainer) -> None:
+        """Write weights, then the state, then the tables."""
+        if self.history:  # weights of pretraining are nobody's result
+            weights = trainer.best_generator.state_dict()
+            packed = save({key: value.contiguous().cpu() for key, value in weights.items()})
+            write_bytes(self.out / "last.safetensors", packed)
+            if runs.best_epoch(self.val_cc) == len(self.history):
+                write_bytes(self.out / "best.safetensors", packed)
+        if not self.finished or self.profile.training.keep_state:
+            state, values = io.BytesIO(), {"game": trainer.state(), "history": self.history}
+            values |= {"pretraining": self.pretraining, "info": json.dumps(self.info)}
+            torch.save(values, state)  # the info as text: loading weights only, such may come
+            write_bytes(self.out / "state.pt", state.getbuffer())
+        self.write_tables()
+        if self.finished:
+            self.drop_state()
+
+    def write_tables(self) -> None:
+        """Write ``run.json``, then the history."""
+        best = runs.best_epoch(self.val_cc) if self.history else None
+        seconds = [row.get("seconds", 0.0) for row in self.history]
+        results = {"best_epoch": best, "seconds_per_epoch": seconds}
+        write_text(self.out / "run.json", json.dumps(self.info | results, indent=1) + "\n")
+        tables = {"history": pd.DataFrame(self.history, columns=list(runs.HISTORY_COLUMNS))}
+        if self.pretraining:
+            before = pd.DataFrame(self.pretraining, columns=["epoch", *runs.TRAINING_COLUMNS])
+            tables = {"pretraining": before} | tables
+        for name, table in tables.items():
+            content = table.to_csv(index=False, float_format="%.9g")
+            write_text(self.out / f"{name}.csv", content)
+
+    def drop_state(self) -> None:
+        """Remove the state of a finished run unless it is to be kept."""
+        if not self.profile.training.keep_state:
+            (self.out / "state.pt").unlink(missing_ok=True)
 
 
 def _begun(out: Path, resume: bool) -> bool:
@@ -199,18 +235,16 @@ def _begun(out: Path, resume: bool) -> bool:
 
 
 def _state_to_resume(out: Path, info: dict[str, Any]) -> dict[str, Any]:
-    path = out / "state.pt"
+    path, state = out / "state.pt", None
     try:
         if path.exists():
             state = torch.load(path, map_location="cpu", weights_only=True)
-            before = json.loads(state["info"])
-        else:
-            state, before = None, Run.load(out).info
+        before = json.loads(state["info"]) if state else Run.load(out).info
     except CsalganError:
         raise
     except Exception as error:  # torch raises many kinds for a file that is not its own
         raise CsalganError(f"{path}: cannot be read; remove the folder and train again.") from error
-    if difference := same_settings(info, before):
+    if difference := runs.same_settings(info, before):
         raise CsalganError(f"{out}: cannot be resumed, {difference}; choose another --out folder.")
     if state is None:
         raise CsalganError(
@@ -224,34 +258,22 @@ def _state_to_resume(out: Path, info: dict[str, Any]) -> dict[str, Any]:
 def _train_epoch(trainer: Trainer, batches, epoch: int) -> dict[str, float]:
     trainer.begin_epoch(epoch)
     sums, count = torch.zeros(3), 0
-    for step, batch in enumerate(batches, start=1):
-        trainer.set_rates(epoch - 1 + (step - 1) / batches.total)
+    for number, batch in enumerate(batches):
+        trainer.set_rates(epoch - 1 + number / batches.total)
         try:
-            g_loss, d_loss, content = _step(trainer, batch)
+            losses = torch.stack([loss.cpu() for loss in step(trainer, batch)])
         except torch.OutOfMemoryError as error:
             raise CsalganError(_too_large(trainer, batch)) from error
-        losses = torch.stack([g_loss.cpu(), d_loss.cpu(), content.cpu()])
-        if not torch.isfinite(losses).all():
-            names = ("generator", "discriminator", "content")
-            name = names[int((~torch.isfinite(losses)).nonzero()[0])]
-            raise CsalganError(
-                f"training: the {name} loss is {losses[names.index(name)]:.3g} at epoch {epoch}, "
-                f"step {step}; lower training.learning_rate or use training.precision=float32."
-            )
+        for name, loss in zip(runs.TRAINING_COLUMNS, losses.tolist(), strict=False):
+            if not math.isfinite(loss):
+                raise CsalganError(
+                    f"training: the {name} loss is {loss:.3g} at epoch {epoch}, step {number + 1}; "
+                    "lower training.learning_rate or use training.precision=float32."
+                )
         sums += losses * len(batch)
         count += len(batch)
-    means = dict(zip(HISTORY_COLUMNS[1:4], (sums / count).tolist(), strict=True))
-    return means | dict(zip(HISTORY_COLUMNS[4:6], losses[:2].tolist(), strict=True))
-
-
-def _step(trainer: Trainer, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of both players: the generator's loss, the discriminator's, the content's."""
-    prediction = trainer.predict(batch)
-    d_loss = torch.zeros(())
-    if trainer.adversarial_weight:
-        d_loss = discriminator_step(trainer, batch, prediction)
-    g_loss, content = generator_step(trainer, batch, prediction)
-    return g_loss, d_loss, content
+    values = [*(sums / count).tolist(), *losses[:2].tolist()]
+    return dict(zip(runs.TRAINING_COLUMNS, values, strict=True))
 
 
 def _too_large(trainer: Trainer, batch: Batch) -> str:
@@ -259,28 +281,17 @@ def _too_large(trainer: Trainer, batch: Batch) -> str:
 
     Trying spoils the weights, which are thrown away with the training that ends here.
     """
-    unit = trainer.profile.training.batches
-    count = len(batch.image)
-    size = count // 2
-    while size:
+    unit, size = trainer.config.batches, len(batch.image)
+    said = f"training.batch_size={size}: {size} {unit} at {trainer.profile.data.size} px do not "
+    said += f"fit into the memory of this {trainer.device.type} device"
+    while size := size // 2:
         for optimiser in (trainer.generator_optimiser, trainer.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)
-        if trainer.device.type == "cuda":
-            torch.cuda.empty_cache()
-        try:
-            _step(trainer, batch.images(0, size))
-        except torch.OutOfMemoryError:
-            size //= 2
-        else:
-            return (
-                f"training.batch_size={count}: {count} {unit} at {trainer.profile.data.size} px do "
-                f"not fit into the memory of this {trainer.device.type} device; {size} do, so use "
-                f"training.batch_size={size}."
-            )
-    return (
-        f"training.batch_size={count}: not even one of the {unit} fits into the memory of this "
-        f"{trainer.device.type} device at {trainer.profile.data.size} px; use a smaller data.size."
-    )
+        torch.cuda.empty_cache()
+        with suppress(torch.OutOfMemoryError):
+            step(trainer, batch.first(size))
+            return f"{said}; {size} do, so use training.batch_size={size}."
+    return f"{said}, and not even one does; use a smaller data.size."
 
 
 @torch.inference_mode()
@@ -288,87 +299,23 @@ def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
     """Losses, CC and NSS over the validation records, at the model's size; NaN without any."""
     trainer.best_generator.eval()
     trainer.discriminator.eval()
-    totals: dict[str, list[Tensor]] = {name: [] for name in HISTORY_COLUMNS[6:]}
+    config, columns = trainer.config, [torch.empty(len(runs.VALIDATION_COLUMNS), 0)]
     for batch in batches:
-        prediction = trainer.predict(batch, trainer.best_generator)
-        measured = batch.measured
-        content = content_loss(prediction, measured, trainer.losses)
+        prediction, measured = trainer.predict(batch, trainer.best_generator), batch.measured
+        content = content_loss(prediction, measured, config.losses)
         discriminator = fooling = torch.zeros(())
-        if trainer.adversarial_weight:
-            small, image = trainer.map_size, batch.image[measured.image]
-            with trainer.autocast():
-                real = trainer.discriminator.logits(_shrink(measured.saliency_map, small), image)
-                fake = trainer.discriminator.logits(_shrink(prediction, small), image)
+        if config.adversarial_weight:
+            real, fake = trainer.judge(batch, measured.saliency_map, prediction)
             fooling, discriminator = fooling_loss(fake), discriminator_loss(real, fake)
-        generator = trainer.content_weight * content + trainer.adversarial_weight * fooling
-        values = {
-            "val_generator": generator,
-            "val_discriminator": discriminator,
-            "val_content": content,
-            "val_fooling": fooling,
-            "val_cc": batched.cc(prediction, measured.saliency_map),
-            "val_nss": batched.nss(prediction, measured.fixations),
-        }
-        for name, value in values.items():  # one number a record, or the batch's for each of them
-            totals[name].append(value.reshape(-1).expand(len(batch)).cpu())
-    return {
-        name: float(torch.cat(values).double().mean()) if values else math.nan
-        for name, values in totals.items()
-    }
-
-
-def _shrink(maps: Tensor, size: int) -> Tensor:
-    """``(R, 1, S, S)`` averaged down to the size the discriminator was trained at."""
-    return maps if maps.shape[-1] == size else F.interpolate(maps, size=size, mode="area")
-
-
-def _save_epoch(out: Path, trainer: Trainer, info: dict[str, Any], done: _Done) -> None:
-    names = []
-    if done.history:  # weights of pretraining are nobody's result
-        names = ["last", "best"][: 1 + (best_epoch(done.val_cc) == len(done.history))]
-    weights = {k: v.contiguous().cpu() for k, v in trainer.best_generator.state_dict().items()}
-    packed = save(weights)
-    for name in names:
-        write_bytes(out / f"{name}.safetensors", packed)
-    last = finished(trainer.profile, done.val_cc)
-    if not last or trainer.profile.training.keep_state:
-        state = io.BytesIO()
-        values = {
-            "game": trainer.state(),
-            **done._asdict(),
-            "info": json.dumps(info),  # as text: weights_only loading then meets tensors and texts
-        }
-        torch.save(values, state)
-        write_bytes(out / "state.pt", state.getbuffer())
-    _write_tables(out, info, done)
-    if last:
-        _drop_state(trainer.profile, out)
-
-
-def _write_tables(out: Path, info: dict[str, Any], done: _Done) -> None:
-    results = {
-        "best_epoch": best_epoch(done.val_cc) if done.history else None,
-        "seconds_per_epoch": done.seconds,
-    }
-    write_text(out / "run.json", json.dumps({**info, **results}, indent=1) + "\n")
-    for name, rows in (("pretraining", done.pretraining), ("history", done.history)):
-        if rows or name == "history":
-            columns = HISTORY_COLUMNS if name == "history" else HISTORY_COLUMNS[:6]
-            table = pd.DataFrame(rows, columns=list(columns))
-            write_text(out / f"{name}.csv", table.to_csv(index=False, float_format="%.9g"))
-
-
-def _drop_state(profile: Profile, out: Path) -> None:
-    if not profile.training.keep_state:
-        (out / "state.pt").unlink(missing_ok=True)
-
-
-def _line(what: str, epochs: int, row: dict[str, float], seconds: float) -> str:
-    validation = ""
-    if not math.isnan(row.get("val_cc", math.nan)):
-        validation = f"  val CC {row['val_cc']:.3f}  val NSS {row['val_nss']:.3f}"
-    return (
-        f"{what}  epoch {row['epoch']}/{epochs}  generator {row['generator']:.4f}  "
-        f"discriminator {row['discriminator']:.4f}  content {row['content']:.4f}"
-        f"{validation}  {seconds:.1f} s"
-    )
+        values = (
+            config.content_weight * content + config.adversarial_weight * fooling,
+            discriminator,
+            content,
+            fooling,
+            batched.cc(prediction, measured.saliency_map),
+            batched.nss(prediction, measured.fixations),
+        )  # one number a record, or the batch's for each of them
+        values = [value.reshape(-1).expand(len(batch)).cpu() for value in values]
+        columns.append(torch.stack(values))
+    means = [float(column.double().mean()) for column in torch.cat(columns, dim=1)]
+    return dict(zip(runs.VALIDATION_COLUMNS, means, strict=True))

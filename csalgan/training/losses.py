@@ -6,7 +6,7 @@ cannot overflow.
 
 Content terms compare predicted with measured maps. ``bce`` is SalGAN's; the others are the
 metrics of the field (``tuebingen`` profile) made differentiable, each turned so that less is
-better: KL divergence, 1 − CC, −NSS, 1 − SIM. ``change`` looks at differences: where did people
+better: KL divergence, 1 − CC, −NSS. ``change`` looks at differences: where did people
 look *more* after one sentence than after another of the same image, and does the model agree?
 """
 
@@ -46,11 +46,10 @@ def content_loss(prediction: Tensor, measured: Measured, weights: LossConfig) ->
         "kl": lambda: kl(prediction, measured.saliency_map).mean(),
         "cc": lambda: (1 - cc(prediction, measured.saliency_map)).mean(),
         "nss": lambda: -nss(prediction, measured.fixations).mean(),
-        "sim": lambda: (1 - sim(prediction, measured.saliency_map)).mean(),
         "change": lambda: change(prediction, measured),
     }
-    used = {name: weight for name, weight in weights if weight}
-    return sum((weight * terms[name]() for name, weight in used.items()), prediction.new_zeros(()))
+    used = (weight * terms[name]() for name, weight in weights if weight)
+    return sum(used, prediction.new_zeros(()))
 
 
 def bce(prediction: Tensor, target: Tensor) -> Tensor:
@@ -79,11 +78,6 @@ def nss(prediction: Tensor, fixations: Tensor) -> Tensor:
     p, f = prediction.flatten(1), fixations.flatten(1)
     z = (p - p.mean(1, keepdim=True)) / (p.std(1, unbiased=False, keepdim=True) + 1e-6)
     return (z * f).sum(1) / f.sum(1).clamp(min=1e-6)
-
-
-def sim(prediction: Tensor, target: Tensor) -> Tensor:
-    """Sum of placewise minima of the two densities, (R,)."""
-    return torch.minimum(_density(prediction), _density(target)).sum(1)
 
 
 def change(prediction: Tensor, measured: Measured) -> Tensor:

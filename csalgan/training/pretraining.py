@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from csalgan.config import Profile
 from csalgan.data import Dataset, open_dataset, prepare, require_clean
@@ -25,6 +26,9 @@ from csalgan.files.writing import write_bytes
 from csalgan.text import TextEncoder
 from csalgan.training.batches import Batch, Batches, texts_for
 from csalgan.training.trainer import Trainer
+
+#: Settings of ``training`` that pretraining does not see; of its own, it sees the epochs.
+_NOT_IN_PRETRAINING = ("epochs", "patience", "keep", "keep_state", "subsets", "pretrain")
 
 
 def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
@@ -70,31 +74,19 @@ def first_trainer(profile: Profile, encoder: TextEncoder) -> Trainer:
     return Trainer(profile.model_copy(update={"training": training}), encoder)
 
 
-def batches(sets: Sequence[Dataset], trainer: Trainer, encoder: TextEncoder) -> "Mixed":
-    """All free-viewing records of all datasets, read with an empty sentence."""
-    config, size = trainer.profile.training, trainer.profile.data.size
-    return Mixed(
-        [
-            Batches(
-                prepare(other, size),
-                _free_viewing(other),
-                texts_for(trainer.profile, encoder, [""] * len(other.records)),
-                config.batch_size,
-                trainer.device,
-                by=config.batches,
-                map_size=trainer.map_size,
-                augmentation=config.augment,
-            )
-            for other in sets
-        ]
-    )
-
-
 class Mixed:
-    """The batches of several datasets in random order; each batch comes from one of them."""
+    """All free-viewing records of several datasets, read with an empty sentence.
 
-    def __init__(self, parts: Sequence[Batches]):
-        self.parts = parts
+    Batches come in random order, each from one of the datasets.
+    """
+
+    def __init__(self, sets: Sequence[Dataset], trainer: Trainer, encoder: TextEncoder):
+        how = trainer.config, trainer.device, trainer.map_size
+        self.parts: list[Batches] = []
+        for other in sets:
+            text = texts_for(trainer.profile, encoder, [""] * len(other.records))
+            packed = prepare(other, trainer.profile.data.size)
+            self.parts.append(Batches(packed, _free_viewing(other), text, *how))
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -107,69 +99,57 @@ class Mixed:
             yield next(iterators[turn])
 
 
-def hand_over(first: Trainer, second: Trainer) -> None:
-    """Give the second trainer the weights that the first would have saved."""
-    weights = first.best_generator.state_dict()
-    second.generator.load_state_dict(weights)
-    if second.averaged is not None:
-        second.averaged.module.load_state_dict(weights)
-    second.discriminator.load_state_dict(first.discriminator.state_dict())
-
-
-def cached(info: dict) -> Path:
-    """Where the end of a run's pretraining is kept.
-
-    Args:
-        info: :func:`csalgan.training.run.describe` of the run.
-    """
-    profile = info["profile"]
-    decides = {
-        "pretrained_on": info["pretrained_on"],
-        **{key: info[key] for key in ("text_fingerprint", "code", "device", "precision", "torch")},
-        "seed": profile["seed"],
-        "size": profile["data"]["size"],
-        **{key: profile[key] for key in ("model", "text")},
-        "training": {
-            **{k: v for k, v in profile["training"].items() if k not in _NOT_IN_PRETRAINING},
-            "pretrain": profile["training"]["pretrain"]["epochs"],
-        },
-    }
-    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-    return paths.cache_dir() / "pretrained" / f"{digest[:24]}.safetensors"
-
-
-def keep(path: Path, first: Trainer, rows: list[dict[str, float]]) -> None:
-    """Keep what :func:`hand_over` needs of the first trainer, and its history."""
-    players = {"generator": first.best_generator, "discriminator": first.discriminator}
-    tensors = {
+def weights_of(trainer: Trainer) -> dict[str, Tensor]:
+    """What the second trainer takes of the first: both networks as they would be saved."""
+    players = {"generator": trainer.best_generator, "discriminator": trainer.discriminator}
+    return {
         f"{name}.{key}": value.contiguous().cpu()
         for name, player in players.items()
         for key, value in player.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, save(tensors, metadata={"history": json.dumps(rows)}))
 
 
-def recall(path: Path, first: Trainer) -> list[dict[str, float]]:
-    """Give the first trainer the weights it ended at, if they are known.
+def hand_over(weights: dict[str, Tensor], second: Trainer) -> None:
+    """Let the second trainer begin with the weights of the first (:func:`weights_of`)."""
+    players = [("generator.", second.generator), ("discriminator.", second.discriminator)]
+    if second.averaged is not None:
+        players.append(("generator.", second.averaged.module))
+    for name, player in players:
+        player.load_state_dict({key: weights[name + key] for key in player.state_dict()})
 
-    Returns:
-        Its history; empty when they are not known (or the file is broken, which costs time only).
+
+def cached(info: dict) -> Path:
+    """Where the end of a run's pretraining is kept; ``info`` is :attr:`csalgan.training.Run.info`.
+
+    Its name is a digest of all that decides it.
     """
+    profile, training = info["profile"], info["profile"]["training"]
+    decides = [
+        *(info[key] for key in ("pretrained_on", "text_fingerprint", "code", "device")),
+        *(info[key] for key in ("precision", "torch")),
+        *(profile[key] for key in ("seed", "model", "text")),
+        profile["data"]["size"],
+        training["pretrain"]["epochs"],
+        {key: value for key, value in training.items() if key not in _NOT_IN_PRETRAINING},
+    ]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    return paths.cache_dir() / "pretrained" / f"{digest[:24]}.safetensors"
+
+
+def keep(path: Path, weights: dict[str, Tensor], rows: list[dict[str, float]]) -> None:
+    """Keep the weights that pretraining ended at, and its history."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, save(weights, metadata={"history": json.dumps(rows)}))
+
+
+def recall(path: Path) -> tuple[dict[str, Tensor], list[dict[str, float]]] | None:
+    """What :func:`keep` kept; None when nothing is (or the file is broken: it costs time only)."""
     try:
         with safe_open(path, framework="pt") as file:
-            rows = json.loads(file.metadata()["history"])
-            for name in ("generator", "discriminator"):
-                player = first.best_generator if name == "generator" else first.discriminator
-                wanted = player.state_dict()
-                player.load_state_dict({key: file.get_tensor(f"{name}.{key}") for key in wanted})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
-        return []
-    return rows
-
-
-#: Settings of ``training`` that pretraining does not see.
-_NOT_IN_PRETRAINING = ("epochs", "patience", "keep", "keep_state", "subsets", "pretrain")
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return weights, json.loads(file.metadata()["history"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _free_viewing(dataset: Dataset) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 
 from csalgan.config import Profile, profile_from
 from csalgan.data import Dataset, Split, make_split
+from csalgan.data.splits import PARTS
 from csalgan.files import provenance
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import read_json
@@ -29,28 +30,18 @@ VERSION = "1.1"
 #: Columns of ``history.csv``: mean losses of the epoch and those of its last batch (what the
 #: author's code logs), then losses, CC and NSS on validation; ``val_fooling`` is BCE(D(prediction),
 #: 1) alone. Runs made before ``last_*`` and ``val_fooling`` were recorded lack these three.
-HISTORY_COLUMNS = (
-    "epoch",
-    "generator",
-    "discriminator",
-    "content",
-    "last_generator",
-    "last_discriminator",
-    "val_generator",
-    "val_discriminator",
-    "val_content",
-    "val_fooling",
-    "val_cc",
-    "val_nss",
-)
+TRAINING_COLUMNS = ("generator", "discriminator", "content", "last_generator", "last_discriminator")
+VALIDATION_COLUMNS = ("val_generator", "val_discriminator", "val_content", "val_fooling")
+VALIDATION_COLUMNS += ("val_cc", "val_nss")
+HISTORY_COLUMNS = ("epoch", *TRAINING_COLUMNS, *VALIDATION_COLUMNS)
 
-
-#: What ``run.json`` must hold.
-_NEEDED = ("profile", "subset", "provenance", "text_dim", "text_fingerprint")
+#: What a run's ``run.json`` must hold, or the metadata of a packed one.
+_NEEDED = {"profile": dict, "provenance": dict, "text_dim": int, "text_fingerprint": str}
 _LARGEST_TEXT = 65_536  # numbers of a sentence's embedding; CLIP's largest has 1,280
 
-#: Keys of ``training`` that change no epoch's result.
-_WITHOUT_EFFECT = ("training.patience", "training.subsets", "training.keep_state")
+#: Settings that change no epoch's result; of pretraining data the content is compared.
+_WITHOUT_EFFECT = {"name", "description", "beside", "training.patience", "training.subsets"}
+_WITHOUT_EFFECT |= {"training.keep_state", "training.pretrain.data"}
 
 
 @dataclass(frozen=True)
@@ -58,9 +49,10 @@ class Run:
     """A trained (or half-trained) model on disk.
 
     Attributes:
-        folder: the run's folder.
+        folder: the run's folder, or the one file it was packed into
+            (:mod:`csalgan.prediction.weights`).
         info: content of ``run.json``.
-        history: one row an epoch, columns :data:`HISTORY_COLUMNS`.
+        history: one row an epoch, columns :data:`HISTORY_COLUMNS`; none of a packed run.
     """
 
     folder: Path
@@ -78,28 +70,17 @@ class Run:
         try:
             info = read_json(folder / "run.json")
             history = read_csv(folder / "history.csv")
-            missing = {*_NEEDED} - set(info)
             history[["val_cc", "val_nss"]].to_numpy(float)
-            if not isinstance(info, dict):
-                raise ValueError("no keys")
         except FileNotFoundError as error:
             raise CsalganError(
                 f"{folder}: not a training run (no {Path(error.filename).name}); "
                 "train one with `csalgan train --out FOLDER`."
             ) from error
-        except (ValueError, OSError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, OSError, TypeError, KeyError) as error:
             raise CsalganError(
                 f"{folder}: a file of this run is broken; train it again."
             ) from error
-        source = str(folder / "run.json")
-        if missing:
-            raise CsalganError(f"{source}: lacks {sorted(missing)[0]}; train it again.")
-        size = info["text_dim"]
-        if type(size) is not int or not 0 < size <= _LARGEST_TEXT:
-            raise CsalganError(
-                f"{source}: text_dim={str(size)[:40]} is no size of an embedding; train it again."
-            )
-        provenance.Provenance.of(info["provenance"], source)
+        require_info(info, folder / "run.json", subset=str)
         return cls(folder, info, history)
 
     @property
@@ -110,12 +91,12 @@ class Run:
     @cached_property
     def profile(self) -> Profile:
         """The profile it was trained with."""
-        return profile_from(self.info["profile"], str(self.folder / "run.json"))
+        return profile_from(self.info["profile"], str(self.folder))
 
     @property
     def provenance(self) -> provenance.Provenance:
         """Where it came from."""
-        return provenance.Provenance.of(self.info["provenance"], str(self.folder / "run.json"))
+        return provenance.Provenance.of(self.info["provenance"], str(self.folder))
 
     @property
     def complete(self) -> bool:
@@ -134,13 +115,31 @@ class Run:
         return self.history.iloc[best_epoch(self.val_cc) - 1 if best else -1]
 
     def generator(self, which: str | None = None) -> Generator:
-        """The trained generator in evaluation mode, on the CPU.
+        """The trained generator in evaluation mode, float32, on the CPU.
 
         Args:
             which: ``best`` or ``last``; by default the one that the profile keeps.
         """
-        path = self.folder / f"{which or self.profile.training.keep}.safetensors"
+        path = self.folder
+        if not path.is_file():
+            path = path / f"{which or self.profile.training.keep}.safetensors"
         return load_generator(path, self.profile, self.info["text_dim"], "train it again")
+
+
+def require_info(info: Any, source: Path, **more: type) -> None:
+    """Refuse what is no record of a run.
+
+    Raises:
+        CsalganError: no keys, a key that is missing or of another type, another provenance.
+    """
+    if not isinstance(info, dict):
+        raise CsalganError(f"{source}: is broken, it holds no keys; train it again.")
+    for key, kind in (_NEEDED | more).items():
+        if type(info.get(key)) is not kind:
+            raise CsalganError(f"{source}: {key} is missing, or no {kind.__name__}; train again.")
+    if not 0 < info["text_dim"] <= _LARGEST_TEXT:
+        raise CsalganError(f"{source}: text_dim is no size of an embedding; train it again.")
+    provenance.Provenance.of(info["provenance"], str(source))
 
 
 class Plan(NamedTuple):
@@ -204,7 +203,7 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
 
 def best_epoch(val_cc: list[float]) -> int:
     """The epoch with the highest validation CC (the first of equals; an undefined CC is lowest)."""
-    return int(np.argmax([-math.inf if math.isnan(value) else value for value in val_cc])) + 1
+    return int(np.argmax(np.nan_to_num(val_cc, nan=-math.inf))) + 1
 
 
 def finished(profile: Profile, val_cc: list[float]) -> bool:
@@ -219,39 +218,40 @@ def finished_run(folder: Path, profile: Profile, info: dict[str, Any]) -> "Run |
     """The run in a folder, when it has these settings (:func:`describe`) and all its epochs."""
     try:
         run = Run.load(folder)
-        if same_settings(info, run.info) is None and finished(profile, run.val_cc):
-            return run
+        done = same_settings(info, run.info) is None and finished(profile, run.val_cc)
     except CsalganError:
-        pass
-    return None
+        return None
+    return run if done else None
 
 
 def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
     """None when two runs would be the same up to their length, else the first difference."""
-    for key in ("subset", "text_fingerprint", "code", "device", "precision"):
-        if info[key] != other.get(key):
-            return f"{key} {other.get(key)} is now {info[key]}"
-    if info["provenance"]["fingerprint"] != other["provenance"]["fingerprint"]:
-        return "it was trained on other data"
-    if info.get("pretrained_on", []) != other.get("pretrained_on", []):
-        return "it was pretrained on other data"
-    # An older run's profile gets the defaults of settings that came later.
-    before = profile_from(other["profile"], "the earlier run").as_dict()
-    recorded = _flat(other["profile"])
-    mine, theirs = _flat(info["profile"]), _flat(before)
-    for key in sorted(mine.keys() | theirs.keys()):
-        # How long to train, how to score and what to call it do not change an epoch's result.
-        if key in ("name", "description", "beside", *_WITHOUT_EFFECT):
-            continue
-        if key == "training.pretrain.data":
-            continue  # its content is compared, wherever it lies
-        if key == "training.threads" and key not in recorded:
-            continue  # as many as the machine had, which nobody wrote down
-        if key == "training.epochs" and mine["training.schedule"] == "constant":
-            continue  # a cosine's rates depend on its length
-        if not key.startswith("evaluation.") and mine.get(key) != theirs.get(key):
-            return f"{key} {theirs.get(key)} is now {mine.get(key)}"
+    wanted, found = _decisive(info), _decisive(other)
+    if "threads" not in other["profile"].get("training", {}):
+        del wanted["training.threads"]  # as many as the machine had, which nobody wrote down
+    for key, value in wanted.items():
+        if value != found.get(key):
+            return f"{key} {found.get(key)} is now {value}"
     return None
+
+
+def _decisive(info: dict[str, Any]) -> dict[str, Any]:
+    """All that decides the result of an epoch; a run's older profile gets today's defaults."""
+    profile = profile_from(info["profile"], "the earlier run")
+    settings = pd.json_normalize(profile.as_dict()).to_dict("records")[0]
+    if profile.training.schedule == "constant":
+        del settings["training.epochs"]  # a cosine's rates depend on its length
+    keys = ("subset", "text_fingerprint", "code", "device", "precision")
+    return {
+        **{key: info.get(key) for key in keys},
+        "data": info["provenance"]["fingerprint"],
+        "pretraining data": info.get("pretrained_on", []),
+        **{
+            key: value
+            for key, value in settings.items()
+            if key not in _WITHOUT_EFFECT and not key.startswith("evaluation.")
+        },
+    }
 
 
 def subset_records(dataset: Dataset, subset: str, free_viewing: str = "subset") -> pd.DataFrame:
@@ -271,20 +271,12 @@ def part_rows(
     Raises:
         CsalganError: the subset has no record in one of the parts (of ``all``: in ``train``).
     """
-    records = subset_records(dataset, subset, profile.data.free_viewing)
-    rows = {
-        part: split.of(part, records).index.to_numpy(dtype=np.int64)
-        for part in ("train", "val", "test")
-    }
-    for part, numbers in rows.items():
-        if not len(numbers) and (part == "train" or split.rule != "all"):
+    records, rows = subset_records(dataset, subset, profile.data.free_viewing), {}
+    for part in PARTS:
+        rows[part] = split.of(part, records).index.to_numpy(dtype=np.int64)
+        if not len(rows[part]) and (part == "train" or split.rule != "all"):
             raise CsalganError(
                 f"{dataset.root}: subset {subset} has no {part} records; "
                 "use a dataset with more images of that condition."
             )
     return rows
-
-
-def _flat(profile: dict[str, Any]) -> dict[str, Any]:
-    """A profile with one level of keys: ``training.epochs`` and the like."""
-    return pd.json_normalize(profile).to_dict("records")[0]

@@ -5,22 +5,25 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from csalgan.config import Profile
 from csalgan.files.errors import CsalganError
-from csalgan.models.build import new_players, parameter_groups
+from csalgan.models.build import new_players
 from csalgan.text import TextEncoder
 from csalgan.training.batches import Batch
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 
+#: Parts of the compact model's image encoder that keep ImageNet's weights: the stem, two stages.
+FROZEN_STAGES = 3
+#: The whole encoder keeps them for so many epochs.
+FROZEN_EPOCHS = 1
+
 
 def discriminator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> Tensor:
     """One step of D on measured maps and on predictions it may not change (``detach``)."""
-    image = batch.image[batch.measured.image]
-    with trainer.autocast():
-        real = trainer.discriminator.logits(batch.measured.saliency_map, image)
-        fake = trainer.discriminator.logits(prediction.detach(), image)
+    real, fake = trainer.judge(batch, batch.measured.saliency_map, prediction.detach())
     loss = discriminator_loss(real, fake)
     trainer.discriminator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -30,54 +33,74 @@ def discriminator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> 
 
 def generator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor]:
     """One step of G: ``α·content + BCE(D(prediction), 1)``; D is held still."""
-    content = content_loss(prediction, batch.measured, trainer.losses)
-    loss = trainer.content_weight * content
-    if trainer.adversarial_weight:
+    config = trainer.config
+    content = content_loss(prediction, batch.measured, config.losses)
+    loss = config.content_weight * content
+    if config.adversarial_weight:
         trainer.discriminator.requires_grad_(False)  # no gradients are wasted on D's weights here
-        with trainer.autocast():
-            image = batch.image[batch.measured.image]
-            fake = trainer.discriminator.logits(prediction, image)
+        (fake,) = trainer.judge(batch, prediction)
         trainer.discriminator.requires_grad_(True)
-        loss = loss + trainer.adversarial_weight * fooling_loss(fake)
+        loss = loss + config.adversarial_weight * fooling_loss(fake)
     trainer.generator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    if trainer.clip:
-        torch.nn.utils.clip_grad_norm_(trainer.generator.parameters(), trainer.clip)
+    if trainer.compact:
+        torch.nn.utils.clip_grad_norm_(trainer.generator.parameters(), 1.0)
     trainer.generator_optimiser.step()
     if trainer.averaged is not None:
         trainer.averaged.update_parameters(trainer.generator)
     return loss.detach(), content.detach()
 
 
+def step(trainer: "Trainer", batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of both players: the generator's loss, the discriminator's, the content's."""
+    prediction = trainer.predict(batch)
+    d_loss = torch.zeros(())
+    if trainer.config.adversarial_weight:
+        d_loss = discriminator_step(trainer, batch, prediction)
+    g_loss, content = generator_step(trainer, batch, prediction)
+    return g_loss, d_loss, content
+
+
 class Trainer:
-    """Both networks, both optimisers, the weights of the losses and the precision of computing."""
+    """Both networks, both optimisers, and how they compute.
+
+    Attributes:
+        config: the profile's ``training``.
+        map_size: side of the maps that losses and the discriminator see. The compact decoder works
+            at an eighth of the image's side, so a quarter loses nothing.
+        averaged: the running average of the generator's weights; None without one.
+    """
 
     def __init__(self, profile: Profile, encoder: TextEncoder):
-        config = profile.training
-        self.profile = profile
-        self.device = device_of(config.device)
-        self.precision = precision_of(config.precision, self.device)
-        self.losses = config.losses
-        self.content_weight = config.content_weight
-        self.adversarial_weight = config.adversarial_weight
-        compact = profile.model.kind == "compact"
-        #: Side of the maps that losses and the discriminator see. The compact decoder works at
-        #: an eighth of the image's side, so a quarter loses nothing.
-        self.map_size = profile.data.size // 4 if compact else profile.data.size
-        self.clip = 1.0 if compact else 0.0
+        self.profile, self.config = profile, profile.training
+        self.compact = profile.model.kind == "compact"
+        self.device = device_of(self.config.device)
+        self.precision = precision_of(self.config.precision, self.device)
+        self.map_size = profile.data.size // 4 if self.compact else profile.data.size
         self.generator, self.discriminator = new_players(profile, encoder)
         for network in (self.generator, self.discriminator):
             network.to(self.device, memory_format=torch.channels_last)
-        self.averaged = None
-        if config.ema_decay:
-            self.averaged = AveragedModel(self.generator, avg_fn=_running(config.ema_decay))
-        optimiser = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
-        options = {"weight_decay": config.weight_decay, "betas": config.betas, "fused": True}
-        self.generator_optimiser = optimiser(parameter_groups(self.generator, profile), **options)
+        decay, self.averaged = self.config.ema_decay, None
+        if decay:
+            self.averaged = AveragedModel(self.generator, avg_fn=_running(decay))
+        rate, options = self.config.learning_rate, {"betas": self.config.betas, "fused": True}
+        options["weight_decay"] = self.config.weight_decay
+        optimiser = torch.optim.AdamW if self.config.weight_decay else torch.optim.Adam
+        groups = [{"params": list(self.generator.parameters()), "lr": rate}]
+        if self.compact:  # its pretrained image encoder learns at a rate of its own
+            stages = self.generator.encoder.stages()
+            for stage in stages[:FROZEN_STAGES]:
+                stage.requires_grad_(False)
+            named = self.generator.named_parameters()
+            others = [weights for name, weights in named if not name.startswith("encoder.")]
+            encoder = [w for stage in stages[FROZEN_STAGES:] for w in stage.parameters()]
+            groups = [{"params": others, "lr": rate}]
+            groups += [{"params": encoder, "lr": rate * self.config.encoder_rate}]
+        self._rates = [group["lr"] for group in groups]
+        self.generator_optimiser = optimiser(groups, **options)
         self.discriminator_optimiser = optimiser(
-            self.discriminator.parameters(), lr=config.learning_rate, **options
+            self.discriminator.parameters(), lr=rate, **options
         )
-        self._rates = [group["lr"] for group in self.generator_optimiser.param_groups]
 
     @property
     def best_generator(self) -> torch.nn.Module:
@@ -86,9 +109,8 @@ class Trainer:
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside the networks where the profile or the hardware says so."""
-        return torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"
-        )
+        bfloat16 = self.precision == "bfloat16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bfloat16)
 
     def predict(self, batch: Batch, generator: torch.nn.Module | None = None) -> Tensor:
         """``(R, 1, s, s)`` float32 prediction in [0, 1], s the side of the measured maps.
@@ -104,22 +126,30 @@ class Trainer:
             size = batch.measured.saliency_map.shape[-1]
             return generator.read(features, batch.text, size).float()
 
+    def judge(self, batch: Batch, *maps: Tensor) -> list[Tensor]:
+        """The discriminator's logits ``(R, 1)`` of maps ``(R, 1, s, s)`` of the batch's records.
+
+        Of all maps in one go: in bfloat16 they then share the rounded weights, and their gradients.
+        """
+        size, image = self.map_size, batch.image[batch.measured.image]
+        maps = [m if m.shape[-1] == size else F.interpolate(m, size, mode="area") for m in maps]
+        with self.autocast():
+            return [self.discriminator.logits(one, image) for one in maps]
+
     def begin_epoch(self, epoch: int) -> None:
         """Training mode; random layers drawn from seed and epoch alone, so that runs resume."""
         self.generator.train()
         self.discriminator.train()
         torch.manual_seed(hash((self.profile.seed, epoch)) % 2**31)
-        config = self.profile.training
-        if self.profile.model.kind == "compact" and self.profile.model.image_weights != "none":
-            for stage in self.generator.encoder.stages()[config.frozen_stages :]:
-                stage.requires_grad_(epoch > config.frozen_epochs)
+        if self.compact:
+            for stage in self.generator.encoder.stages()[FROZEN_STAGES:]:
+                stage.requires_grad_(epoch > FROZEN_EPOCHS)
 
     def set_rates(self, progress: float) -> None:
         """Learning rates of the generator at ``progress`` epochs after the start."""
-        config = self.profile.training
-        if config.schedule == "cosine":
-            warm = min(1.0, (progress + 0.02))
-            share = warm * (0.01 + 0.99 * math.cos(math.pi / 2 * progress / config.epochs) ** 2)
+        if self.config.schedule == "cosine":
+            warm, turn = min(1.0, progress + 0.02), math.pi / 2 * progress / self.config.epochs
+            share = warm * (0.01 + 0.99 * math.cos(turn) ** 2)
             for group, rate in zip(self.generator_optimiser.param_groups, self._rates, strict=True):
                 group["lr"] = rate * share
 
@@ -133,9 +163,7 @@ class Trainer:
             part.load_state_dict(state[name])
 
     def _parts(self) -> list[tuple[str, Any]]:
-        names = ("generator", "discriminator", "generator_optimiser", "discriminator_optimiser")
-        names += ("averaged",) if self.averaged is not None else ()
-        return [(name, getattr(self, name)) for name in names]
+        return [(name, part) for name, part in vars(self).items() if hasattr(part, "state_dict")]
 
 
 def _running(decay: float):
