@@ -8,6 +8,7 @@ alone, milliseconds of one call of ``csalgan.predict``, and the ratio to the pap
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 
 import csalgan
 from benchmarks.generators import fastest
-from csalgan.cli.predict import Photograph, _predict_all
+from csalgan.cli.predict import Photograph, _photographs, _predict_all, _write
 from csalgan.models import PaperGenerator
 from csalgan.prediction import Predictor
 
@@ -35,7 +36,7 @@ def main() -> None:
             path = Path(folder) / f"{k}.jpg"
             Image.fromarray(image).resize((640, 480), Image.Resampling.BICUBIC).save(path)
             paths.append(path)
-        work = [Photograph(path.stem, path, (SENTENCE,)) for path in paths]
+        work = _photographs(paths, (SENTENCE,))
         images = [np.asarray(Image.open(path)) for path in paths[:16]]
         print(f"{N} photographs of 640 × 480, {torch.get_num_threads()} threads")
         for label, views in sizes.items():
@@ -61,9 +62,10 @@ def main() -> None:
 
 def rate(work: list[Photograph], predictor: Predictor, out: Path, *, overlays: bool) -> float:
     """Photographs a second, files in and files out."""
-    _predict_all(work[:4], predictor, out, 1.0, npy=False, overlays=overlays)  # warm up
+    write = partial(_write, out=out, predictor=predictor, npy=False, overlays=overlays)
+    _predict_all(work[:4], predictor, 1.0, write)  # warm up
     began = time.perf_counter()
-    _predict_all(work, predictor, out, 1.0, npy=False, overlays=overlays)
+    _predict_all(work, predictor, 1.0, write)
     return len(work) / (time.perf_counter() - began)
 
 

@@ -249,7 +249,7 @@ def run_here(tasks, jobs, on_event):
     ended = {}
     for task in tasks:
         on_event(event("started", task.name, 0.0, ""))
-        spec = json.loads(Path(task.command[-1]).read_text())
+        spec = json.loads(task.command[-1])
         message = ""
         os.environ[LEDGER] = spec["ledger"]
         try:

@@ -736,7 +736,8 @@ def test_a_table_one_that_is_none_is_refused(place):
         path.write_text(content)
         assert_refused(lambda path=path: _table_one(path, "paper"), path.name, place, place / "o")
     path.write_text("profile,metric,row,Total,Total_low,Total_high\npaper,CC,ours,0.5,,\n")
-    assert _table_one(path, "paper")["blocks"] == {"CC": [("ours", [("0.500", "")])]}
+    ((row,),) = _table_one(path, "paper")["blocks"].values()
+    assert (row["metric"], row["row"], row["Total"]) == ("CC", "ours", 0.5)
 
 
 def test_a_folder_where_a_file_is_to_be_is_one_sentence(place):

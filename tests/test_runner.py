@@ -128,8 +128,7 @@ def test_a_kernel_ends_with_its_step(tmp_path):
     path = notebook(tmp_path / "long.ipynb", source + "time.sleep(60)")
     spec = {"name": "long", "notebook": str(path), "parameters": {}, "ledger": str(tmp_path / "w")}
     spec["output"] = str(tmp_path / "out.ipynb")
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    command = [sys.executable, "-m", "csalgan.runner.step", str(tmp_path / "spec.json")]
+    command = [sys.executable, "-m", "csalgan.runner.step", json.dumps(spec)]
     step = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     pid = tmp_path / "pid"
     wait_for(lambda: pid.exists() and pid.read_text(), seconds=120)

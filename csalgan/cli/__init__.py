@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from csalgan.cli.interrupt import Interrupted, telling
+from csalgan.cli.options import Interrupted, telling
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import printable, require_utf8
 from csalgan.files.progress import log_too
@@ -53,9 +53,7 @@ def _register() -> None:
     from csalgan.cli.evaluate import evaluate
     from csalgan.cli.explore import explore
     from csalgan.cli.predict import predict
-    from csalgan.cli.report import report
-    from csalgan.cli.reproduce import profiles, reproduce
-    from csalgan.cli.status import status
+    from csalgan.cli.reproduce import profiles, report, reproduce, status
     from csalgan.cli.sweep import crossval, sweep
     from csalgan.cli.train import train
 

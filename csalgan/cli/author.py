@@ -4,23 +4,18 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from csalgan.cli.options import ClipOption, open_clean
-from csalgan.files.inputs import MOST_SEED
+from csalgan.cli.options import ClipOption, SeedOption, open_clean
 
 
 def author(
-    clone: Annotated[Path, typer.Argument(help="A clone of github.com/Firehdx/CLIP-SalGAN.")],
-    data: Annotated[str, typer.Option(help="SJTU-TIS: its folder or archive.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")],
-    draws: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Records drawn in one repeat.")
-    ] = 300,
-    repeats: Annotated[int, typer.Option(min=2, max=1000, help="Repeats; their spread.")] = 10,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Of draws, labels and split.")
-    ] = 0,
+    clone: Annotated[Path, Argument(help="A clone of github.com/Firehdx/CLIP-SalGAN.")],
+    data: Annotated[str, Option(help="SJTU-TIS: its folder or archive.")],
+    out: Annotated[Path, Option(help="Folder of the report.")],
+    draws: Annotated[int, Option(min=1, max=100_000, help="Records drawn in one repeat.")] = 300,
+    repeats: Annotated[int, Option(min=2, max=1000, help="Repeats; their spread.")] = 10,
+    seed: SeedOption = 0,
     clip_weights: ClipOption = None,
 ) -> None:
     """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""

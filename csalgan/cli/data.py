@@ -1,26 +1,24 @@
 """``csalgan data``: check, make and pack datasets."""
 
+import textwrap
 import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
-from csalgan.cli.options import open_clean
+from csalgan.cli.options import SeedOption, open_clean
 from csalgan.data.records import CONDITIONS, SUBSETS
-from csalgan.files.inputs import MOST_SEED
 from csalgan.files.progress import counted, doing
 
-PathArgument = Annotated[Path, typer.Argument(help="A dataset's folder or archive.")]
-
-_PER_LINE = 8  # sentences without a record are many and alike: several stand on one line
+PathArgument = Annotated[Path, Argument(help="A dataset's folder or archive.")]
 
 
 def check(
     path: PathArgument,
     allow_warnings: Annotated[
-        bool, typer.Option("--allow-warnings", help="Harmless faults do not count.")
+        bool, Option("--allow-warnings", help="Harmless faults do not count.")
     ] = False,
 ) -> None:
     """Name every fault, file by file, then count records; exit 0 only when clean."""
@@ -29,19 +27,17 @@ def check(
         from csalgan.data.dataset import subset_of
 
         report = check_dataset(path)
-    by_file = defaultdict(list)
+    unread = defaultdict(list)
     for fault in report.faults:
-        by_file[fault.file].append(fault)
-    for file, faults in by_file.items():
-        alike = [fault for fault in faults if fault.kind == "sentence without record"]
-        for fault in faults:
-            if fault not in alike:
-                print(f"{fault.severity:<8}{file}: {fault.kind}: {fault.message}")
-        keys = [fault.message.removeprefix("sentence of ").split(",")[0] for fault in alike]
-        if keys:
-            print(f"warning {file}: {counted(len(keys), 'sentence')} whose record is not here:")
-        for start in range(0, len(keys), _PER_LINE):
-            print("          " + " ".join(keys[start : start + _PER_LINE]))
+        if fault.kind == "sentence without record":
+            unread[fault.file].append(fault.message.removeprefix("sentence of ").split(",")[0])
+        else:
+            print(f"{fault.severity:<8}{fault.file}: {fault.kind}: {fault.message}")
+    for file, keys in unread.items():
+        print(f"warning {file}: {counted(len(keys), 'sentence')} whose record is not here:")
+        print(
+            textwrap.fill(" ".join(keys), 100, initial_indent=" " * 10, subsequent_indent=" " * 10)
+        )
     errors = len(report.errors)
     records = report.records
     images = counted(records["image_id"].nunique(), "image")
@@ -53,18 +49,14 @@ def check(
     warnings = counted(len(report.faults) - errors, "warning")
     print(f"  {counted(errors, 'error')}, {warnings}")
     if report.errors if allow_warnings else report.faults:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def synth(
-    path: Annotated[Path, typer.Argument(help="Folder to make.")],
-    images: Annotated[int, typer.Option(max=9999, help="How many images.")] = 120,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="The same seed gives the same bytes.")
-    ] = 0,
-    observers: Annotated[
-        int, typer.Option(min=1, max=1000, help="Simulated observers a record.")
-    ] = 15,
+    path: Annotated[Path, Argument(help="Folder to make.")],
+    images: Annotated[int, Option(max=9999, help="How many images.")] = 120,
+    seed: SeedOption = 0,
+    observers: Annotated[int, Option(min=1, max=1000, help="Simulated, for a record.")] = 15,
 ) -> None:
     """Make the embedded dataset: drawn scenes, sentences, and gaze of a documented model."""
     from csalgan.data import open_dataset, synthesise
@@ -78,7 +70,7 @@ def synth(
 
 def prepare(
     path: PathArgument,
-    size: Annotated[int, typer.Option(min=2, max=1024, help="Side of the square, pixels.")] = 256,
+    size: Annotated[int, Option(min=2, max=1024, help="Side of the square, pixels.")] = 256,
 ) -> None:
     """Pack a dataset for training; what was packed from the same content is kept."""
     began = time.perf_counter()

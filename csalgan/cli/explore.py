@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from csalgan.cli.options import (
     ClipOption,
@@ -21,17 +21,17 @@ def explore(
     data: DataOption = "",
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Report whose trained models are offered; reports/<profile>."),
+        Option(help="Report whose trained models are offered; reports/<profile>."),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Also offer this: a run's folder, a packed file, or a generator_*.pt."),
+        Option(help="Also offer this: a run's folder, a packed file, or a generator_*.pt."),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")
+        int, Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")
     ] = 8866,
     browser: Annotated[
-        bool, typer.Option(help="Open a browser; --no-browser only prints the address.")
+        bool, Option(help="Open a browser; --no-browser only prints the address.")
     ] = True,
     changes: SetOption = None,
     clip_weights: ClipOption = None,

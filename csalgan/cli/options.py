@@ -1,14 +1,28 @@
-"""Options that several commands share."""
+"""What several commands share: options, opening of data, what Ctrl-C says."""
 
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import CallbackParam, Option
 
 from csalgan.data.records import SUBSETS
 from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import MOST_SEED
 
-PARTS = ("all", "train", "val", "test")
+
+def one_of(*choices: str) -> Callable[[CallbackParam, str], str]:
+    """What refuses, in one sentence, a value that is none of the choices (an option's callback)."""
+
+    def check(param: CallbackParam, value: str) -> str:
+        if value not in choices:
+            raise CsalganError(f"--{param.name} {value}: use one of {', '.join(choices)}.")
+        return value
+
+    return check
 
 
 def _profiles() -> list[str]:
@@ -19,35 +33,35 @@ def _profiles() -> list[str]:
 
 ProfileOption = Annotated[
     str,
-    typer.Option(
-        "--profile",
-        "-p",
+    Option(
+        *("--profile", "-p"),
         help="A profile's name or the path of a YAML file.",
         autocompletion=_profiles,
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the profile; repeatable."),
+    Option("--set", metavar="KEY=VALUE", help="Replace a value of the profile; repeatable."),
 ]
-ClipOption = Annotated[
-    Path | None, typer.Option("--clip-weights", help="A local file with CLIP's weights.")
-]
+ClipOption = Annotated[Path | None, Option(help="A local file with CLIP's weights.")]
 DataOption = Annotated[
-    str, typer.Option(help="Dataset folder or archive; the embedded dataset when left out.")
+    str, Option(help="Dataset folder or archive; the embedded dataset when left out.")
 ]
-SubsetOption = Annotated[str, typer.Option(help="total, general, sal or non_sal.")]
-BootstrapOption = Annotated[
-    int, typer.Option(min=10, max=1_000_000, help="Resamples of the images.")
+SubsetOption = Annotated[
+    str, Option(help="total, general, sal or non_sal.", callback=one_of(*SUBSETS))
 ]
+PartOption = Annotated[
+    str, Option(help="all, train, val or test.", callback=one_of("all", "train", "val", "test"))
+]
+SeedOption = Annotated[int, Option(min=0, max=MOST_SEED, help="Of all that is drawn.")]
+BootstrapOption = Annotated[int, Option(min=10, max=1_000_000, help="Resamples of the images.")]
+JobsOption = Annotated[int, Option("--jobs", "-j", min=1, max=256, help="So many at once, here.")]
 
 
 def overrides_of(changes: list[str] | None, clip_weights: Path | None) -> list[str]:
     """Overrides as the profile reads them; a weights file becomes an absolute path."""
-    overrides = list(changes or [])
-    if clip_weights is not None:
-        overrides.append(f"text.clip_weights={clip_weights.expanduser().resolve()}")
-    return overrides
+    clip = [f"text.clip_weights={clip_weights.expanduser().resolve()}"] if clip_weights else []
+    return [*(changes or []), *clip]
 
 
 def open_clean(data: str):
@@ -63,7 +77,30 @@ def open_clean(data: str):
     return dataset
 
 
-def require_one_of(option: str, value: str, choices: tuple[str, ...] = SUBSETS) -> None:
-    """Refuse a value that is none of the choices."""
-    if value not in choices:
-        raise CsalganError(f"{option} {value}: use one of {', '.join(choices)}.")
+class Interrupted(CsalganError):
+    """The user stopped a command."""
+
+
+@contextmanager
+def telling(
+    what_stands: Callable[[], str], *, add: Sequence[str] = (), drop: Sequence[str] = ()
+) -> Iterator[None]:
+    """Say what stands when the block is interrupted, and the command that goes on.
+
+    Args:
+        what_stands: asked then, unless the interruption brings a sentence of its own.
+        add: options that the command needs to go on, when it has not got them.
+        drop: options, each with its value, that would begin anew.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        given = sys.argv[1:]
+        for name in drop:
+            if name in given:
+                place = given.index(name)
+                del given[place : place + 2]
+        command = shlex.join(["csalgan", *given, *(one for one in add if one not in given)])
+        raise Interrupted(
+            f"interrupted: {str(stop) or what_stands()}; go on with: {command}"
+        ) from stop

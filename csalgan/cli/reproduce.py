@@ -1,32 +1,42 @@
-"""``csalgan reproduce``: every notebook, one report."""
+"""``csalgan reproduce``, ``report`` and ``status``: every notebook, one report."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from csalgan.cli.interrupt import telling
-from csalgan.cli.options import ClipOption, DataOption, ProfileOption, SetOption, overrides_of
+from csalgan.cli.options import (
+    ClipOption,
+    DataOption,
+    JobsOption,
+    ProfileOption,
+    SetOption,
+    overrides_of,
+    telling,
+)
+from csalgan.files.errors import CsalganError
 from csalgan.files.progress import doing
+
+ReportArgument = Annotated[Path, Argument(metavar="REPORT", help="Folder of a report.")]
 
 
 def reproduce(
     profile: ProfileOption = "demo",
     data: DataOption = "",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the report; reports/<profile> else.")
+        Path | None, Option(help="Folder of the report; reports/<profile> else.")
     ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Do everything again, trainings too.")
-    ] = False,
+    fresh: Annotated[bool, Option("--fresh", help="Do everything again, trainings too.")] = False,
     from_step: Annotated[
-        str, typer.Option("--from", metavar="STEP", help="Do this step (04) and later ones again.")
+        str, Option("--from", metavar="STEP", help="Do this step (04) and later ones again.")
     ] = "",
     author: Annotated[
         Path | None,
-        typer.Option(help="A clone of the author's repository: its logs, weights and pictures."),
+        Option(help="A clone of the author's repository: its logs, weights and pictures."),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Steps at once.")] = 1,
+    jobs: JobsOption = 1,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
@@ -57,3 +67,58 @@ def profiles() -> None:
 
     for name in profile_names():
         print(f"{name:<16}{load_profile(name).description}")
+
+
+def report(
+    folder: ReportArgument,
+    file: Annotated[
+        Path | None,
+        Option("--zip", metavar="FILE", help="Pack page, pictures, tables and notebooks."),
+    ] = None,
+) -> None:
+    """Write a report's page again from what stands in its folder; pack it for others."""
+    from csalgan.pipeline import open_report
+    from csalgan.pipeline import report as reports
+
+    job, steps = open_report(folder)
+    missing = [step["step"] for step in steps if step["status"] not in ("done", "stale")]
+    if missing:
+        raise CsalganError(
+            f"{folder}: {missing[0]} has not been done; finish the report with csalgan reproduce."
+        )
+    seconds = {step["step"]: step["seconds"] for step in steps}
+    print(f"report: {reports.write(job, [*seconds], seconds)}")
+    if file is not None:
+        reports.pack(job.out, file)
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+        if shown := reports.photographs(job.out):
+            print(
+                f"note: {len(shown)} of its figures show photographs of the dataset, which must "
+                "not be published.",
+                file=sys.stderr,
+            )
+
+
+def status(
+    folder: ReportArgument,
+    as_json: Annotated[bool, Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show what of a report is done, running, stale or failed, with times.
+
+    stale: done, but the notebook, the modules it reads, the profile, the data or a step before it
+    has changed since, or one of its files; interrupted: begun by a run that is gone.
+    """
+    from csalgan.files.locks import holder
+    from csalgan.pipeline import open_report
+
+    _, steps = open_report(folder)
+    working = holder(folder)
+    if as_json:
+        print(json.dumps({"working": bool(working), "steps": steps}, indent=1, ensure_ascii=False))
+        return
+    for step in steps:
+        seconds = f"{step['seconds']:7.1f} s" if step["seconds"] else ""
+        print(f"{step['step']:<34} {step['status']:<12} {step['started'][:19]:<19} {seconds}")
+        if step["message"]:
+            print(f"    {step['message']}")
+    print(f"{working} works on it" if working else "nobody works on it")

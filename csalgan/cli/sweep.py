@@ -3,24 +3,27 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
-from csalgan.cli.interrupt import telling
-from csalgan.cli.options import DataOption, ProfileOption, SetOption, SubsetOption, require_one_of
+from csalgan.cli.options import (
+    DataOption,
+    JobsOption,
+    ProfileOption,
+    SetOption,
+    SubsetOption,
+    telling,
+)
 from csalgan.files.errors import CsalganError
 
-OutOption = Annotated[Path, typer.Option("--out", help="Folder of runs, tables and the figure.")]
-JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=1, max=256, help="Trainings at once, here.")
-]
+OutOption = Annotated[Path, Option(help="Folder of runs, tables and the figure.")]
 ExecutorOption = Annotated[
-    Literal["local", "slurm"], typer.Option(help="This machine, or a Slurm cluster.")
+    Literal["local", "slurm"], Option(help="This machine, or a Slurm cluster.")
 ]
 
 
 def sweep(
     spec: Annotated[
-        str, typer.Argument(help="YAML file: profile, variants, grid, seeds, folds; or ablation.")
+        str, Argument(help="YAML file: profile, variants, grid, seeds, folds; or ablation.")
     ],
     out: OutOption,
     data: DataOption = "",
@@ -40,8 +43,8 @@ def crossval(
     out: OutOption,
     profile: ProfileOption = "best",
     data: DataOption = "",
-    folds: Annotated[int, typer.Option(min=2, max=100, help="Parts of the images.")] = 5,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings of each fold.")] = 1,
+    folds: Annotated[int, Option(min=2, max=100, help="Parts of the images.")] = 5,
+    seeds: Annotated[int, Option(min=1, max=1000, help="Trainings of each fold.")] = 1,
     subset: SubsetOption = "total",
     jobs: JobsOption = 1,
     executor: ExecutorOption = "local",
@@ -54,7 +57,6 @@ def crossval(
     """
     from csalgan.experiment import sweep as sweeps
 
-    require_one_of("--subset", subset)
     spec = sweeps.Spec(
         profile=profile,
         set=tuple(changes or ()),

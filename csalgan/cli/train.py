@@ -4,9 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from csalgan.cli.interrupt import telling
 from csalgan.cli.options import (
     ClipOption,
     DataOption,
@@ -14,19 +13,20 @@ from csalgan.cli.options import (
     SetOption,
     SubsetOption,
     overrides_of,
+    telling,
 )
 
 
 def train(
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
+    out: Annotated[Path, Option(help="Folder of the run.")],
     profile: ProfileOption = "demo",
     subset: SubsetOption = "total",
     data: DataOption = "",
     seeds: Annotated[
         int,
-        typer.Option(min=1, max=1000, help="Train so many seeds, in --out/seed-0 …, on one split."),
+        Option(min=1, max=1000, help="Train so many seeds, in --out/seed-0 …, on one split."),
     ] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    resume: Annotated[bool, Option("--resume", help="Continue the run in --out.")] = False,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:

@@ -46,7 +46,7 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
             lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         raise CsalganError(
-            f"{folder}: {holder(folder)} works on this; wait for it, or choose another folder."
+            f"{folder}: {_told(folder)} works on this; wait for it, or choose another folder."
         ) from error
     try:
         if lock.lock_counter == 1:
@@ -60,19 +60,19 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def is_locked(folder: Path) -> bool:
-    """Whether somebody works in the folder now."""
-    lock = FileLock(folder / ".lock")
+def holder(folder: Path) -> str:
+    """Who works in a folder now, in words; ``""`` for nobody."""
     if not (folder / ".lock").exists():
-        return False
+        return ""
+    lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return True
+        return _told(folder)
     except OSError:  # not ours to open
-        return False
+        return ""
     lock.release()
-    return False
+    return ""
 
 
 def refuse_inside(folder: Path) -> None:
@@ -82,15 +82,14 @@ def refuse_inside(folder: Path) -> None:
         CsalganError: naming the outer folder and who holds it.
     """
     for outer in folder.resolve().parents:
-        if is_locked(outer):
+        if who := holder(outer):
             raise CsalganError(
-                f"{folder}: lies in {outer}, on which {holder(outer)} works; wait for it, or "
+                f"{folder}: lies in {outer}, on which {who} works; wait for it, or "
                 "choose another folder."
             )
 
 
-def holder(folder: Path) -> str:
-    """Who holds the lock, in words."""
+def _told(folder: Path) -> str:
     try:
         about = read_json(folder / ".holder.json")
         return f"process {about['pid']} on {about['host']} ({about['command']})"

@@ -1,15 +1,19 @@
 """Where a number or a picture came from, carried by every table and figure."""
 
 import subprocess
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass
+
 from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import first_fault
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config={"extra": "forbid", "strict": True})
 class Provenance:
     """The receipt of a result.
 
@@ -39,18 +43,12 @@ class Provenance:
             CsalganError: other keys, or values of another type.
         """
         try:
-            made = cls(**values)
-        except TypeError as error:  # no keys, or others
+            return cls(**values)
+        except TypeError as error:  # no keys
             raise CsalganError(f"{source}: provenance is not csalgan's; make it again.") from error
-        for field in fields(cls):
-            value = getattr(made, field.name)
-            wanted = {"seed": int, "threads": int | None}.get(field.name, str)
-            if not isinstance(value, wanted):
-                raise CsalganError(
-                    f"{source}: provenance.{field.name}={str(value)[:40]!r} is refused; make it "
-                    "again."
-                )
-        return made
+        except ValidationError as error:
+            why = first_fault(error, "csalgan/files/provenance.py")
+            raise CsalganError(f"{source}: provenance: {why}") from error
 
     @property
     def synthetic(self) -> bool:
@@ -86,16 +84,11 @@ def commit() -> str:
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / ".git").exists():
         return "unknown"
+    git = {"cwd": checkout, "capture_output": True, "text": True, "check": True, "timeout": 20}
+    where = ["status", "--porcelain", "--", "csalgan", "notebooks"]
     try:
-        short = _git(checkout, "rev-parse", "--short=10", "HEAD")
-        changed = _git(checkout, "status", "--porcelain", "--", "csalgan", "notebooks")
+        short = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], **git).stdout.strip()
+        changed = subprocess.run(["git", *where], **git).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return short + ("+" if changed else "")
-
-
-def _git(top: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(top), *arguments], capture_output=True, text=True, check=True, timeout=20
-    )
-    return done.stdout.strip()

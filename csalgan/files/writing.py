@@ -10,21 +10,16 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from csalgan.files.errors import CsalganError
-
-try:
-    import fcntl
-except ImportError:  # not on Windows: there, what a killed process left in making stays
-    fcntl = None
 
 #: Environment variable: a file to which the path of every file written is added. The runner sets
 #: it for a step, which so owns what it wrote and nothing else.
 LEDGER = "CSALGAN_WRITTEN"
 _TEMPORARY = ".csalgan-"
-_YOUNG = 60.0  # seconds: a folder that old has been locked by its maker, if he lives
+_ABANDONED = 86_400.0  # seconds: nobody makes a folder for a day
 
 _SENTENCES = {
     (errno.ENOSPC, errno.EDQUOT): (
@@ -95,36 +90,35 @@ def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary folder beside ``target``; put it in the place of ``target`` at the end.
 
     An existing ``target`` is replaced only when the block succeeds. What killed processes left
-    half-made beside it is removed.
+    half-made beside it is removed when it is a day old.
 
     Raises:
         CsalganError: the disk is full or the place cannot be written to.
     """
     target = Path(target)
-    temporary = held = None
+    temporary = None
     try:
         with explaining(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(target.parent)
+            for left in target.parent.glob(f"{_TEMPORARY}*"):
+                if left.is_dir() and time.time() - left.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(left, ignore_errors=True)
             temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=_TEMPORARY))
-            held = _hold(temporary)
             os.chmod(temporary, 0o777 & ~_umask())
             yield temporary
             if hasattr(os, "sync"):
                 os.sync()  # thousands of files at once: one by one would take a minute
+            old = None
             if target.exists():
                 old = Path(tempfile.mkdtemp(dir=target.parent, prefix=_TEMPORARY))
                 os.replace(target, old / "old")
-                os.replace(temporary, target)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                os.replace(temporary, target)
+            os.replace(temporary, target)
             _to_disk(target.parent)
+            if old is not None:
+                shutil.rmtree(old, ignore_errors=True)
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-        if held is not None:
-            os.close(held)
 
 
 def write_bytes(target: str | os.PathLike, data: bytes | memoryview) -> Path:
@@ -204,32 +198,6 @@ def _note(target: Path) -> None:
     """Before the file is there: what is noted and missing harms nobody, the reverse would."""
     if ledger := os.environ.get(LEDGER):
         append_text(ledger, f"{target.absolute()}\n")
-
-
-def _hold(folder: Path) -> int | None:
-    """Keep a folder that is being made; the system lets it go when this process ends."""
-    if fcntl is None:
-        return None
-    handle = os.open(folder, os.O_RDONLY)
-    with suppress(OSError):  # a filesystem without locks
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return handle
-
-
-def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob(f"{_TEMPORARY}*") if fcntl else ():
-        try:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:  # a file, or gone
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - os.fstat(handle).st_mtime > _YOUNG:
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # somebody is making it
-            pass
-        finally:
-            os.close(handle)
 
 
 def _umask() -> int:

@@ -5,11 +5,10 @@ skips those whose result stands already, executes the others through papermill, 
 of its own, and collects what they left.
 """
 
-import json
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,13 @@ from csalgan.data.records import SUBSETS
 from csalgan.experiment.job import Job, open_job
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
-from csalgan.files.locks import is_locked, locked
+from csalgan.files.locks import holder, locked
 from csalgan.files.writing import remove_leftovers, require_writable, write_text
 from csalgan.pipeline import report
-from csalgan.runner import Done, Outcome, State, Task, run_tasks
-from csalgan.runner import state as runner_state
+from csalgan.runner import Done, State, Task, run_tasks
 from csalgan.runner.keys import step_key
-from csalgan.runner.processes import Event, event
+from csalgan.runner.processes import Event, event, module_task
+from csalgan.runner.state import NAMES, Asked
 
 #: The notebooks in the order they build on each other; the third runs once a subset.
 NOTEBOOKS = (
@@ -45,9 +44,10 @@ _WITH_AUTHOR = ("03_adversarial_training", "04_metric_evaluation")
 _READERS = NOTEBOOKS[3:]
 #: What is about sentences alone.
 _TOLD = "05_text_guidance_ablation"
-_WEIGHTS = ("best.safetensors", "last.safetensors")
+#: The files of a run; when it stood already, the step that asks for it wrote none of them.
+_RUN = ("run.json", "history.csv", "pretraining.csv", "best.safetensors", "last.safetensors")
 _RECEIPT = "manifest.json"
-_OURS = ("figures", "tables", "notebooks", "runs", _RECEIPT, "index.html")
+_OURS = ("figures", "tables", "notebooks", "runs", _RECEIPT, "index.html", *NAMES)
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,6 @@ class Step:
     key: str = ""
     current: bool = False
 
-    def run_files(self, out: Path) -> list[Path]:
-        """The files of the run that this step trains; when it stood already, nothing wrote them."""
-        if _PER_SUBSET not in self.name:
-            return []
-        names = ("run.json", "history.csv", "pretraining.csv", *_WEIGHTS)
-        return [out / "runs" / self.parameters["subset"] / name for name in names]
-
 
 def plan(profile: Profile, shared: dict[str, Any], *, told: bool = True) -> list[Step]:
     """The steps of a report, in order.
@@ -82,17 +75,16 @@ def plan(profile: Profile, shared: dict[str, Any], *, told: bool = True) -> list
         shared: the parameters every notebook gets; ``author`` goes only to those that show it.
         told: whether somebody read a sentence; without, the notebook on sentences is left out.
     """
-    trained = {f"{_PER_SUBSET}-{subset}": subset for subset in profile.training.subsets}
+    trained = tuple(f"{_PER_SUBSET}-{subset}" for subset in profile.training.subsets)
     steps: list[Step] = []
-    for name in NOTEBOOKS if told else [name for name in NOTEBOOKS if name != _TOLD]:
+    for name in NOTEBOOKS:
         notebook = paths.notebooks_dir() / f"{name}.ipynb"
-        own = dict(shared)
-        if name not in _WITH_AUTHOR:
-            own.pop("author", None)
+        own = {k: v for k, v in shared.items() if k != "author" or name in _WITH_AUTHOR}
         if name == _PER_SUBSET:
-            steps += [Step(one, notebook, own | {"subset": trained[one]}) for one in trained]
-        else:
-            steps.append(Step(name, notebook, own, tuple(trained) if name in _READERS else ()))
+            each = zip(trained, profile.training.subsets, strict=True)
+            steps += [Step(one, notebook, own | {"subset": subset}) for one, subset in each]
+        elif told or name != _TOLD:
+            steps.append(Step(name, notebook, own, trained if name in _READERS else ()))
     return steps
 
 
@@ -152,27 +144,32 @@ def reproduce(
     if out:
         require_writable(out)  # before the data are looked at
     job = open_job(profile, data, out, overrides)
-    asked = {
-        "profile": str(profile),
-        "data": str(job.dataset.root) if data else "",
-        "overrides": list(overrides),
-    }
     if author:
         find_weights(author)  # or a sentence, before anything runs
-        asked["author"] = str(Path(author).expanduser().resolve())
+        author = str(Path(author).expanduser().resolve())
+    data = str(job.dataset.root) if data else ""
+    asked = Asked.model_construct(
+        profile=str(profile), data=data, overrides=list(overrides), author=author or None
+    )
     steps = _steps_of(job, asked)
     if not job.dataset.has_sentences:
         print(f"{_TOLD}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
     check_parameters(steps)
     if job.out.exists() and not job.out.is_dir():
         raise CsalganError(f"{job.out}: a file stands where the report is to be; choose another.")
-    _refuse_foreign(job.out)
+    if job.out.is_dir() and not (job.out / _RECEIPT).exists():
+        for entry in job.out.iterdir():
+            if entry.name not in _OURS:
+                raise CsalganError(
+                    f"{job.out}: holds {entry.name} and is not a report; choose another --out "
+                    "folder."
+                )
     with locked(job.out):
         return _reproduce(job, steps, asked, fresh, from_step, jobs)
 
 
-def _steps_of(job: Job, asked: dict[str, Any]) -> list[Step]:
-    shared = asked | {"out": str(job.out)}
+def _steps_of(job: Job, asked: Asked) -> list[Step]:
+    shared = asked.model_dump(exclude_none=True) | {"out": str(job.out)}
     return plan(job.profile, shared, told=job.dataset.has_sentences)
 
 
@@ -204,8 +201,8 @@ def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
     """
     state = State(out)
     asked = state.plan()
-    job = open_job(asked["profile"], asked["data"], str(out), asked["overrides"])
-    working = is_locked(out)
+    job = open_job(asked.profile, asked.data, str(out), asked.overrides)
+    working = holder(out)
     rows = []
     for name, step in look(job, _steps_of(job, asked)).items():
         done = state.read(name) or Done("", "waiting", "")
@@ -220,23 +217,31 @@ def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
 
 
 def _reproduce(
-    job: Job, steps: list[Step], asked: dict[str, Any], fresh: bool, from_step: str, jobs: int
+    job: Job, steps: list[Step], asked: Asked, fresh: bool, from_step: str, jobs: int
 ) -> Path:
-    state = State(job.out)
-    redo = _from(steps, "01" if fresh else from_step)
+    state, names = State(job.out), [step.name for step in steps]
+    first = 0 if fresh else len(names)
+    if from_step and not fresh:
+        first = next((k for k, name in enumerate(names) if name.startswith(from_step)), -1)
+        if first < 0:
+            raise CsalganError(f"--from {from_step}: no such step; use one of {', '.join(names)}.")
     if not fresh:
         job.refuse_other_runs()
-    _clean(job, state, steps, fresh)
+    _clean(state, names, fresh)
     state.write_plan(asked)
     wanted = {}
     for name, step in look(job, steps).items():
-        if step.current and name not in redo:
+        if step.current and name not in names[first:]:
             print(f"{name}: unchanged, skipped", file=sys.stderr, flush=True)
             state.add_event(event("skipped", name, 0.0, "unchanged"))
             state.ledger(name).unlink(missing_ok=True)
         else:
             wanted[name] = step
-    tasks = [_task(job, state, step, wanted) for step in wanted.values()]
+    tasks = []
+    for step in wanted.values():
+        # What it alone had written goes first: nothing stale is shown.
+        state.clear(step.name, set(state.known()) - {step.name})
+        tasks.append(_task(job.out, state, step, wanted))
 
     def keep(told: Event) -> None:
         state.add_event(told)
@@ -247,12 +252,13 @@ def _reproduce(
             return
         before = state.read(name)
         began = before.started if before else told["time"]
-        files = state.digests({*state.written(name), *step.run_files(job.out)})
+        files = state.written(name)
+        if subset := step.parameters.get("subset"):
+            files |= {job.out / "runs" / subset / one for one in _RUN}
         status = "done" if told["event"] == "finished" else "failed"
+        files = state.digests(files)
         state.write(name, Done(step.key, status, began, told["seconds"], files, told["message"]))
-        for path in (state.ledger(name), _spec(job, step)):
-            path.unlink(missing_ok=True)
-        state.agree(name, files)
+        state.ledger(name).unlink(missing_ok=True)
 
     # The receipt comes first, half empty, so that a report cut short is still known as one.
     write_text(job.out / _RECEIPT, '{"complete": false}\n')
@@ -264,86 +270,42 @@ def _reproduce(
             f"{stand} of {len(steps)} steps stand in {job.out}, trainings up to their last epoch"
         ) from stop
     finally:
-        _remove_leftovers(job)
-    _raise_for(ended)
-    seconds = {one.name: getattr(state.read(one.name), "seconds", 0.0) for one in steps}
-    return report.write(job, [step.name for step in steps], seconds)
-
-
-def _task(job: Job, state: State, step: Step, wanted: dict[str, Step]) -> Task:
-    """The step as a command; what it alone had written goes first: nothing stale is shown."""
-    _remove(job, state, step.name, set(state.known()) - {step.name})
-    state.ledger(step.name).unlink(missing_ok=True)
-    spec = _spec(job, step)
-    output = job.out / "notebooks" / f"{step.name}.ipynb"
-    ledger = state.ledger(step.name)
-    values = asdict(step) | {"notebook": str(step.notebook), "output": str(output)}
-    values["ledger"] = str(ledger.absolute())
-    write_text(spec, json.dumps(values) + "\n")
-    return Task(
-        name=step.name,
-        command=(sys.executable, "-m", "csalgan.runner.step", str(spec)),
-        log=job.out / "logs" / f"{step.name}.log",
-        after=tuple(name for name in step.reads if name in wanted),
-    )
-
-
-def _spec(job: Job, step: Step) -> Path:
-    return job.out / "steps" / "specs" / f"{step.name}.json"
-
-
-def _from(steps: Sequence[Step], wanted: str) -> set[str]:
-    """Names of the steps that are to be done again: from ``wanted`` on."""
-    if not wanted:
-        return set()
-    names = [step.name for step in steps]
-    found = [number for number, name in enumerate(names) if name.startswith(wanted)]
-    if not found:
-        raise CsalganError(f"--from {wanted}: no such step; use one of {', '.join(names)}.")
-    return set(names[found[0] :])
-
-
-def _refuse_foreign(out: Path) -> None:
-    """A folder with other things in it is left alone."""
-    if out.is_dir() and not (out / _RECEIPT).exists():
-        foreign = [e.name for e in out.iterdir() if e.name not in (*_OURS, *runner_state.NAMES)]
-        if foreign:
-            raise CsalganError(
-                f"{out}: holds {foreign[0]} and is not a report; choose another --out folder."
-            )
-
-
-def _clean(job: Job, state: State, steps: Sequence[Step], fresh: bool) -> None:
-    """Remove what no step of this report stands for, and what a killed run left half-written."""
-    kept = set() if fresh else {step.name for step in steps} & set(state.known())
-    for name in set(state.known()) - kept:
-        _remove(job, state, name, kept)
-        state.forget(name)
-    runs = [f"runs/{name}" for name in (*SUBSETS, "beside", "encoders")]
-    for name in [*runs, "logs", "steps/specs"] if fresh else ["steps/specs"]:
-        shutil.rmtree(job.out / name, ignore_errors=True)
-    _remove_leftovers(job)
-
-
-def _remove_leftovers(job: Job) -> None:
-    for name in (".", "figures", "tables", "notebooks", "steps"):
-        remove_leftovers(job.out / name)
-
-
-def _remove(job: Job, state: State, step: str, others: Iterable[str]) -> None:
-    """Remove what a step wrote and no other one; never a run: a training goes on where it was."""
-    kept = {path for other in others for path in state.written(other)}
-    for path in state.written(step) - kept:
-        if "runs" not in path.relative_to(job.out).parts:
-            path.unlink()
-
-
-def _raise_for(outcomes: dict[str, Outcome]) -> None:
-    """One sentence for what failed first, and how much more did."""
-    failed = [one for one in outcomes.values() if not one.ok]
-    own = [one for one in failed if not one.message.startswith("not run:")]
-    if own:
-        first = own[0].message
-        named = first if first.startswith(own[0].name) else f"{own[0].name}: {first}"
+        _remove_leftovers(job.out)
+    failed = [one for one in ended.values() if not one.ok]
+    if failed:  # the first one has a reason of its own: those that wait for it come later
+        name, message = failed[0].name, failed[0].message
+        named = message if message.startswith(name) else f"{name}: {message}"
         more = f"; {len(failed) - 1} other steps failed or wait for it" if len(failed) > 1 else ""
         raise CsalganError(named + more)
+    seconds = {name: getattr(state.read(name), "seconds", 0.0) for name in names}
+    return report.write(job, names, seconds)
+
+
+def _task(out: Path, state: State, step: Step, wanted: dict[str, Step]) -> Task:
+    spec = {
+        "name": step.name,
+        "notebook": str(step.notebook),
+        "parameters": step.parameters,
+        "output": str(out / "notebooks" / f"{step.name}.ipynb"),
+        "ledger": str(state.ledger(step.name).absolute()),
+    }
+    log = out / "logs" / f"{step.name}.log"
+    after = [name for name in step.reads if name in wanted]
+    return module_task("csalgan.runner.step", spec, step.name, log, *after)
+
+
+def _clean(state: State, steps: Sequence[str], fresh: bool) -> None:
+    """Remove what no step of this report stands for, and what a killed run left half-written."""
+    kept = set() if fresh else set(steps) & set(state.known())
+    for name in set(state.known()) - kept:
+        state.clear(name, kept)
+        (state.folder / f"{name}.json").unlink()
+    runs = [f"runs/{name}" for name in (*SUBSETS, "beside", "encoders")]
+    for name in [*runs, "logs"] if fresh else ():
+        shutil.rmtree(state.out / name, ignore_errors=True)
+    _remove_leftovers(state.out)
+
+
+def _remove_leftovers(out: Path) -> None:
+    for name in (".", "figures", "tables", "notebooks", "steps"):
+        remove_leftovers(out / name)

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -38,35 +38,25 @@ _RECEIPT = "manifest.json"
 _HANDED = ("index.html", _RECEIPT, "figures/*", "tables/*", "notebooks/*")
 
 
-class Counterpart(NamedTuple):
-    """What of the paper corresponds to which files of a report; none: ``why`` says why."""
-
-    of: str
-    shows: str
-    files: tuple[str, ...] = ()
-    why: str = ""
-
-
-_LOSSES = ("total", "general", "sal", "non_sal")
-_PAIRS = ("general", "salient", "non_salient")
+#: What the paper has, what it shows, and the files of a report that correspond; none: why not.
 PAPER = (
-    Counterpart("Figure 1", "CLIP", why="another paper's figure (CLIP)"),
-    Counterpart("Figures 2, 3", "SalGAN", why="another paper's figures (SalGAN)"),
-    Counterpart("Figure 4", "generator", ("figures/02_generator.png",)),
-    Counterpart("Figure 5", "discriminator", ("figures/02_discriminator.png",)),
+    ("Figure 1", "CLIP", "another paper's figure (CLIP)"),
+    ("Figures 2, 3", "SalGAN", "another paper's figures (SalGAN)"),
+    ("Figure 4", "generator", ("figures/02_generator.png",)),
+    ("Figure 5", "discriminator", ("figures/02_discriminator.png",)),
     *(
-        Counterpart(f"Figure {6 + k}", f"losses, {subset}", (f"figures/03_losses-{subset}.png",))
-        for k, subset in enumerate(_LOSSES)
+        (f"Figure {k}", f"losses, {subset}", (f"figures/03_losses-{subset}.png",))
+        for k, subset in enumerate(("total", "general", "sal", "non_sal"), 6)
     ),
     *(
-        Counterpart(
-            f"Figure {10 + k}",
+        (
+            f"Figure {k}",
             f"prediction without and with the {kind.replace('_', '-')} sentence",
             (f"figures/05_pair-{kind}.png", "figures/04_figures_10_to_12.png"),
         )
-        for k, kind in enumerate(_PAIRS)
+        for k, kind in enumerate(("general", "salient", "non_salient"), 10)
     ),
-    Counterpart(
+    (
         "Table I",
         "scores of the four models",
         ("tables/04_table_one_paper.csv", "tables/04_table_one_tuebingen.csv"),
@@ -93,6 +83,10 @@ def write(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> Path:
     synthetic = job.dataset.synthetic
     for step in steps:
         pages.write_page(job.out / "notebooks" / f"{step}.ipynb", synthetic=synthetic)
+    tables = {
+        name: job.tables / f"04_table_one_{name}.csv"
+        for name in job.profile.evaluation.metric_profiles
+    }
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("csalgan", "templates"),
         autoescape=True,
@@ -104,16 +98,11 @@ def write(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> Path:
         provenance=job.provenance.line(),
         synthetic=synthetic,
         paper=_counterparts(job),
-        table_one=[
-            _table_one(job.tables / f"04_table_one_{name}.csv", name)
-            for name in job.profile.evaluation.metric_profiles
-            if (job.tables / f"04_table_one_{name}.csv").is_file()
-        ],
+        table_one=[_table_one(path, name) for name, path in tables.items() if path.is_file()],
         split_half=SPLIT_HALF_NOTE,
         sections=_sections(job, steps, manifest),
     )
-    index = job.out / "index.html"
-    write_text(index, page)
+    index = write_text(job.out / "index.html", page)
     # Last: a report whose manifest says complete has everything.
     write_text(job.out / _RECEIPT, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return index
@@ -158,13 +147,15 @@ def photographs(report: Path) -> list[str]:
 def _counterparts(job: Job) -> list[dict[str, Any]]:
     """The paper's figures and table, and what of this report answers each."""
     rows = []
-    for one in PAPER:
-        files = [name for name in one.files if (job.out / name).is_file()]
-        why = one.why or ("" if files else "not in this report")
-        if any("05_pair" in name for name in files) and job.example_image() != PAPER_EXAMPLE:
+    for of, shows, answer in PAPER:
+        files = () if isinstance(answer, str) else answer
+        there = [Path(name) for name in files if (job.out / name).is_file()]
+        why = answer if isinstance(answer, str) else "" if there else "not in this report"
+        if any("05_pair" in path.name for path in there) and job.example_image() != PAPER_EXAMPLE:
             why = f"another image, {job.example_image()}: this dataset lacks the paper's"
-        names = [(f"#{Path(n).stem}" if n.startswith("fig") else n, Path(n).stem) for n in files]
-        rows.append({"of": one.of, "shows": one.shows, "files": names, "why": why})
+        links = [f"#{p.stem}" if p.parent.name == "figures" else p.as_posix() for p in there]
+        named = list(zip(links, [path.stem for path in there], strict=True))
+        rows.append({"of": of, "shows": shows, "files": named, "why": why})
     return rows
 
 
@@ -185,91 +176,68 @@ def _manifest(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> dict
         "split": {part: len(getattr(job.split, part)) for part in ("train", "val", "test")}
         | {"rule": job.split.rule, "seed": job.split.seed},
         "text_encoder": {"name": job.encoder.name, "fingerprint": job.encoder.fingerprint},
-        "runs": _runs(job),
+        "runs": {subset: _about_run(job, subset) for subset in job.profile.training.subsets},
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in _PACKAGES},
         "machine": {"system": platform.system(), "processor": platform.machine()},
         "seconds": seconds | {"total": round(sum(seconds.values()), 1)},
         "notebooks": [f"notebooks/{step}.ipynb" for step in steps],
-        "figures": {
-            path.name: {
-                "photographs": bool(info["photographs"]),
-                "title": info["title"],
-            }
-            for path in sorted(job.figures.glob("*.png"))
-            for info in [figures.figure_info(path)]
-        },
+        "figures": {path.name: _about_figure(path) for path in sorted(job.figures.glob("*.png"))},
         "tables": sorted(path.name for path in job.tables.glob("*.csv")),
     }
 
 
-def _runs(job: Job) -> dict[str, Any]:
-    runs = {}
-    for subset in job.profile.training.subsets:
-        run = job.finished_run(subset)
-        keys = ("records", "best_epoch", "device", "precision", "seconds_per_epoch")
-        runs[subset] = {key: run.info[key] for key in keys} | {
-            "epochs": len(run.history),
-            "commit": run.provenance.commit,
-        }
-    return runs
+def _about_run(job: Job, subset: str) -> dict[str, Any]:
+    run = job.finished_run(subset)
+    keys = ("records", "best_epoch", "device", "precision", "seconds_per_epoch")
+    about = {key: run.info[key] for key in keys}
+    return about | {"epochs": len(run.history), "commit": run.provenance.commit}
+
+
+def _about_figure(path: Path) -> dict[str, Any]:
+    info = figures.figure_info(path)
+    return {"photographs": bool(info["photographs"]), "title": info["title"]}
 
 
 def _sections(job: Job, steps: Sequence[str], manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """One section a notebook number: its title, executed copies, figures and tables."""
-    sections: dict[str, dict[str, Any]] = {}
-    for step in steps:
-        number = step[:2]
-        path = job.out / "notebooks" / f"{step}.ipynb"
-        section = sections.setdefault(
-            number,
-            {"number": number, "title": _title(path), "notebooks": [], "figures": [], "tables": []},
-        )
-        section["notebooks"].append({"name": step, "link": f"notebooks/{step}"})
-    for name, about in manifest["figures"].items():
-        if name[:2] in sections:
-            with opened(job.figures / name) as picture:
-                width, height = (round(side * _SHOWN) for side in picture.size)
-            about = {"title": about["title"], "width": width, "height": height}
-            sections[name[:2]]["figures"].append({"name": Path(name).stem} | about)
-    for name in manifest["tables"]:
-        if name[:2] in sections and not name.startswith("04_table_one"):
-            sections[name[:2]]["tables"].append(_table(job.tables / name))
-    return list(sections.values())
-
-
-def _title(notebook: Path) -> str:
-    return pages.title(pages.read(notebook), notebook.stem)
+    sections = []
+    for number in dict.fromkeys(step[:2] for step in steps):
+        notebooks = [step for step in steps if step[:2] == number]
+        first = pages.read(job.out / "notebooks" / f"{notebooks[0]}.ipynb")
+        shown = []
+        for name, about in manifest["figures"].items():
+            if name[:2] == number:
+                with opened(job.figures / name) as picture:
+                    width, height = (round(side * _SHOWN) for side in picture.size)
+                size = {"width": width, "height": height}
+                shown.append({"name": Path(name).stem, "title": about["title"], **size})
+        tables = [
+            _table(job.tables / name)
+            for name in manifest["tables"]
+            if name[:2] == number and not name.startswith("04_table_one")
+        ]
+        about = {"number": number, "title": pages.title(first, notebooks[0])}
+        sections.append(about | {"notebooks": notebooks, "figures": shown, "tables": tables})
+    return sections
 
 
 def _table_one(path: Path, profile: str) -> dict[str, Any]:
     """Table I as it is read: means with their intervals, one block a metric."""
     table = read_csv(path)
-    _require_table_one(table, path)
     columns = [c for c in table if f"{c}_low" in table]
-    blocks: dict[str, list] = {}
-    for _, row in table.iterrows():
-        cells = []
-        for column in columns:
-            low, high = row[f"{column}_low"], row[f"{column}_high"]
-            mean = "–" if pd.isna(row[column]) else f"{row[column]:.3f}"
-            cells.append((mean, "" if pd.isna(low) else f"[{low:.2f}, {high:.2f}]"))
-        blocks.setdefault(row["metric"], []).append((row["row"], cells))
-    return {
-        "profile": profile,
-        "about": profile_info(profile).title,
-        "link": f"tables/{path.name}",
-        "columns": columns,
-        "blocks": blocks,
-    }
-
-
-def _require_table_one(table: pd.DataFrame, path: Path) -> None:
     numbers = table.drop(columns=["profile", "metric", "row"], errors="ignore")
     if {"metric", "row"} - {*table} or not all(map(pd.api.types.is_numeric_dtype, numbers.dtypes)):
         raise CsalganError(
             f"{path}: is not Table I as it was written; do step 04 again with csalgan reproduce."
         )
+    return {
+        "profile": profile,
+        "about": profile_info(profile).title,
+        "link": f"tables/{path.name}",
+        "columns": columns,
+        "blocks": {m: rows.to_dict("records") for m, rows in table.groupby("metric", sort=False)},
+    }
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -280,17 +248,13 @@ def _table(path: Path) -> dict[str, Any]:
         "link": f"tables/{path.name}",
         "rows": len(table),
         "columns": table.columns.tolist(),
-        "cells": [[_short(cell) for cell in row] for row in table.to_numpy().tolist()]
-        if short
-        else None,
+        "cells": table.map(_short).to_numpy().tolist() if short else None,
     }
 
 
 def _short(cell: str) -> str:
     """At most four decimals on the page; the CSV keeps all."""
-    if "." not in cell:
-        return cell
     try:
-        return f"{float(cell):.4f}".rstrip("0").rstrip(".")
+        return f"{float(cell):.4f}".rstrip("0").rstrip(".") if "." in cell else cell
     except ValueError:
         return cell

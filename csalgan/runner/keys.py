@@ -28,8 +28,9 @@ def step_key(
         data: the dataset's fingerprint.
         reads: keys of the steps whose results it reads.
     """
+    cells = nbformat.read(notebook, as_version=4).cells
     parts = {
-        "notebook": _cells(notebook),
+        "notebook": [[cell.cell_type, cell.source] for cell in cells],
         "parameters": dict(parameters),
         "profile": dict(profile),
         "package": package_digest(),
@@ -53,8 +54,3 @@ def package_digest() -> str:
             whole.update(f"{inside.as_posix()}\0".encode())
             whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
-
-
-def _cells(notebook: Path) -> list[list[str]]:
-    cells = nbformat.read(notebook, as_version=4).cells
-    return [[cell.cell_type, cell.source] for cell in cells]

@@ -1,31 +1,33 @@
 """Commands in processes of their own, several at once, none left behind."""
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from csalgan.files.errors import CsalganError
+
 #: Environment variable: the process without which a task is to end.
 PARENT = "CSALGAN_PARENT"
 _PAUSE = 0.05  # seconds between two looks at the children
 _GRACE = 5.0  # seconds a child has between SIGTERM and SIGKILL
+_LOOK = "{n_fmt}/{total_fmt}, about {remaining} left | {desc}"
 
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A command and what must have succeeded before it.
 
     Attributes:
@@ -39,6 +41,27 @@ class Task:
     command: tuple[str, ...]
     log: Path
     after: tuple[str, ...] = ()
+
+    def begun(self) -> int:
+        """Size of the log so far, whose folder is made."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def failure(self, start: int, status: int) -> str:
+        """Why it ended with a status, by what its log says from byte ``start`` on; ``""`` for 0."""
+        if status == 0:
+            return ""
+        said = [line for line in self.said(start) if line.startswith("error: ")]
+        if said:
+            return said[-1].removeprefix("error: ")
+        what = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        return f"ended with {what} (see {self.log})"
+
+    def said(self, start: int) -> list[str]:
+        """Lines of its log from byte ``start`` on."""
+        with self.log.open("rb") as log:
+            log.seek(start)
+            return log.read().decode("utf-8", "replace").splitlines()
 
 
 class Outcome(NamedTuple):
@@ -70,7 +93,7 @@ def run_tasks(
     """Run tasks, at most ``jobs`` at once; one's failure stops only those that wait for it.
 
     Where there are several GPUs, each task gets one. When this process is interrupted or killed,
-    so are its children.
+    so are its children. A terminal shows what runs; a log gets a line for what begins and ends.
 
     Args:
         on_event: is told ``{"event": "started" | "finished" | "failed", "step", "time",
@@ -83,39 +106,56 @@ def run_tasks(
     waiting = {task.name: task for task in tasks}
     running: dict[str, _Child] = {}
     ended: dict[str, Outcome] = {}
-    bar = _Bar(len(tasks))
+    live = sys.stderr.isatty()
+    look = {"bar_format": _LOOK, "smoothing": 0, "leave": False, "dynamic_ncols": True}
+    bar = tqdm(total=len(tasks), disable=not live, **look)
 
     def end(outcome: Outcome) -> None:
         ended[outcome.name] = outcome
-        bar.ended(outcome)
+        bar.update()
+        tqdm.write(outcome.line(len(ended), len(tasks)), file=sys.stderr)
+        sys.stderr.flush()
         tell(outcome.event())
 
-    with _ending_on_signal():
-        try:
-            while waiting or running:
-                for name in list(waiting):
-                    lost = [a for a in waiting[name].after if a in ended and not ended[a].ok]
-                    if lost:
-                        del waiting[name]
-                        end(Outcome(name, False, 0.0, f"not run: {lost[0]} failed"))
-                    elif len(running) < jobs and all(a in ended for a in waiting[name].after):
-                        slot = min(set(range(jobs)) - {child.slot for child in running.values()})
-                        running[name] = _Child(waiting.pop(name), slot)
-                        bar.started(name)
-                        tell(event("started", name, 0.0, ""))
-                for name in list(running):
-                    if (outcome := running[name].outcome()) is not None:
-                        del running[name]
-                        end(outcome)
-                bar.show(running)
-                time.sleep(_PAUSE)
-        finally:
-            for child in running.values():
-                child.ask_to_end()
-            for child in running.values():
-                child.end()
-            bar.close()
+    # SIGTERM ends like Ctrl-C here, so that the children are ended too.
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _exit) if is_main else None
+    try:
+        while waiting or running:
+            for name in list(waiting):
+                lost = [a for a in waiting[name].after if a in ended and not ended[a].ok]
+                if lost:
+                    del waiting[name]
+                    end(Outcome(name, False, 0.0, f"not run: {lost[0]} failed"))
+                elif len(running) < jobs and all(a in ended for a in waiting[name].after):
+                    slot = min(set(range(jobs)) - {child.slot for child in running.values()})
+                    running[name] = _Child(waiting.pop(name), slot)
+                    if not live:
+                        print(f"{name} …", file=sys.stderr, flush=True)
+                    tell(event("started", name, 0.0, ""))
+            for name in list(running):
+                if (outcome := running[name].outcome()) is not None:
+                    del running[name]
+                    end(outcome)
+            if live:
+                doing = " | ".join(child.doing() for child in running.values())
+                bar.set_description_str(doing[:200], refresh=time.time() - bar.last_print_t > 0.5)
+            time.sleep(_PAUSE)
+    finally:
+        for child in running.values():
+            child.signal(signal.SIGTERM)
+        for child in running.values():
+            child.end()
+        bar.close()
+        if is_main:
+            signal.signal(signal.SIGTERM, before)
     return {task.name: ended[task.name] for task in tasks}
+
+
+def event(kind: str, step: str, seconds: float, message: str) -> Event:
+    """What :func:`run_tasks` tells."""
+    time_ = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"event": kind, "step": step, "time": time_, "seconds": seconds, "message": message}
 
 
 def tie_to_parent() -> None:
@@ -132,20 +172,37 @@ def tie_to_parent() -> None:
             os._exit(1)
 
 
+def module_task(module: str, about: dict[str, Any], name: str, log: Path, *after: str) -> Task:
+    """A task that runs ``python -m module`` with one argument, ``about`` as JSON."""
+    return Task(name, (sys.executable, "-m", module, json.dumps(about)), log, after)
+
+
+def main_of(work: Callable[[dict[str, Any]], None]) -> None:
+    """What a module does that is run by :func:`module_task`: ``work`` on what it is about.
+
+    A :class:`CsalganError` becomes the last line of the log, and exit status 1.
+    """
+    tie_to_parent()
+    try:
+        work(json.loads(sys.argv[1]))
+    except CsalganError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
 class _Child:
     """A running task."""
 
     def __init__(self, task: Task, slot: int):
         self.task, self.slot, self.began = task, slot, time.monotonic()
-        task.log.parent.mkdir(parents=True, exist_ok=True)
-        self._start = task.log.stat().st_size if task.log.exists() else 0
+        self.start = task.begun()
         with task.log.open("ab") as log:
             self.process = subprocess.Popen(
                 task.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | _share(slot) | {PARENT: str(os.getpid())},
+                env=os.environ | _gpu(slot) | {PARENT: str(os.getpid())},
                 start_new_session=True,
             )
 
@@ -154,115 +211,33 @@ class _Child:
         if status is None:
             return None
         seconds = time.monotonic() - self.began
-        message = failure(self.task.log, self._start, status)
-        return Outcome(self.task.name, status == 0, seconds, message)
+        return Outcome(self.task.name, status == 0, seconds, self.task.failure(self.start, status))
 
-    def last_line(self) -> str:
-        with self.task.log.open("rb") as log:
-            log.seek(max(self._start, self.task.log.stat().st_size - 2000))
-            lines = log.read().decode("utf-8", "replace").replace("\r", "\n").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    def doing(self) -> str:
+        said = [line.strip() for line in self.task.said(self.start) if line.strip()]
+        seconds = time.monotonic() - self.began
+        return f"{self.task.name} {seconds:.0f} s: {said[-1][:60] if said else ''}"
 
-    def ask_to_end(self) -> None:
-        self._signal(signal.SIGTERM)
+    def signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self.process.pid, number)
 
     def end(self) -> None:
         try:
             self.process.wait(_GRACE)
         except subprocess.TimeoutExpired:
-            self._signal(signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             self.process.wait()
 
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):  # it has ended by itself
-            os.killpg(self.process.pid, number)
 
-
-class _Bar:
-    """Progress: what runs now and the time left, live on a terminal; in a log a plain line for
-    each task that begins or ends."""
-
-    def __init__(self, total: int):
-        self.total, self.count, self.began = total, 0, time.monotonic()
-        look = {"leave": False, "dynamic_ncols": True, "bar_format": "{desc}"}
-        self._bar = tqdm(total=total, **look) if sys.stderr.isatty() else None
-        self._shown = 0.0
-
-    def started(self, name: str) -> None:
-        if self._bar is None:
-            print(f"{name} …", file=sys.stderr, flush=True)
-
-    def ended(self, outcome: Outcome) -> None:
-        self.count += 1
-        left = "" if self._bar or self.count == self.total else self._left()
-        tqdm.write(outcome.line(self.count, self.total) + left, file=sys.stderr)
-        sys.stderr.flush()
-
-    def show(self, running: dict[str, _Child]) -> None:
-        if self._bar is None or time.monotonic() - self._shown < 0.5:
-            return
-        self._shown = time.monotonic()
-        parts = [f"{self.count}/{self.total}{self._left()}"]
-        for name, child in running.items():
-            seconds = time.monotonic() - child.began
-            parts.append(f"{name} {seconds:.0f} s: {child.last_line()[:60]}")
-        self._bar.set_description_str(" | ".join(parts)[:200])
-
-    def _left(self) -> str:
-        """What the tasks that ended took, times those that did not: a guess, and called about."""
-        if not self.count:
-            return ""
-        each = (time.monotonic() - self.began) / self.count
-        return f", about {tqdm.format_interval(each * (self.total - self.count))} left"
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-
-def _share(slot: int) -> dict[str, str]:
-    """What one of several jobs gets of the machine."""
+def _gpu(slot: int) -> dict[str, str]:
+    """What one of several jobs sees of the GPUs, where there are several."""
     import torch
 
-    if torch.cuda.device_count() > 1:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        all_ = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
-        return {"CUDA_VISIBLE_DEVICES": all_[slot % len(all_)]}
-    return {}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
+    return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if len(gpus) > 1 else {}
 
 
-@contextmanager
-def _ending_on_signal() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C while the block runs, so that the children are ended too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number, frame):
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def failure(log: Path, start: int, status: int) -> str:
-    """Why a command failed: what its log says from byte ``start`` on; ``""`` for status 0."""
-    if status == 0:
-        return ""
-    with log.open("rb") as file:
-        file.seek(start)
-        text = file.read().decode("utf-8", "replace")
-    said = [line for line in text.splitlines() if line.startswith("error: ")]
-    if said:
-        return said[-1].removeprefix("error: ")
-    what = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-    return f"ended with {what} (see {log})"
-
-
-def event(kind: str, step: str, seconds: float, message: str) -> Event:
-    """What :func:`run_tasks` tells."""
-    time_ = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return {"event": kind, "step": step, "time": time_, "seconds": seconds, "message": message}
+def _exit(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from csalgan.files.errors import CsalganError
-from csalgan.runner.processes import Event, Outcome, Task, event, failure
+from csalgan.runner.processes import Event, Outcome, Task, event
 
 _PAUSE = 2.0  # seconds between two questions to the scheduler
 _UNTIL_KILLED = 300.0  # seconds; Slurm waits KillWait (30) between SIGTERM and SIGKILL
@@ -25,9 +25,7 @@ class Command:
 
     def __call__(self) -> tuple[int, str, float]:
         """Exit status, what went wrong, seconds."""
-        self.task.log.parent.mkdir(parents=True, exist_ok=True)
-        start = self.task.log.stat().st_size if self.task.log.exists() else 0
-        began = time.monotonic()
+        start, began = self.task.begun(), time.monotonic()
         with self.task.log.open("ab") as log:
             status = subprocess.run(
                 self.task.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -36,8 +34,7 @@ class Command:
             # The scheduler ends us, all processes at once. To return now would call the task
             # done; it is to be put back, or cancelled, and the scheduler's next signal says so.
             time.sleep(_UNTIL_KILLED)
-        message = failure(self.task.log, start, status)
-        return status, message, time.monotonic() - began
+        return status, self.task.failure(start, status), time.monotonic() - began
 
     def checkpoint(self):
         """Called by submitit when the time is over or the job is preempted: put it back."""
@@ -79,18 +76,18 @@ def run_tasks(
         raise CsalganError(
             "--executor slurm: submitit is not installed; run pip install 'csalgan[slurm]'."
         ) from error
+    optional = {"gpus_per_node": gpus, "slurm_partition": partition}
     try:
         executor = submitit.AutoExecutor(folder=str(folder), cluster="slurm")
         executor.update_parameters(
             name="csalgan",
             timeout_min=minutes,
             cpus_per_task=cpus,
-            **({"gpus_per_node": gpus} if gpus else {}),
             slurm_mem=f"{round(memory_gb * 1024)}M",
             slurm_array_parallelism=at_once,
             slurm_setup=[f"export PYTHONPATH={os.environ.get('PYTHONPATH', '')}"],
             slurm_additional_parameters={"requeue": True},
-            **({"slurm_partition": partition} if partition else {}),
+            **{name: value for name, value in optional.items() if value},
         )
         with executor.batch():
             jobs = [executor.submit(Command(task)) for task in tasks]
@@ -99,27 +96,22 @@ def run_tasks(
         raise CsalganError(
             f"--executor slurm: the scheduler did not take the jobs: {reason}"
         ) from error
-    names = [task.name for task in tasks]
-    return _wait(dict(zip(names, jobs, strict=True)), on_event or (lambda one: None))
-
-
-def _wait(waiting: dict, tell: Callable[[Event], None]) -> dict[str, Outcome]:
-    names, ended = list(waiting), {}
+    tell = on_event or (lambda one: None)
+    waiting = {task.name: job for task, job in zip(tasks, jobs, strict=True)}
+    ended: dict[str, Outcome] = {}
     for name, job in waiting.items():
         tell(event("submitted", name, 0.0, f"job {job.job_id}"))
     try:
         while waiting:
-            for name, job in list(waiting.items()):
-                if job.done():
-                    del waiting[name]
-                    ended[name] = outcome = _outcome(name, job)
-                    tell(outcome.event())
-                    tqdm.write(outcome.line(len(ended), len(names)), file=sys.stderr)
+            for name in [name for name, job in waiting.items() if job.done()]:
+                ended[name] = outcome = _outcome(name, waiting.pop(name))
+                tell(outcome.event())
+                tqdm.write(outcome.line(len(ended), len(tasks)), file=sys.stderr)
             time.sleep(_PAUSE if waiting else 0)
     finally:
         for job in waiting.values():
             job.cancel()
-    return {name: ended[name] for name in names}
+    return {task.name: ended[task.name] for task in tasks}
 
 
 def _outcome(name: str, job) -> Outcome:

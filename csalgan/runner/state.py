@@ -10,23 +10,34 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, StringConstraints, TypeAdapter
 
 from csalgan.files import locks
 from csalgan.files.errors import CsalganError
-from csalgan.files.inputs import open_file, read_json, read_text
+from csalgan.files.inputs import open_file, read_text
 from csalgan.files.writing import append_text, write_text
 
 #: The largest file of a report, weights among them.
 MOST_BYTES = 16 * 2**30
 #: Files and folders of a report that belong to the runner.
 NAMES = ("steps", "logs", "events.jsonl", *locks.NAMES)
+
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00\n]*$")]
+
+
+class Asked(BaseModel):
+    """What a report was asked for: parameters that every notebook gets."""
+
+    profile: Line
+    data: Line
+    overrides: list[Line]
+    author: Line | None = None
+    """A clone of the author's repository, for the notebooks that show its material."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +83,19 @@ class State:
             return None
 
     def write(self, step: str, done: Done) -> None:
-        """Keep what is known of a step."""
-        write_text(self.folder / f"{step}.json", json.dumps(asdict(done), indent=1) + "\n")
+        """Keep what is known of a step; of files that other steps wrote too, for these as well.
 
-    def forget(self, step: str) -> None:
-        """Remove a step's record."""
-        for path in (self.folder / f"{step}.json", self.ledger(step)):
-            path.unlink(missing_ok=True)
+        Four trainings draw one figure of what they share: the last one's stands for all.
+        """
+        self._write(step, done)
+        for other in set(self.known()) - {step} if done.files else ():
+            known = self.read(other)
+            if known and (same := known.files.keys() & done.files.keys()):
+                files = known.files | {name: done.files[name] for name in same}
+                self._write(other, replace(known, files=files))
+
+    def _write(self, step: str, done: Done) -> None:
+        write_text(self.folder / f"{step}.json", json.dumps(asdict(done), indent=1) + "\n")
 
     def known(self) -> list[str]:
         """Names of the steps with a record."""
@@ -89,20 +106,28 @@ class State:
         return self.folder / f"{step}.written"
 
     def written(self, step: str) -> set[Path]:
-        """The files of the report that a step wrote: by its record, and since, by its ledger."""
+        """The files of the report that a step wrote: by its record, and since, by its ledger.
+
+        Records of somebody may name any place: what leads out of the report is left out.
+        """
         done, ledger = self.read(step), self.ledger(step)
         found = {self.out / name for name in done.files} if done else set()
         if ledger.is_file():
             found |= {Path(line) for line in read_text(ledger).splitlines()}
-        return {path for path in found if self._is_ours(path) and path.is_file()}
+        home = self.out.resolve()
+        found = {path for path in found if path.is_relative_to(self.out) and path.is_file()}
+        return {path for path in found if path.parent.resolve().is_relative_to(home)}
 
-    def _is_ours(self, path: Path) -> bool:
-        """Whether a path leads into the report; records of somebody may name any place."""
-        return (
-            path.is_relative_to(self.out)
-            and ".." not in path.relative_to(self.out).parts
-            and path.parent.resolve().is_relative_to(self.out.resolve())
-        )
+    def clear(self, step: str, others: Iterable[str]) -> None:
+        """Remove what a step wrote and no other one; never a run: a training goes on where it was.
+
+        Its ledger begins anew.
+        """
+        kept = {path for other in others for path in self.written(other)}
+        for path in self.written(step) - kept:
+            if self.out / "runs" not in path.parents:
+                path.unlink()
+        self.ledger(step).unlink(missing_ok=True)
 
     def digests(self, files: Iterable[Path]) -> dict[str, str]:
         """Files relative to the report, with their digests."""
@@ -121,42 +146,25 @@ class State:
             and all(_digest(self.out / name) == was for name, was in done.files.items())
         )
 
-    def agree(self, step: str, files: dict[str, str]) -> None:
-        """Tell the other steps of files that they had written before this one did, as it left them.
-
-        Four trainings draw one figure of what they share: the last one's stands for all.
-        """
-        for other in set(self.known()) - {step}:
-            done = self.read(other)
-            if done and (same := {n: files[n] for n in done.files.keys() & files.keys()}):
-                self.write(other, replace(done, files=done.files | same))
-
-    def write_plan(self, asked: dict[str, Any]) -> None:
+    def write_plan(self, asked: Asked) -> None:
         """Keep what the report was asked for."""
-        write_text(self.folder / "plan.json", json.dumps(asked, indent=1) + "\n")
+        text = asked.model_dump_json(indent=1, exclude_none=True)
+        write_text(self.folder / "plan.json", text + "\n")
 
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> Asked:
         """What the report was asked for.
 
         Raises:
             CsalganError: the folder is no report of this runner.
         """
-        path = self.folder / "plan.json"
         try:
-            asked = read_json(path)
-            texts = [asked["profile"], asked["data"], asked.get("author", ""), *asked["overrides"]]
-            if not all(isinstance(text, str) for text in texts):
-                raise ValueError("not what a report was asked for")
-            for text in texts:
-                if "\0" in text or "\n" in text:
-                    raise ValueError("names no file")
-                os.fsencode(text)  # or it cannot be printed
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, CsalganError) as error:
+            text = read_text(self.folder / "plan.json")
+            return Asked.model_validate_json(text, strict=True)
+        except (OSError, ValueError, CsalganError) as error:
             raise CsalganError(
-                f"{self.out}: no report of `csalgan reproduce` (no readable {path.name}); "
+                f"{self.out}: no report of `csalgan reproduce` (no readable plan.json); "
                 "give a report's folder."
             ) from error
-        return asked
 
     def add_event(self, event: dict[str, Any]) -> None:
         """Append a line to ``events.jsonl``."""

@@ -1,8 +1,9 @@
-"""``python -m csalgan.runner.step SPEC.json``: execute one notebook, in a process of its own."""
+"""``python -m csalgan.runner.step SPEC``: execute one notebook, in a process of its own.
 
-import json
+SPEC is JSON: ``name``, ``notebook``, ``parameters``, ``output`` and the path of its ``ledger``.
+"""
+
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from papermill.iorw import LocalHandler, papermill_io
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
 from csalgan.files.writing import LEDGER, write_text
-from csalgan.runner.processes import PARENT, tie_to_parent
+from csalgan.runner.processes import PARENT, main_of
 
 #: The kernel is a process of its own: it ends with the step, however that ends.
 _TIED = "from csalgan.runner.processes import tie_to_parent as _tie; _tie(); del _tie"
@@ -51,27 +52,17 @@ def execute(name: str, notebook: Path, parameters: dict[str, Any], output: Path)
             iopub_timeout=120,  # nbclient's 4 s are too few where other work keeps the cores
         )
     except PapermillExecutionError as error:
+        said = error.evalue.strip().partition("\n")[0] or "(no message)"
         raise CsalganError(
-            f"{name}: cell {error.cell_index} failed with {error.ename}: "
-            f"{_first_line(error.evalue)} (what ran is in {output})"
+            f"{name}: cell {error.cell_index} failed with {error.ename}: {said} "
+            f"(what ran is in {output})"
         ) from error
 
 
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "(no message)"
-
-
-def main() -> None:
-    """Execute the notebook of a spec; exit status 1 when it fails."""
-    tie_to_parent()
-    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+def _step(spec: dict[str, Any]) -> None:
     os.environ |= {LEDGER: spec["ledger"], PARENT: str(os.getpid())}  # for the kernel
-    try:
-        execute(spec["name"], Path(spec["notebook"]), spec["parameters"], Path(spec["output"]))
-    except CsalganError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+    execute(spec["name"], Path(spec["notebook"]), spec["parameters"], Path(spec["output"]))
 
 
 if __name__ == "__main__":
-    main()
+    main_of(_step)
