@@ -160,7 +160,7 @@ def test_a_report_sets_another_profiles_model_beside_its_own(embedded, tmp_path)
     weights_file = job.out / "runs" / "beside" / "best.safetensors"
     before = weights_file.stat().st_mtime_ns
     evaluator = evaluator_of(job, ["tuebingen"])
-    (scores,) = score_companion(job, evaluator)
+    scores = score_companion(job, evaluator)
     assert weights_file.stat().st_mtime_ns == before
     assert set(scores["model"]) == {evaluation.COMPACT}
     assert set(scores["subset"]) == set(job.profile.training.subsets)

@@ -365,7 +365,7 @@ def test_encoders_are_trained_alike_and_the_missing_named(embedded, tmp_path):
     assert len(runs) == 2
     train_encoders(job, names, profile="smoke")
     assert {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")} == runs
-    with pytest.raises(CsalganError, match="text encoder bert: text.encoder='bert'"):
+    with pytest.raises(CsalganError, match="text.encoder='bert' is refused"):
         train_encoders(job, ["bert"], profile="smoke")
 
     test = job.split.of("test", job.dataset.records)

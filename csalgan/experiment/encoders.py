@@ -1,11 +1,10 @@
 """The same model trained with different text encoders, each asked the same questions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pandas as pd
 
-from csalgan.config import load_profile, profile_from
+from csalgan.config import load_profile
 from csalgan.experiment.job import Job
 from csalgan.exploration import over_images
 from csalgan.files.errors import CsalganError
@@ -43,20 +42,16 @@ def train_encoders(
         CsalganError: an unknown encoder or profile.
     """
     trained, skipped = {}, {}
+    settings = {"text.clip_weights": job.profile.text.clip_weights, "training.epochs": epochs}
     for name in names:
-        values = load_profile(profile).as_dict()
-        values["seed"] = job.profile.seed
-        values["text"] |= {"encoder": name, "clip_weights": job.profile.text.clip_weights}
-        values["training"] |= {"epochs": epochs or values["training"]["epochs"]}
-        chosen = profile_from(values, f"text encoder {name}")  # an unknown one is refused here
-        chosen = chosen.on_split_of(job.profile)
+        changes = [f"{key}={value}" for key, value in settings.items() if value]
+        chosen = load_profile(profile, [f"text.encoder={name}", *changes])
         try:
             get_encoder(name, clip_weights=chosen.text.clip_weights)
         except CsalganError as missing:
             skipped[name] = str(missing)
-            continue
-        own = replace(job, profile=chosen, out=job.out / "runs" / "encoders" / name)
-        trained[name] = own.predictor("total")
+        else:
+            trained[name] = job.beside(chosen, f"encoders/{name}/runs/total")
     return trained, skipped
 
 
@@ -85,27 +80,24 @@ def compare_encoders(
         :func:`csalgan.guidance.text_effect`.
     """
     columns = ["encoder", "measure", "mean", "low", "high", "n_images"]
+    how = {"draws": draws, "seed": seed}
     tables = []
     for name, predictor in predictors.items():
         ask = Reader(predictor, job.dataset)
         scores = score_variants(ask, job.dataset, variants, score)
         scores = scores[scores.metric == "cc"]
-        true = over_images(scores[scores.variant == "true"], ["metric"], draws=draws, seed=seed)
-        cost = paired_differences(scores, draws=draws, seed=seed)
+        true = over_images(scores[scores.variant == "true"], ["metric"], **how)
+        cost = paired_differences(scores, **how)
         moves = {r: (p, m) for r, p, m in difference_maps(ask, job.dataset, job.prepared, records)}
-        agreement = summarise_differences(
-            compare_differences(moves, records, seed=seed), draws=draws, seed=seed
-        )
+        agreement = summarise_differences(compare_differences(moves, records, seed=seed), **how)
         found = [
-            true.rename(columns={"metric": "measure"}),
-            cost[cost.condition == "all"].rename(columns={"variant": "measure"}),
-            agreement[
-                (agreement.condition == "all") & (agreement.measure == "correlation - control")
-            ],
+            cost.rename(columns={"variant": "measure"}),
+            agreement[agreement.measure == "correlation - control"],
         ]
         if job.dataset.synthetic:
             effect = text_effect(ask, job.dataset, records, job.prepared.size)
-            effect = summarise_effect(effect, draws=draws, seed=seed)
-            found.append(effect[effect.condition == "all"].assign(measure="recovered"))
-        tables.append(pd.concat(found).assign(encoder=name)[columns])
+            found.append(summarise_effect(effect, **how).assign(measure="recovered"))
+        whole = [table[table.condition == "all"] for table in found]
+        both = pd.concat([true.rename(columns={"metric": "measure"}), *whole])
+        tables.append(both.assign(encoder=name)[columns])
     return pd.concat(tables, ignore_index=True)

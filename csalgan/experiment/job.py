@@ -35,7 +35,7 @@ from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor, precision_of_predictions
 from csalgan.text import TextEncoder, get_encoder
-from csalgan.training import Run, describe, finished, finished_run, same_settings, train
+from csalgan.training import Run, describe, finished, same_settings, train
 from csalgan.training.pretraining import names_of, other_sets
 
 #: The image of the paper's Figures 10 to 12.
@@ -196,35 +196,40 @@ class Job:
             CsalganError: there is none with these settings, this data and this training code.
         """
         folder = self.out / "runs" / subset
-        if run := _finished(folder, self.profile, describe(self.profile, self.dataset, subset)):
+        wanted = describe(self.profile, self.dataset, subset)
+        if run := _standing(folder, self.profile, wanted):
             return run
         raise CsalganError(
             f"{folder}: is no finished training of this report's profile and data; finish the "
             "report with csalgan reproduce."
         )
 
-    def companion(self, *, progress: bool = True) -> Predictor | None:
-        """The model of the profile named by ``beside``, on the same split and with as many
-        threads; None without one.
-
-        Trained on ``total`` in ``runs/beside`` when there is none yet (see :meth:`run`).
-        """
+    def companion(self) -> Predictor | None:
+        """The model of the profile named by ``beside``, with as many threads as this one (see
+        :meth:`beside`); None without one."""
         if self.profile.beside is None:
             return None
-        other = load_profile(self.profile.beside).on_split_of(self.profile)
-        training = other.training.model_copy(update={"threads": self.profile.training.threads})
-        other = other.model_copy(update={"seed": self.profile.seed, "training": training})
-        return Predictor.of_run(self._run(other, "total", self.out / "runs" / "beside", progress))
+        threads = self.profile.training.threads
+        return self.beside(load_profile(self.profile.beside, [f"training.threads={threads}"]))
 
-    def _run(self, profile: Profile, subset: str, folder: Path, progress: bool) -> Run:
+    def beside(self, profile: Profile, folder: str = "beside") -> Predictor:
+        """A model of another profile, of the same seed and on the same split, trained on ``total``.
+
+        Args:
+            folder: of its run, in ``runs/``; when there is none yet, it is trained (see
+                :meth:`run`).
+        """
+        own = profile.on_split_of(self.profile).model_copy(update={"seed": self.profile.seed})
+        return Predictor.of_run(self._run(own, "total", self.out / "runs" / folder))
+
+    def _run(self, profile: Profile, subset: str, folder: Path, progress: bool = True) -> Run:
         wanted = describe(profile, self.dataset, subset)
-        if run := _finished(folder, profile, wanted):
+        if run := _standing(folder, profile, wanted):
             return run
         # Two notebooks at once may want one run: the second waits and finds it trained.
         with locked(folder, wait=True):
-            if run := _finished(folder, profile, wanted):
+            if run := _standing(folder, profile, wanted):
                 return run
-            _refuse_other(folder, profile, wanted)
             if not (folder / "state.pt").is_file():
                 for path in folder.iterdir():
                     if path.name not in NAMES:
@@ -239,7 +244,7 @@ class Job:
         """
         for subset in self.profile.training.subsets:
             wanted = describe(self.profile, self.dataset, subset)
-            _refuse_other(self.out / "runs" / subset, self.profile, wanted)
+            _standing(self.out / "runs" / subset, self.profile, wanted)
 
     def predictor(self, subset: str) -> Predictor:
         """The model trained on a subset, ready to predict (see :meth:`run`)."""
@@ -266,30 +271,34 @@ class Job:
         return table
 
 
-def _finished(folder: Path, profile: Profile, wanted: dict[str, Any]) -> Run | None:
-    """The run in a folder, when it has these settings and just as many epochs."""
-    run = finished_run(folder, profile, wanted)
-    if run is None or len(run.history) > profile.training.epochs:
-        return None
-    if not profile.training.keep_state:
-        (folder / "state.pt").unlink(missing_ok=True)  # its training was killed at its last step
-    return run
+def _standing(folder: Path, profile: Profile, wanted: dict[str, Any]) -> Run | None:
+    """The finished run in a folder; None where there is none, or one that can go on.
 
+    Args:
+        wanted: its settings (:func:`csalgan.training.describe`).
 
-def _refuse_other(folder: Path, profile: Profile, wanted: dict[str, Any]) -> None:
-    """A training of other settings, or of more epochs, may be all somebody has: it stays."""
+    Raises:
+        CsalganError: a training of other settings, or of more epochs, stands there: it may be all
+            somebody has.
+    """
     try:
         run = Run.load(folder)
         difference = same_settings(wanted, run.info)
-    except CsalganError:
-        return  # none, or none that could be opened
-    length = f"it has {len(run.history)} epochs, and {profile.training.epochs} are wanted"
-    if len(run.history) > profile.training.epochs:
-        difference = difference or length
-    if run.complete and not finished(profile, run.val_cc) and not (folder / "state.pt").is_file():
-        difference = difference or length  # its state, from which to go on, was not kept
-    if difference and len(run.history):
+    except CsalganError:  # none, or none that can be opened
+        return None
+    epochs, state = len(run.history), folder / "state.pt"
+    done = finished(profile, run.val_cc)
+    # A complete run whose state was not kept has nothing from which to go on.
+    if epochs > profile.training.epochs or (run.complete and not done and not state.is_file()):
+        known = f"it has {epochs} epochs, and {profile.training.epochs} are wanted"
+        difference = difference or known
+    if difference and epochs:
         raise CsalganError(
             f"{folder}: a training of other settings stands there ({difference}); choose another "
             "out (--out) for these, or let csalgan reproduce --fresh replace it."
         )
+    if difference or not done:
+        return None
+    if not profile.training.keep_state:
+        state.unlink(missing_ok=True)  # its training was killed at its last step
+    return run

@@ -45,28 +45,22 @@ def score_models(job: Job, evaluator: Evaluator, *, progress: bool = False) -> p
     return pd.concat(tables, ignore_index=True)
 
 
-def score_companion(job: Job, evaluator: Evaluator) -> list[pd.DataFrame]:
+def score_companion(job: Job, evaluator: Evaluator) -> pd.DataFrame | None:
     """The model beside the report's own (:meth:`Job.companion`) on each subset.
 
     Returns:
-        One table of tidy scores with a ``subset`` column, ``model`` is :data:`COMPACT`; none
-        where the profile names no such model.
+        Tidy scores with a ``subset`` column, ``model`` is :data:`COMPACT`; None where the profile
+        names no such model.
     """
     predictor = job.companion()
     if predictor is None:
-        return []
-    parts = {subset: rows_of(job, subset) for subset in job.profile.training.subsets}
-    every = pd.concat(list(parts.values())).drop_duplicates("record")
+        return None
+    every = _tested(job)
     receipt, evaluator.provenance = evaluator.provenance, predictor.receipt
     predict = partial(predictor.predict_records, job.dataset)
     scores = evaluator.fitted_to(predict)(predict(every), every, model=COMPACT)
     evaluator.provenance = receipt
-    return [
-        pd.concat(
-            scores[scores["record"].isin(rows["record"])].assign(subset=subset)
-            for subset, rows in parts.items()
-        )
-    ]
+    return _by_subset(job, scores)
 
 
 def score_baselines(job: Job, evaluator: Evaluator) -> pd.DataFrame:
@@ -78,17 +72,30 @@ def score_baselines(job: Job, evaluator: Evaluator) -> pd.DataFrame:
     Returns:
         Tidy scores with a ``subset`` column.
     """
-    parts = {subset: rows_of(job, subset) for subset in job.profile.training.subsets}
-    every = pd.concat(list(parts.values())).drop_duplicates("record")
-    shared = [evaluator.baseline(b, every) for b in evaluator.yardsticks if b != "mean_map"]
-    shared = pd.concat([table for table in shared if len(table)], ignore_index=True)
-    tables = []
-    for subset, rows in parts.items():
-        train = rows_of(job, subset, "train")
-        mean = evaluator.baseline("mean_map", rows, train=train)
-        mine = shared[shared["record"].isin(rows["record"])]
-        tables.append(pd.concat([mine, mean], ignore_index=True).assign(subset=subset))
+    every = _tested(job)
+    shared = [
+        evaluator.baseline(name, every) for name in evaluator.yardsticks if name != "mean_map"
+    ]
+    tables = [_by_subset(job, pd.concat([table for table in shared if len(table)]))]
+    for subset in job.profile.training.subsets:
+        rows, train = rows_of(job, subset), rows_of(job, subset, "train")
+        tables.append(evaluator.baseline("mean_map", rows, train=train).assign(subset=subset))
     return pd.concat(tables, ignore_index=True)
+
+
+def _tested(job: Job) -> pd.DataFrame:
+    """The test records of all the report's models, each once."""
+    rows = [rows_of(job, subset) for subset in job.profile.training.subsets]
+    return pd.concat(rows).drop_duplicates("record")
+
+
+def _by_subset(job: Job, scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores once for each model of the report whose test records they are of."""
+    tested = {subset: rows_of(job, subset)["record"] for subset in job.profile.training.subsets}
+    return pd.concat(
+        scores[scores["record"].isin(records)].assign(subset=subset)
+        for subset, records in tested.items()
+    )
 
 
 def best_and_worst(
@@ -105,13 +112,11 @@ def best_and_worst(
         A dict a record, the best one first and the worst one last: ``image``, ``truth``,
         ``prediction``, ``fixations``, ``heading``, ``text`` (:func:`csalgan.figures.scores.cases`).
     """
-    mine = scores[
-        (scores["model"] == OURS) & (scores["subset"] == subset) & (scores["metric"] == metric)
-    ]
+    chosen = {"model": OURS, "subset": subset, "metric": metric}
+    mine = scores[(scores[list(chosen)] == pd.Series(chosen)).all(axis=1)]
     ranked = mine.dropna(subset="value").sort_values("value", ascending=False, kind="stable")
-    chosen = pd.concat([ranked.head(each), ranked.iloc[each:].tail(each)])
-    value_of = dict(zip(chosen["record"], chosen["value"], strict=True))
-    rows = job.dataset.records.set_index("record", drop=False).loc[list(value_of)]
+    value = pd.concat([ranked.head(each), ranked.iloc[each:].tail(each)]).set_index("record").value
+    rows = job.dataset.records.set_index("record", drop=False).loc[value.index]
     maps = job.predictor(subset).predict_records(job.dataset, rows)
     return [
         {
@@ -119,7 +124,7 @@ def best_and_worst(
             "truth": job.dataset.map(record),
             "prediction": prediction,
             "fixations": job.dataset.fixations(record),
-            "heading": f"{record}\n{metric.upper()} {value_of[record]:.2f}",
+            "heading": f"{record}\n{metric.upper()} {value[record]:.2f}",
             "text": rows.at[record, "text"],
         }
         for record, prediction in maps

@@ -9,7 +9,6 @@ see its image: the tables are over all images.
 import itertools
 import json
 import re
-import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -37,7 +36,7 @@ from csalgan.files.provenance import Provenance, commit
 from csalgan.files.spreadsheets import read_csv, write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
-from csalgan.runner.processes import Task, tie_to_parent
+from csalgan.runner.processes import Task, main_of, module_task
 from csalgan.training import train
 from csalgan.training.pretraining import names_of, other_sets
 
@@ -77,7 +76,7 @@ class Spec(Section):
     """``key.path=value`` changes for every point."""
     variants: dict[str, Variant] = {}
     """Models side by side, each with its own changes; none: the profile's model alone."""
-    grid: dict[str, tuple[Any, ...]] = {}
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """``key.path`` → values; every combination is a point."""
     seeds: Seeds = 1
     """How many seeds, or which; all on one split."""
@@ -129,17 +128,12 @@ def read_spec(path: str | Path) -> Spec:
     path = ours if ours.is_file() else Path(path)
     if not path.is_file():
         raise CsalganError(f"{path}: no such file; give a sweep's YAML file.")
-    values = read_yaml(path)
-    grid = values.get("grid")
-    if isinstance(grid, dict):
-        for key, choices in grid.items():
-            if not isinstance(choices, list) or not choices:
-                raise CsalganError(f"{path}: grid.{key} is to be a list of values to try.")
-        values["grid"] = {key: tuple(choices) for key, choices in grid.items()}
     try:
-        return Spec.model_validate(values)
+        return Spec.model_validate(read_yaml(path))
     except ValidationError as error:
-        raise CsalganError(f"{path}: {first_fault(error, 'csalgan/sweep.py')}") from error
+        raise CsalganError(
+            f"{path}: {first_fault(error, 'csalgan/experiment/sweep.py')}"
+        ) from error
 
 
 def points(spec: Spec) -> list[Point]:
@@ -148,25 +142,20 @@ def points(spec: Spec) -> list[Point]:
     Raises:
         CsalganError: a value that the profile refuses.
     """
-    base = load_profile(spec.profile, list(spec.set))
-    parts = [base]
-    if spec.folds:
-        about = {"split": "folds", "folds": spec.folds, "split_seed": base.split_seed}
-        parts = [
-            base.model_copy(update={"data": base.data.model_copy(update=about | {"fold": k})})
-            for k in range(1, spec.folds + 1)
-        ]
+    folds = range(1, spec.folds + 1) if spec.folds else ()
+    about = ["data.split=folds", f"data.folds={spec.folds}"]
+    each = [[*about, f"data.fold={k}"] for k in folds] or [[]]
+    parts = [load_profile(spec.profile, [*spec.set, *changes]) for changes in each]
     found = []
-    for key, variant in (spec.variants or {"": Variant(label=base.name)}).items():
+    for key, variant in (spec.variants or {"": Variant(label=parts[0].name)}).items():
         common = spec.set if variant.profile is None else ()
         for combination in itertools.product(*spec.grid.values()):
             values = dict(zip(spec.grid, combination, strict=True))
-            changes = [f"{k}={json.dumps(value)}" for k, value in values.items()]
-            profile = load_profile(
-                variant.profile or spec.profile, [*common, *variant.set, *changes]
-            )
+            changes = [*common, *variant.set, *(f"{k}={json.dumps(v)}" for k, v in values.items())]
+            profile = load_profile(variant.profile or spec.profile, changes)
             told = [variant.label, *(f"{k.rsplit('.', 1)[-1]} {v}" for k, v in values.items())]
-            seeds = _seeds(spec.seeds if variant.seeds is None else variant.seeds)
+            seeds = spec.seeds if variant.seeds is None else variant.seeds
+            seeds = range(seeds) if isinstance(seeds, int) else seeds
             for seed, subset, part in itertools.product(seeds, spec.subsets, parts):
                 name = _name(key, values, seed, subset)
                 own = profile.on_split_of(part).of_seed(seed)
@@ -191,10 +180,8 @@ def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
             "model": point.model,
             "yardsticks": point.yardsticks,
         }
-        path = out / "points" / f"{point.folder}.json"
-        write_text(path, json.dumps(about, indent=1) + "\n")
-        command = (sys.executable, "-m", "csalgan.experiment.sweep", str(path.resolve()))
-        made.append(Task(point.folder, command, out / "logs" / f"{point.folder}.log"))
+        log = out / "logs" / f"{point.folder}.log"
+        made.append(module_task("csalgan.experiment.sweep", about, point.folder, log))
     return made
 
 
@@ -218,33 +205,35 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     for point in wanted:
         if point.name not in missing:
             about = {**dict.fromkeys(spec.grid, ""), **point.values}
-            table = read_csv(paths[point.folder], dtype=TEXTS)
-            about |= {"seed": point.seed, "subset": point.subset, "point": point.name}
             # A list cannot be grouped by; its text can.
-            about = {k: str(v) if isinstance(v, list | tuple) else v for k, v in about.items()}
-            scored.append(table.assign(**about))
+            about = {k: str(v) if isinstance(v, list) else v for k, v in about.items()}
+            about |= {"seed": point.seed, "subset": point.subset, "point": point.name}
+            scored.append(read_csv(paths[point.folder], dtype=TEXTS).assign(**about))
     if not scored:
         return None
     scores = pd.concat(scored, ignore_index=True)
-    both = pd.concat([scores.assign(condition="all"), scores])
-    summary = summarise(both, ["point", "model", *spec.grid, "seed", "subset", "condition"])
-    base = load_profile(spec.profile, list(spec.set))
     trained = scores[~scores["point"].str.startswith("yardsticks_")]
+    base = load_profile(spec.profile, list(spec.set))
+
+    def every(column: pd.Series) -> str:
+        return "/".join(sorted(column.dropna().unique()))
+
     receipt = Provenance(
         data=dataset.name,
         fingerprint=dataset.fingerprint[:12],
-        encoder="/".join(sorted(trained["encoder"].unique())),
+        encoder=every(trained["encoder"]),
         profile=base.name,
         seed=min(point.seed for point in wanted),
-        commit="/".join(sorted(scores["commit"].unique())),
+        commit=every(scores["commit"]),
         pretraining=names_of(other_sets(base, dataset)),
-        precision="/".join(sorted(trained["precision"].dropna().unique())),
+        precision=every(trained["precision"]),
         threads=base.training.threads,
     )
-    tables = out / "tables"
-    write_csv(tables / "scores.csv", scores, float_format="%.6g")
-    table = summary.assign(**{f"from_{k}": v for k, v in receipt.as_dict().items()})
-    write_csv(tables / "sweep.csv", table, float_format="%.6g")
+    write_csv(out / "tables" / "scores.csv", scores, float_format="%.6g")
+    both = pd.concat([scores.assign(condition="all"), scores])
+    summary = summarise(both, ["point", "model", *spec.grid, "seed", "subset", "condition"])
+    summary = summary.assign(**{f"from_{k}": v for k, v in receipt.as_dict().items()})
+    write_csv(out / "tables" / "sweep.csv", summary, float_format="%.6g")
     where = f"the {spec.part} records"
     if spec.folds:
         whole = "all images in" if spec.part == "test" else "the validation parts of"
@@ -261,56 +250,40 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     return path
 
 
-def run_point(path: Path) -> None:
-    """Train and score one point; what is finished is left as it is.
+def run_point(about: dict[str, Any]) -> None:
+    """Train and score one point (of :func:`tasks`); what is finished is left as it is.
 
     Scores are made again when the weights or the commit of the code have changed.
     """
-    about = json.loads(path.read_text(encoding="utf-8"))
-    profile, folder = profile_from(about["profile"], str(path)), Path(about["folder"])
-    dataset = open_dataset(about["data"])
-    run = None
+    profile, folder = profile_from(about["profile"], "this point"), Path(about["folder"])
+    dataset, subset = open_dataset(about["data"]), about["subset"]
+    made_of, run = f" {commit()} {dataset.fingerprint}", None
     if not about["yardsticks"]:
-        run = train(profile, dataset, about["subset"], folder, resume=True)
-    weights = sha256((folder / "best.safetensors").read_bytes()).hexdigest() if run else ""
+        run = train(profile, dataset, subset, folder, resume=True)
+        made_of = sha256((folder / "best.safetensors").read_bytes()).hexdigest() + made_of
     target, stamp = folder / f"scores-{about['part']}.csv", folder / f"scores-{about['part']}.of"
-    made_of = f"{weights} {commit()} {dataset.fingerprint}"
     if target.is_file() and stamp.is_file() and stamp.read_text() == made_of:
         return
     job = Job(profile, dataset, folder)
-    rows = rows_of(job, about["subset"], about["part"])
+    rows = rows_of(job, subset, about["part"])
     evaluator = Evaluator(dataset, job.split, seed=profile.seed)
-    if run is None:
-        train_rows = rows_of(job, about["subset"], "train")
-        scores = comparison.score_yardsticks(evaluator, rows, train_rows)
-    else:
+    if run:
         scores = comparison.score_model(evaluator, Predictor.of_run(run), rows, about["model"])
+    else:
+        scores = comparison.score_yardsticks(evaluator, rows, rows_of(job, subset, "train"))
     write_csv(target, scores, float_format="%.6g")
     write_text(stamp, made_of)
 
 
-def _seeds(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(range(seeds)) if isinstance(seeds, int) else seeds
-
-
 def _name(variant: str, values: dict[str, Any], seed: int, subset: str) -> str:
     """A name for a folder that a person can read and no other point has."""
-    parts = [variant] if variant else []
-    parts += [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in values.items()]
-    whole = "_".join([*parts, subset, f"seed-{seed}"])
+    told = [variant] if variant else []
+    given = [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in values.items()]
+    whole = "_".join([*told, *given, subset, f"seed-{seed}"])
     safe = re.sub(r"[^A-Za-z0-9=._-]+", "-", whole)
-    exact = json.dumps([values, seed, subset] + ([variant] if variant else []), sort_keys=True)
+    exact = json.dumps([values, seed, subset, *told], sort_keys=True)
     return f"{safe[:80]}_{sha256(exact.encode()).hexdigest()[:8]}"
 
 
-def _main() -> None:
-    tie_to_parent()
-    try:
-        run_point(Path(sys.argv[1]))
-    except CsalganError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    _main()
+    main_of(run_point)
