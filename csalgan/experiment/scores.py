@@ -96,36 +96,3 @@ def _by_subset(job: Job, scores: pd.DataFrame) -> pd.DataFrame:
         scores[scores["record"].isin(records)].assign(subset=subset)
         for subset, records in tested.items()
     )
-
-
-def best_and_worst(
-    job: Job, subset: str, scores: pd.DataFrame, *, metric: str = "nss", each: int = 3
-) -> list[dict]:
-    """The records a model of the report predicts best, then those it predicts worst.
-
-    Args:
-        scores: tidy scores of the report under one profile.
-        metric: decides; a metric in which more is better.
-        each: how many of both.
-
-    Returns:
-        A dict a record, the best one first and the worst one last: ``image``, ``truth``,
-        ``prediction``, ``fixations``, ``heading``, ``text`` (:func:`csalgan.figures.scores.cases`).
-    """
-    chosen = {"model": OURS, "subset": subset, "metric": metric}
-    mine = scores[(scores[list(chosen)] == pd.Series(chosen)).all(axis=1)]
-    ranked = mine.dropna(subset="value").sort_values("value", ascending=False, kind="stable")
-    value = pd.concat([ranked.head(each), ranked.iloc[each:].tail(each)]).set_index("record").value
-    rows = job.dataset.records.set_index("record", drop=False).loc[value.index]
-    maps = job.predictor(subset).predict_records(job.dataset, rows)
-    return [
-        {
-            "image": job.dataset.image(record),
-            "truth": job.dataset.map(record),
-            "prediction": prediction,
-            "fixations": job.dataset.fixations(record),
-            "heading": f"{record}\n{metric.upper()} {value[record]:.2f}",
-            "text": rows.at[record, "text"],
-        }
-        for record, prediction in maps
-    ]
