@@ -41,27 +41,24 @@ def train(
     require_writable(out)
     job = open_job(profile, data, str(out), overrides_of(changes, clip_weights))
     refuse_inside(job.out)
-    jobs = [(job.profile, job.out)]
+    wanted = {job.out: job.profile}
     if seeds > 1:
-        jobs = [(job.profile.of_seed(seed), job.out / f"seed-{seed}") for seed in range(seeds)]
+        wanted = {job.out / f"seed-{k}": job.profile.of_seed(k) for k in range(seeds)}
+    validated = job.profile.data.split != "all"
     found = []
-    for wanted, folder in jobs:
+    for folder, own in wanted.items():
         with telling(partial(_stands, folder), add=["--resume"]):
-            run = train_model(wanted, job.dataset, subset, folder, resume=resume)
+            run = train_model(own, job.dataset, subset, folder, resume=resume)
         kept = run.kept
         found.append(kept[["val_cc", "val_nss"]])
-        print(
-            f"{run.folder}: {len(run.history)} epochs on {job.dataset.name}, "
-            f"text {job.encoder.name}"
-        )
+        text = f"text {job.encoder.name}"
+        print(f"{folder}: {len(run.history)} epochs on {job.dataset.name}, {text}")
         score = "no image was held back to validate on"
-        if wanted.data.split != "all":
-            score = (
-                f"validation CC {kept['val_cc']:.3f}, NSS {kept['val_nss']:.3f} "
-                f"(at {wanted.data.size} px)"
-            )
-        print(f"{wanted.training.keep} epoch {kept['epoch']:.0f}: {score}")
-    if seeds > 1 and job.profile.data.split != "all":
+        if validated:
+            score = f"validation CC {kept['val_cc']:.3f}, NSS {kept['val_nss']:.3f}"
+            score += f" (at {own.data.size} px)"
+        print(f"{own.training.keep} epoch {kept['epoch']:.0f}: {score}")
+    if seeds > 1 and validated:
         table = pd.DataFrame(found)
         mean, spread = table.mean(), table.std(ddof=1)
         print(

@@ -3,6 +3,7 @@
 What :mod:`csalgan.experiment.sweep` scores and puts together.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,16 @@ COLUMNS = (
     *(("cc", condition) for condition in _CONDITIONS),
     *((cost, condition) for cost in guidance.COSTS for condition in _TOLD),
 )
+#: What stands above the table.
+_ABOUT = (
+    "Scores on {}, profile `tuebingen`: the mean over records and its 95 % interval over "
+    "images. *CC lost*: what CC loses when the model reads, in place of the record's sentence, "
+    "one of **another image after the same kind of sentence** (three draws, averaged: this is "
+    "what the content is worth); the other sentence of the same image, salient and non-salient "
+    "exchanged (content and kind); none. People: what the measured map of that other condition "
+    "loses. Split halves are noisy on both sides, so where gaze is sparse a model, scored "
+    "against whole samples, may pass them; the corrected row allows for that."
+)
 
 
 def score_model(
@@ -52,10 +63,7 @@ def score_model(
     variants = _variants(rows, evaluator.seed)
     if variants is None:
         return own
-
-    def score(pairs, records: pd.DataFrame) -> pd.DataFrame:
-        return evaluator(pairs, records, model=model, metrics=("cc",))
-
+    score = partial(evaluator, model=model, metrics=("cc",))
     other = guidance.score_variants(ask, dataset, variants, score)
     return pd.concat([own, guidance.costs(own, other)], ignore_index=True)
 
@@ -70,10 +78,7 @@ def score_yardsticks(evaluator: Evaluator, rows: pd.DataFrame, train: pd.DataFra
     tables = [evaluator.baseline(name, rows, train=train) for name in evaluator.yardsticks]
     variants = _variants(rows, evaluator.seed)
     if variants is not None:
-
-        def score(pairs, records: pd.DataFrame) -> pd.DataFrame:
-            return evaluator(pairs, records, model=PEOPLE, metrics=("cc",))
-
+        score = partial(evaluator, model=PEOPLE, metrics=("cc",))
         people = guidance.human_scores(evaluator.dataset, variants, score)
         tables.append(guidance.costs(people[people["variant"] == "true"], people))
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
@@ -93,41 +98,36 @@ def markdown(scores: pd.DataFrame, line: str, where: str) -> str:
         line: the receipt.
         where: the records, in words.
     """
-    shown = _summary(scores)
-    seeds = scores.groupby(["model", "subset"], sort=False)["seed"].nunique()
-    each = _summary_by_seed(scores)
-    heads = [_head(metric, condition) for metric, condition in COLUMNS]
-    lines = [
-        f"Scores on {where}, profile `tuebingen`: the mean over records and its 95 % interval over "
-        "images. *CC lost*: what CC loses when the model reads, in place of the record's sentence, "
-        "one of **another image after the same kind of sentence** (three draws, averaged: this is "
-        "what the content is worth); the other sentence of the same image, salient and non-salient "
-        "exchanged (content and kind); none. People: what the measured map of that other condition "
-        "loses. Split halves are noisy on both sides, so where gaze is sparse a model, scored "
-        "against whole samples, may pass them; the corrected row allows for that.",
-        "",
-        "| " + " | ".join(["model", *heads]) + " |",
-        "|---" * (len(heads) + 1) + "|",
+    keys = ["model", "subset", "condition", "metric"]
+    shown = _summary(scores).set_index(keys)
+    both = pd.concat([scores.assign(condition="all"), scores])
+    spread = both.groupby([*keys, "seed"])["value"].mean().groupby(keys).std(ddof=1)
+    seeds = scores.groupby(keys[:2], sort=False)["seed"].nunique()
+    heads = [
+        METRIC_LABELS[metric] + ("" if kind == "all" else f", {kind.replace('_', '-')}")
+        for metric, kind in COLUMNS
     ]
+    lines = [_ABOUT.format(where), "", f"| {' | '.join(['model', *heads])} |"]
+    lines.append("|---" * (len(heads) + 1) + "|")
     for (model, subset), count in seeds.items():
-        cells = []
-        for metric, condition in COLUMNS:
-            key = (model, subset, condition, metric)
-            if key not in shown.index:
-                cells.append("–")
-                continue
-            mean, low, high = shown.loc[key, ["mean", "low", "high"]]
-            spread = f" ± {each.loc[key].std(ddof=1):.3f}" if count > 1 else ""
-            cells.append(f"{mean:.3f}{spread} [{low:.3f}, {high:.3f}]")
         of = f", {subset}" if scores["subset"].nunique() > 1 else ""
         several = f" (mean ± SD of {count} seeds)" if count > 1 else ""
-        lines.append("| " + " | ".join([row_label(model) + of + several, *cells]) + " |")
+        cells = [row_label(model) + of + several]
+        for metric, kind in COLUMNS:
+            key = (model, subset, kind, metric)
+            if key in shown.index:
+                mean, low, high = shown.loc[key, ["mean", "low", "high"]]
+                around = f" ± {spread.loc[key]:.3f}" if count > 1 else ""
+                cells.append(f"{mean:.3f}{around} [{low:.3f}, {high:.3f}]")
+            else:
+                cells.append("–")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", line, ""])
 
 
 def write(out: Path, scores: pd.DataFrame, receipt: Provenance, where: str) -> Path:
     """Write the table and the figure of models side by side; returns ``tables/comparison.md``."""
-    summary = _summary(scores).reset_index()
+    summary = _summary(scores)
     wanted = {} if "synthetic" in receipt.data else WANTED
     title = f"Side by side on {where}" + ("; dashed: the goal" if wanted else "")
     fig = side_by_side(summary, wanted, title=title)
@@ -139,15 +139,4 @@ def write(out: Path, scores: pd.DataFrame, receipt: Provenance, where: str) -> P
 def _summary(scores: pd.DataFrame) -> pd.DataFrame:
     averaged = over_seeds(scores)
     both = pd.concat([averaged.assign(condition="all"), averaged])
-    found = summarise(both, ["model", "subset", "condition"])
-    return found.set_index(["model", "subset", "condition", "metric"])
-
-
-def _summary_by_seed(scores: pd.DataFrame) -> pd.Series:
-    both = pd.concat([scores.assign(condition="all"), scores])
-    return both.groupby(["model", "subset", "condition", "metric", "seed"])["value"].mean()
-
-
-def _head(metric: str, condition: str) -> str:
-    what = "" if condition == "all" else f", {condition.replace('_', '-')}"
-    return METRIC_LABELS[metric] + what
+    return summarise(both, ["model", "subset", "condition"])
