@@ -42,22 +42,17 @@ def open_file(path: str | os.PathLike, most: int = MOST_TEXT) -> BinaryIO:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         why = getattr(error, "strerror", None) or "not a file's name"
         raise CsalganError(f"{shown(path)}: cannot be opened ({why}); check the path.") from error
-    file = os.fdopen(number, "rb", closefd=True) if _is_regular(number) else None
-    if file is None:
-        os.close(number)
+    about = os.fstat(number)
+    regular = stat.S_ISREG(about.st_mode)
+    if regular and about.st_size <= most:
+        return os.fdopen(number, "rb")
+    os.close(number)
+    if not regular:
         raise CsalganError(f"{shown(path)}: is no regular file; give a file that can be read.")
-    size = os.fstat(number).st_size
-    if size > most:
-        file.close()
-        raise CsalganError(
-            f"{shown(path)}: {size / 1e6:.0f} MB are more than the {most / 1e6:.0f} MB that such "
-            "a file may have; is it the right one?"
-        )
-    return file
-
-
-def _is_regular(number: int) -> bool:
-    return stat.S_ISREG(os.fstat(number).st_mode)
+    raise CsalganError(
+        f"{shown(path)}: {about.st_size / 1e6:.0f} MB are more than the {most / 1e6:.0f} MB that "
+        "such a file may have; is it the right one?"
+    )
 
 
 def read_text(path: str | os.PathLike, most: int = MOST_TEXT) -> str:

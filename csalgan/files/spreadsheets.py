@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import open_file, shown
@@ -19,6 +20,7 @@ from csalgan.files.writing import write_text
 
 #: What begins a formula (the wide forms do in some languages), quoted before or not.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII)
 
 
 def csv_text(table: pd.DataFrame, **options: Any) -> str:
@@ -27,7 +29,7 @@ def csv_text(table: pd.DataFrame, **options: Any) -> str:
     Args:
         options: of :meth:`pandas.DataFrame.to_csv`; ``index`` is False unless it is given.
     """
-    quoted = table.apply(lambda column: column if _is_numeric(column) else column.map(_quote))
+    quoted = table.apply(lambda column: column if is_numeric_dtype(column) else column.map(_quote))
     quoted = quoted.rename(columns=_quote, index=_quote if options.get("index") else None)
     return quoted.to_csv(**{"index": False, **options})
 
@@ -52,16 +54,12 @@ def read_csv(path: str | os.PathLike, **options: Any) -> pd.DataFrame:
             table = pd.read_csv(file, compression=None, **options)
     except (ValueError, OverflowError, MemoryError) as error:
         raise CsalganError(f"{shown(path)}: cannot be read as CSV; write it again.") from error
-    table = table.apply(lambda column: column if _is_numeric(column) else column.map(_unquote))
+    table = table.apply(lambda column: column if is_numeric_dtype(column) else column.map(_unquote))
     return table.rename(columns=_unquote)
 
 
-def _is_numeric(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column)
-
-
 def _quote(value: Any) -> Any:
-    if isinstance(value, str) and _FORMULA.match(value) and not _is_number(value):
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
         return f"'{value}"
     return value
 
@@ -69,11 +67,3 @@ def _quote(value: Any) -> Any:
 def _unquote(value: Any) -> Any:
     quoted = isinstance(value, str) and value.startswith("'") and _FORMULA.match(value)
     return value[1:] if quoted else value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

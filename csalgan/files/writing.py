@@ -77,7 +77,9 @@ def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
             os.chmod(temporary, 0o666 & ~_umask())
             yield temporary
             _to_disk(temporary)
-            _note(target)
+            # Before the file is there: what is noted and missing harms nobody, the reverse would.
+            if ledger := os.environ.get(LEDGER):
+                append_text(ledger, f"{target.absolute()}\n")
             os.replace(temporary, target)
             _to_disk(target.parent)
     finally:
@@ -192,12 +194,6 @@ def _to_disk(path: Path) -> None:
             raise
     finally:
         os.close(handle)
-
-
-def _note(target: Path) -> None:
-    """Before the file is there: what is noted and missing harms nobody, the reverse would."""
-    if ledger := os.environ.get(LEDGER):
-        append_text(ledger, f"{target.absolute()}\n")
 
 
 def _umask() -> int:

@@ -182,7 +182,11 @@ def _manifest(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> dict
         "machine": {"system": platform.system(), "processor": platform.machine()},
         "seconds": seconds | {"total": round(sum(seconds.values()), 1)},
         "notebooks": [f"notebooks/{step}.ipynb" for step in steps],
-        "figures": {path.name: _about_figure(path) for path in sorted(job.figures.glob("*.png"))},
+        "figures": {
+            path.name: {"photographs": bool(info["photographs"]), "title": info["title"]}
+            for path in sorted(job.figures.glob("*.png"))
+            for info in [figures.figure_info(path)]
+        },
         "tables": sorted(path.name for path in job.tables.glob("*.csv")),
     }
 
@@ -192,11 +196,6 @@ def _about_run(job: Job, subset: str) -> dict[str, Any]:
     keys = ("records", "best_epoch", "device", "precision", "seconds_per_epoch")
     about = {key: run.info[key] for key in keys}
     return about | {"epochs": len(run.history), "commit": run.provenance.commit}
-
-
-def _about_figure(path: Path) -> dict[str, Any]:
-    info = figures.figure_info(path)
-    return {"photographs": bool(info["photographs"]), "title": info["title"]}
 
 
 def _sections(job: Job, steps: Sequence[str], manifest: dict[str, Any]) -> list[dict[str, Any]]:
