@@ -244,7 +244,7 @@ def _spoil(root, change):
     ("change", "named"),
     [
         (lambda s, f: f.attrs.update(type="Stimuli"), "fixations.hdf5: holds Stimuli, not fix"),
-        (lambda s, f: s.attrs.update(type="Fixations"), "stimuli.hdf5: holds Fixations, not"),
+        (lambda s, f: s.attrs.update(type="Fixations"), "stimuli.hdf5: holds Fixations, not sti"),
         (lambda s, f: f.attrs.clear(), "fixations.hdf5: is not as released"),
         (lambda s, f: f.pop("train_xs"), "train_xs is missing or a link"),
         (lambda s, f: f["train_ns"].write_direct(np.full(len(f["train_ns"]), 9)),
@@ -274,9 +274,17 @@ def test_a_damaged_hdf5_file_is_one_sentence(tmp_path):
         open_dataset(tmp_path)
 
 
-def test_pixels_in_the_file_are_refused(tmp_path):
+def test_pixels_may_be_in_the_file(tmp_path):
     write_hdf5(tmp_path, stimuli="Stimuli")
-    with pytest.raises(CsalganError, match="holds Stimuli, not photographs in files"):
+    dataset = open_dataset(tmp_path)
+    with h5py.File(tmp_path / "stimuli.hdf5") as file:
+        for name in dataset.records["image_id"]:
+            seen = np.atleast_3d(file[name][...])[..., :3]
+            assert np.array_equal(dataset.image(name), np.broadcast_to(seen, (*seen.shape[:2], 3)))
+    with h5py.File(tmp_path / "stimuli.hdf5", "r+") as file:
+        del file["1"]
+        file["1"] = np.zeros((4, 4))
+    with pytest.raises(CsalganError, match="stimulus 1 is float64"):
         open_dataset(tmp_path)
 
 

@@ -1,10 +1,10 @@
 """Reading any dataset that pysaliency wrote: ``stimuli*.hdf5`` beside ``fixations*.hdf5``.
 
 ``pysaliency.external_datasets`` makes such a folder of MIT1003, CAT2000, SALICON and others. Read
-are, as in pysaliency's ``datasets``: ``FileStimuli``; ``Fixations``, ``FixationTrains``,
-``Scanpaths`` and ``ScanpathFixations``. Which fixations to leave out was
-decided when the file was made, so none is left out here but those outside their image, as
-``pysaliency.datasets.remove_out_of_stimulus_fixations`` does.
+are, as in pysaliency's ``datasets``: ``FileStimuli`` (photographs beside the file) and ``Stimuli``
+(pixels in it); ``Fixations``, ``FixationTrains``, ``Scanpaths`` and ``ScanpathFixations``. Which
+fixations to leave out was decided when the file was made, so none is left out here but those
+outside their image, as ``pysaliency.datasets.remove_out_of_stimulus_fixations`` does.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from csalgan.data.free_viewing import FreeViewing, Viewing, as_released
-from csalgan.data.pictures import size_of
+from csalgan.data.pictures import MAX_PIXELS, size_of
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import open_file
 
@@ -67,7 +67,19 @@ def read(root: Path) -> FreeViewing:
         here = here[((places[here] >= 0) & (places[here] < size)).all(axis=1)]
         gaze = places[here], observers[here]
         viewings.append(Viewing(name, path, size, *gaze, SIGMA * max(size)))
-    return FreeViewing(root, fixations.parent.name, viewings, fixations, RECIPE)
+    beside = all(path != stimuli for _, path, _ in images)
+    kind = FreeViewing if beside else _PixelsInFile
+    return kind(root, fixations.parent.name, viewings, fixations, RECIPE)
+
+
+class _PixelsInFile(FreeViewing):
+    """Photographs are arrays of the file of stimuli, named by their numbers."""
+
+    def image(self, record: str) -> np.ndarray:
+        row = self.row(record)
+        with _opened(Path(row["image_path"])) as file:
+            pixels = _array(file, str(int(row["image_id"])))[...]
+        return np.stack([pixels] * 3, axis=-1) if pixels.ndim == 2 else pixels[..., :3]
 
 
 @contextmanager
@@ -100,11 +112,12 @@ def _kind(group: "h5py.Group") -> str:
 
 def _stimuli(file: "h5py.File", path: Path) -> list[tuple]:
     """Name, path and (height, width) of every image."""
-    if _kind(file) != "FileStimuli":
-        raise CsalganError(
-            f"{path}: holds {_kind(file)}, not photographs in files; write FileStimuli with "
-            "pysaliency."
-        )
+    kind = _kind(file)
+    if kind == "Stimuli":
+        count = int(file.attrs["size"])
+        return [(f"{k:0{len(str(count - 1))}d}", path, _size(file, k)) for k in range(count)]
+    if kind != "FileStimuli":
+        raise CsalganError(f"{path}: holds {kind}, not stimuli; give stimuli.hdf5.")
     names = [PurePosixPath(name.decode()) for name in _array(file, "filenames")[...]]
     if outside := [name for name in names if name.is_absolute() or ".." in name.parts]:
         raise CsalganError(
@@ -117,6 +130,14 @@ def _stimuli(file: "h5py.File", path: Path) -> list[tuple]:
         ids = ["_".join(name.with_suffix("").parts[shared:]) for name in names]
     found = [path.parent / name for name in names]
     return [(k, file, size_of("image", file)) for k, file in zip(ids, found, strict=True)]
+
+
+def _size(file: "h5py.File", number: int) -> tuple[int, int]:
+    pixels = _array(file, str(number))
+    height, width, *channels = pixels.shape
+    if pixels.dtype != np.uint8 or channels not in ([], [3], [4]) or height * width > MAX_PIXELS:
+        raise ValueError(f"stimulus {number} is {pixels.dtype} {pixels.shape}, not (H, W, 3)")
+    return height, width
 
 
 def _gaze(file: "h5py.File") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
