@@ -210,5 +210,5 @@ def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> No
             mine = table.loc[[(model, profile)]]
             block = mine.pivot(index="metric", columns=column, values="cell")
             block = block.loc[mine["metric"].unique(), [one for one in order if one in block]]
-            block.loc["records"] = mine.groupby(column)["records"].max()
+            block.loc["records"] = mine.groupby(column)["records"].max().astype(str)
             print(block.rename_axis(index=None).to_string())
