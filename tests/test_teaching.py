@@ -525,7 +525,7 @@ def test_every_equation_of_the_paper_stands_beside_its_code():
 
 def test_code_is_shown_as_it_stands_without_its_docstring():
     text = display.source_of(tuebingen.nss)
-    assert text.startswith("def nss(prediction, fixations) -> float:")
+    assert text.startswith("@metric(constant=0.0)\ndef nss(prediction, fixations) -> float:")
     assert '"""' not in text
     assert "deviation = np.sqrt" in text
 
