@@ -560,14 +560,14 @@ def test_bfloat16_changes_no_printed_digit(real_evaluator, monkeypatch):
     evaluator, dataset = real_evaluator, real_evaluator.dataset
     rows = evaluator.split.of("test", dataset.records)
     tables = {}
-    for has in (True, False):
-        monkeypatch.setattr(prediction, "_bfloat16", lambda has=has: has)
+    for computed in ("bfloat16", "float32"):
+        monkeypatch.setattr(prediction, "precision_of", lambda *_, computed=computed: computed)
         predictor = prediction.Predictor.open()
         evaluator.provenance = predictor.receipt
         maps = predictor.predict_records(dataset, rows.head(120))
         table = evaluator(maps, model="shipped", share=0.001)
-        (precision,) = set(table["precision"])
-        assert f"predicted in {precision}" in predictor.receipt.line()
-        tables[precision] = table.groupby("metric")["value"].mean()
+        assert set(table["precision"]) == {computed}
+        assert f"predicted in {computed}" in predictor.receipt.line()
+        tables[computed] = table.groupby("metric")["value"].mean()
     gap = (tables["bfloat16"] - tables["float32"]).abs()
     assert 0 < gap.max() < 0.001, gap
