@@ -6,7 +6,7 @@ One ``.npz`` file, checked by its own checksums whenever it is opened::
     image_ends   where each of them ends
     image_index  which of them a record belongs to
     maps         uint8 (n_records, size, size)
-    fixations    int16 (N, 2) native (y, x) of all records, one after the other
+    fixations    int32 (N, 2) native (y, x) of all records, one after the other
     fixation_ends
     native_size  int32 (n_records, 2), (height, width) in native pixels
 
@@ -124,7 +124,7 @@ def _pack(dataset: Dataset, size: int, path: Path) -> None:
         image_ends=np.cumsum([len(image) for image in images]),
         image_index=first.index.get_indexer(records["image_id"]),
         maps=maps,
-        fixations=np.concatenate(fixations).astype(np.int16),
+        fixations=np.concatenate(fixations).astype(np.int32),
         fixation_ends=np.cumsum([len(points) for points in fixations]),
         native_size=records[["height", "width"]].to_numpy(np.int32),
     )

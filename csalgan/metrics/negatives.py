@@ -14,7 +14,7 @@ class NegativePool:
     every condition, since one picture shown with another sentence is not another picture. They
     can be kept to one reading condition, which is an experiment of its own: gaze after another
     kind of sentence spreads differently over pictures in general.
-    The pool keeps 4 bytes a fixation (1530 records: about 1 MB) and 8 for each of the last four
+    The pool keeps 8 bytes a fixation (1530 records: about 2 MB) and 8 for each of the last four
     map sizes it was asked for, whatever the size of the maps.
 
     Parameters
@@ -22,7 +22,7 @@ class NegativePool:
     image_ids
         One id per record; records of one image carry the same id.
     fixations
-        One int (N, 2) array per record, rows (y, x) in native pixels, below 65,536.
+        One int (N, 2) array per record, rows (y, x) in native pixels.
     shapes
         One (height, width) per record.
     conditions
@@ -37,7 +37,7 @@ class NegativePool:
         conditions: Sequence[str],
     ):
         self._ids, self._conditions = (np.asarray(one, str) for one in (image_ids, conditions))
-        packed = [np.asarray(points, dtype=np.uint16).reshape(-1, 2) for points in fixations]
+        packed = [np.asarray(points, dtype=np.int32).reshape(-1, 2) for points in fixations]
         self._points = np.concatenate(packed)
         self._shapes = np.asarray(shapes, dtype=np.int64)
         self._lengths = [len(points) for points in packed]
