@@ -2,6 +2,7 @@
 
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
@@ -20,7 +21,7 @@ _REMEMBERED = 20_000  # sentences whose words stay in memory, some 15 kB each
 _WAIT = 30.0  # seconds one process waits for another's write
 
 
-class TextEncoder:
+class TextEncoder(ABC):
     """A sentence encoder; one of these gives the attributes and :meth:`read`.
 
     Sentence embeddings are kept in one ``.npz`` file, named by encoder and weights: a sentence seen
@@ -44,9 +45,9 @@ class TextEncoder:
         self._cache = cache
         self._words: dict[str, np.ndarray] = {}
 
+    @abstractmethod
     def read(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Embedding ``(dim,)`` and vectors ``(t, dim)`` of the words of each sentence, float32."""
-        raise NotImplementedError
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 ``(N, dim)`` embeddings; they do not depend on the other sentences.
