@@ -153,15 +153,15 @@ def test_the_shell_completes_names_of_profiles():
     assert done.stdout.split() == ["demo", "demo-compact"]
 
 
-def test_a_prediction_imports_neither_timm_nor_transformers():
-    """Each takes two seconds, and both bring torch's compiler along."""
+def test_a_prediction_imports_no_transformers():
+    """Which takes two seconds."""
     code = (
         "import sys; import numpy as np; from csalgan.prediction import Predictor as P;"
         "P.open().predict([np.zeros((64, 64, 3), np.uint8)], ['A dog']);"
-        "print([n for n in ('timm', 'transformers', 'torch._dynamo') if n in sys.modules])"
+        "print('transformers' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "False"
 
 
 def test_profiles_are_listed(monkeypatch, capsys):

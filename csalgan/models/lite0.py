@@ -1,30 +1,16 @@
 """EfficientNet-Lite0 as an image encoder: timm's network, ImageNet's weights.
 
-The network is written out here since importing timm takes two seconds, which is half of what a
-prediction takes; a test compares the two. Names of blocks and the order of all tensors are timm's.
+timm takes two seconds to import, so that is done where the compact model is made.
 """
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from csalgan.files.errors import CsalganError
 from csalgan.files.tensors import read_tensors
-
-#: Blocks, kernel, stride, expansion and channels of each stage.
-_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
 
 
 class Levels(NamedTuple):
@@ -58,23 +44,12 @@ class Lite0(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.stem = nn.Sequential(_Convolution(3, 32, 3, 2), _norm(32))
-        torch.rand(144)  # timm draws these in passing: a seed is to mean what it meant with it
-        stages, width = [], 32
-        for n, kernel, stride, expand, out in _STAGES:
-            blocks = []
-            for k in range(n):
-                blocks.append(_Block(width, out, kernel, 1 if k else stride, expand))
-                width = out
-            stages.append(nn.Sequential(*blocks))
-        self.blocks = nn.Sequential(*stages)
-        self.head = nn.Sequential(nn.Conv2d(width, 1280, 1, bias=False), _norm(1280))
-        classifier = nn.Linear(1280, 1000)  # drawn for the seed's sake, like its weights below
-        for part in self.modules():
-            if isinstance(part, nn.Conv2d):
-                fan_out = part.weight[0, 0].numel() * part.out_channels // part.groups
-                nn.init.normal_(part.weight, 0, math.sqrt(2 / fan_out))
-        nn.init.uniform_(classifier.weight, -(1000**-0.5), 1000**-0.5)
+        from timm import create_model
+
+        network = create_model("tf_efficientnet_lite0")
+        self.stem = nn.Sequential(network.conv_stem, network.bn1)
+        self.blocks = network.blocks
+        self.head = nn.Sequential(network.conv_head, network.bn2)
         self.blocks[5][0].conv_dw.stride = (1, 1)
 
     def forward(self, image: Tensor) -> Levels:
@@ -130,50 +105,6 @@ def class_names() -> list[str]:
 
     info = ImageNetInfo("imagenet-1k")
     return [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
-
-
-class _Block(nn.Module):
-    """Widen (from the second stage on), convolve each channel, narrow; add the input if it fits."""
-
-    def __init__(self, width: int, out: int, kernel: int, stride: int, expand: int):
-        super().__init__()
-        self.adds, inner = stride == 1 and width == out, width * expand
-        if expand > 1:
-            self.conv_pw, self.bn1 = nn.Conv2d(width, inner, 1, bias=False), _norm(inner)
-            self.conv_dw = _Convolution(inner, inner, kernel, stride, groups=inner)
-            self.bn2 = _norm(inner)
-            self.conv_pwl, self.bn3 = nn.Conv2d(inner, out, 1, bias=False), _norm(out, act=False)
-        else:
-            self.conv_dw = _Convolution(inner, inner, kernel, stride, groups=inner)
-            self.bn1 = _norm(inner)
-            self.conv_pw, self.bn2 = nn.Conv2d(inner, out, 1, bias=False), _norm(out, act=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for part in self.children():
-            y = part(y)
-        return x + y if self.adds else y
-
-
-class _Convolution(nn.Conv2d):
-    """Padded as TensorFlow does: with a stride of 2, an even side gets one row less before."""
-
-    def __init__(self, width: int, out: int, kernel: int, stride: int, groups: int = 1):
-        super().__init__(width, out, kernel, stride, groups=groups, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        more = self.kernel_size[0] - self.stride[0]
-        less = more // 2
-        return super().forward(F.pad(x, (less, more - less, less, more - less)))
-
-
-class _Norm(nn.BatchNorm2d):
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu6(super().forward(x), inplace=True)
-
-
-def _norm(channels: int, act: bool = True) -> nn.BatchNorm2d:
-    return (_Norm if act else nn.BatchNorm2d)(channels, eps=1e-3)
 
 
 def _quarters(x: Tensor) -> Tensor:
