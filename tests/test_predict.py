@@ -151,7 +151,7 @@ def test_it_says_which_records_the_model_was_trained_on(
         (["--data", "x", "--part", "tset"], "--part tset: use one of all"),
         (["--data", "x", "--text", "a"], "brings its own sentences"),
         (["PHOTOS", "--view", "100"], "--view 100: use a multiple of 32"),
-        (["PHOTOS", "--run", "nowhere"], "nowhere: not a training run"),
+        (["PHOTOS", "--run", "nowhere"], "nowhere: no such weights"),
         (["PHOTOS", "--weights", "nothing"], "nothing: no such weights"),
     ],
 )

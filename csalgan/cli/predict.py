@@ -104,18 +104,13 @@ def predict(
 
         from csalgan.files.spreadsheets import write_csv
         from csalgan.prediction import Predictor, require_strength
-        from csalgan.training import Run
 
         require_strength(strength)
         if data:
             dataset = open_clean(data)
         else:
             work = _photographs(images or [], sentences)
-        predictor = (
-            Predictor.of_run(Run.load(run))
-            if run
-            else Predictor.open(weights, clip_weights=clip_weights)
-        )
+        predictor = Predictor.open(run or weights, clip_weights=clip_weights)
     if fast:
         predictor = predictor.fast_copy()
     predictor.sizes = tuple(view or predictor.sizes)
@@ -229,38 +224,26 @@ def _predict_all(
     strength: float,
     write: "Callable[[Photograph, np.ndarray, tuple[np.ndarray, ...]], list[dict]]",
 ) -> list[dict]:
-    """Predict batch by batch; beside it, threads read the next photographs and write maps.
+    """Predict batch by batch; threads read its photographs and write its maps.
 
     Returns:
         What ``write`` says of each map, in the order of ``work``.
     """
-    batches = [work[start : start + _BATCH] for start in range(0, len(work), _BATCH)]
     rows: list[dict] = []
     with (
         ThreadPoolExecutor(2) as pool,
         Progress(total=len(work), desc="predict", unit=" photographs") as bar,
     ):
-
-        def read(batch: list[Photograph]) -> "Iterator[np.ndarray]":
-            return pool.map(lambda photograph: photograph.pixels(), batch)
-
-        def keep(written: Iterator[list[dict]]) -> None:
-            for one in written:
-                rows.extend(one)
-                bar.update()
-
-        reading = read(batches[0] if batches else [])
-        writing: Iterator[list[dict]] = iter(())
-        for batch, following in zip(batches, [*batches[1:], []], strict=True):
-            pictures = list(reading)
-            reading = read(following)
+        for start in range(0, len(work), _BATCH):
+            batch = work[start : start + _BATCH]
+            pictures = list(pool.map(lambda photograph: photograph.pixels(), batch))
             features = predictor.encode_images(pictures)  # once for all its sentences
             shapes = [picture.shape[:2] for picture in pictures]
             columns = zip(*(photograph.sentences for photograph in batch), strict=True)
             maps = [predictor.read(features, texts, shapes, strength=strength) for texts in columns]
-            keep(writing)
-            writing = pool.map(write, batch, pictures, zip(*maps, strict=True))
-        keep(writing)
+            for written in pool.map(write, batch, pictures, zip(*maps, strict=True)):
+                rows += written
+                bar.update()
     return rows
 
 

@@ -158,7 +158,7 @@ class Predictor:
                 or the name of weights in the package.
             clip_weights: see :meth:`of_author`.
         """
-        if (Path(weights) / "run.json").is_file():
+        if Path(weights).is_dir():
             return cls.of_run(Run.load(weights))
         if str(weights).endswith(".pt"):
             return cls.of_author(weights, clip_weights=clip_weights)
