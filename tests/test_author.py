@@ -175,10 +175,13 @@ def test_our_own_models_are_drawn_by_the_same_protocol(bench):
     assert 0.7 < drawn["sAUC"] < 0.8  # half of the positives are random
 
 
-def test_a_report_of_somebody_elses_is_not_written_over(clone, embedded, tmp_path):
+def test_a_report_of_somebody_elses_is_not_written_over(clone, embedded, tmp_path, monkeypatch):
     _register()
-    arguments = ["author", str(clone), "--data", str(embedded), "--out", str(tmp_path)]
-    with FileLock(tmp_path / ".lock"):
+    monkeypatch.setenv("CSALGAN_HOME", str(tmp_path))
+    arguments = ["author", str(clone), "--data", str(embedded)]
+    folder = tmp_path / "reports" / "author-weights"  # where it goes by default
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
         done = CliRunner().invoke(app, arguments)
     assert isinstance(done.exception, CsalganError)
     assert "works on this; wait for it, or choose another folder" in str(done.exception)

@@ -12,7 +12,9 @@ from csalgan.cli.options import ClipOption, SeedOption, open_clean
 def author(
     clone: Annotated[Path, Argument(help="A clone of github.com/Firehdx/CLIP-SalGAN.")],
     data: Annotated[str, Option(help="SJTU-TIS: its folder or archive.")],
-    out: Annotated[Path, Option(help="Folder of the report.")],
+    out: Annotated[
+        Path | None, Option(help="Folder of the report; reports/author-weights else.")
+    ] = None,
     draws: Annotated[int, Option(min=1, max=100_000, help="Records drawn in one repeat.")] = 300,
     repeats: Annotated[int, Option(min=2, max=1000, help="Repeats; their spread.")] = 10,
     seed: SeedOption = 0,
@@ -21,11 +23,13 @@ def author(
     """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
     from csalgan.author import report, score_clone
     from csalgan.data.clone import find_weights
+    from csalgan.files import paths
     from csalgan.files.locks import locked
     from csalgan.files.provenance import Provenance, commit
     from csalgan.files.writing import require_writable
 
     began = time.perf_counter()
+    out = out or paths.reports_dir() / "author-weights"
     require_writable(out)  # before the data are looked at
     dataset = open_clean(data)
     find_weights(clone)  # or a sentence, before anything is made
