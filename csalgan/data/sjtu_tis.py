@@ -91,8 +91,8 @@ def survey(root: Path, *, whole: bool = False) -> tuple[pd.DataFrame, list[Fault
     if not names:
         faults.append(Fault("map/", "missing map", "holds no maps; copy the dataset again"))
     sentences = _sentences(root, faults, whole)
-    ids = {parse_stem(name).image_id.lstrip("0") for name in names}
-    for key in (key for key in sentences or () if key.partition("_")[0] not in ids):
+    keys = {parse_stem(name).key for name in names}
+    for key in (key for key in sentences or () if key not in keys):
         message = f"sentence of {key}, of which no record is here"  # a part of the release
         faults.append(Fault("sentences", "sentence without record", message))
     if (path := root / truth.NAME).exists():
