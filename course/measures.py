@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from csalgan import exploration, guidance
 from csalgan.data import make_split
-from csalgan.exploration import correlation, difference_map
+from csalgan.exploration import correlation, density, difference_map
+from csalgan.text.variants import sentence_variants
 
 if TYPE_CHECKING:
     from csalgan.experiment.job import Job
@@ -91,7 +91,7 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
         moved) and ``records``. The last row, ``people, own sentence``, is the measured change.
     """
     told = records[records["condition"] != "none"].head(most)
-    variants = guidance.sentence_variants(told, ("true", "other_image"), seed=job.profile.seed)
+    variants = sentence_variants(told, ("true", "other_image"), seed=job.profile.seed)
     lent = variants[(variants["variant"] == "other_image") & (variants["draw"] == 0)]
     lent = lent.set_index("record")["text"]
     told = told[told["record"].isin(lent.index)]
@@ -104,7 +104,7 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
 
     def maps(texts: list[str]) -> np.ndarray:
         found = predictor.predict_records(job.dataset, told.assign(text=texts))
-        return np.stack([exploration.density(one, size) for _, one in found])
+        return np.stack([density(one, size) for _, one in found])
 
     free = job.dataset.records[job.dataset.records["condition"] == "none"]
     reference = dict(zip(free["image_id"], free["record"], strict=True))

@@ -8,11 +8,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from csalgan import exploration, guidance
+from csalgan.config import load_profile
 from csalgan.data import open_dataset, prepare
-from csalgan.experiment.encoders import compare_encoders, train_encoders
 from csalgan.experiment.job import open_job
 from csalgan.figures import exploration as draw
 from csalgan.files.errors import CsalganError
+from csalgan.text.variants import sentence_variants
 
 
 def drawn(fig):
@@ -76,7 +77,7 @@ def told(dataset):
 
 @pytest.fixture(scope="module")
 def variants(dataset):
-    return guidance.sentence_variants(dataset.records, seed=1)
+    return sentence_variants(dataset.records, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -140,12 +141,12 @@ def test_a_records_score_is_the_mean_over_draws(dataset, variants, scores):
 
 
 def test_variants_depend_on_the_seed_and_not_on_the_order_of_rows(dataset, variants):
-    again = guidance.sentence_variants(dataset.records, seed=1)
+    again = sentence_variants(dataset.records, seed=1)
     pd.testing.assert_frame_equal(again, variants)
-    turned = guidance.sentence_variants(dataset.records[::-1], seed=1)
+    turned = sentence_variants(dataset.records[::-1], seed=1)
     for name in ("shuffled", "swapped", "other_image"):
         assert (wide(turned)[name].fillna("") == wide(variants)[name].fillna("")).all()
-    other = guidance.sentence_variants(dataset.records, seed=2)
+    other = sentence_variants(dataset.records, seed=2)
     assert (wide(other)["shuffled"] != wide(variants)["shuffled"]).any()
 
 
@@ -153,7 +154,7 @@ def test_a_sentence_of_one_word_cannot_be_shuffled():
     records = pd.DataFrame(
         {"record": ["1_3"], "image_id": ["1"], "condition": ["salient"], "text": ["dog dog"]}
     )
-    table = guidance.sentence_variants(records)
+    table = sentence_variants(records)
     assert table.variant.tolist() == ["true", "absent", "no_text"]
 
 
@@ -166,7 +167,7 @@ def test_content_words_are_what_the_list_of_function_words_leaves(variants):
             "text": ["A man, behind the RED bus, waves at us.", "It is on it.", "Green apples"],
         }
     )
-    table = guidance.sentence_variants(records, ["content"])
+    table = sentence_variants(records, ["content"])
     assert table.text.tolist() == ["man red bus waves"]  # nothing left; nothing to take away
     kept = variants[variants.variant == "content"]
     assert len(kept) == variants.record.nunique()
@@ -185,9 +186,9 @@ def test_a_sentence_without_each_of_its_words():
 
 def test_mistakes_are_named(dataset):
     with pytest.raises(CsalganError, match="'backwards'"):
-        guidance.sentence_variants(dataset.records, ["true", "backwards"])
+        sentence_variants(dataset.records, ["true", "backwards"])
     with pytest.raises(CsalganError, match="none of the records has a sentence"):
-        guidance.sentence_variants(dataset.records[dataset.records.condition == "none"])
+        sentence_variants(dataset.records[dataset.records.condition == "none"])
 
 
 # --- scores -----------------------------------------------------------------------------------
@@ -244,17 +245,11 @@ def test_pairs_are_formed_within_a_record():
 
 
 def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants, scores):
-    table = guidance.score_strengths(Oracle(dataset), told, (0, 0.5, 1), correlate(dataset))
-    key = ["record", "metric"]
+    oracle, score, key = Oracle(dataset), correlate(dataset), ["record", "metric"]
     for strength, variant in ((0, "absent"), (1, "true")):
-        swept = table[table.strength == strength].set_index(key).value
+        swept = score(oracle(told, strength=strength), told).set_index(key).value
         asked = scores[scores.variant == variant].set_index(key).value
         assert np.allclose(swept, asked[swept.index])
-    assert set(table.strength) == {0.0, 0.5, 1.0}
-    known = {0.5: table[table.strength == 0.5].assign(value=7.0)}
-    reused = guidance.score_strengths(None, told, (0.5,), None, known=known)
-    assert (reused.value == 7).all()
-    assert (reused.strength == 0.5).all()
 
 
 # --- change maps ------------------------------------------------------------------------------
@@ -270,12 +265,7 @@ def test_density_keeps_the_mean():
 
 def test_an_oracle_moves_attention_where_people_did(dataset, told):
     prepared = prepare(dataset, 32)
-    moves = {
-        record: (predicted, measured)
-        for record, predicted, measured in guidance.difference_maps(
-            Oracle(dataset), dataset, prepared, told
-        )
-    }
+    moves = guidance.difference_maps(Oracle(dataset), dataset, prepared, told)
     assert all(abs(m.sum()) < 1e-6 for pair in moves.values() for m in pair)
     table = guidance.compare_differences(moves, told)
     assert (table.correlation > 0.98).all()  # the two resize the map differently, no more
@@ -284,7 +274,7 @@ def test_an_oracle_moves_attention_where_people_did(dataset, told):
     summary = guidance.summarise_differences(table, draws=100).set_index(["condition", "measure"])
     assert summary.low["all", "correlation - control"] > 0
     deaf = guidance.difference_maps(Oracle(dataset, listens=False), dataset, prepared, told)
-    still = guidance.compare_differences({r: (p, m) for r, p, m in deaf}, told)
+    still = guidance.compare_differences(deaf, told)
     assert still.correlation.isna().all()
     assert (still.predicted_share == 0).all()
     nothing = guidance.summarise_differences(still, draws=50)
@@ -342,10 +332,8 @@ def test_a_word_pulls_attention_to_its_place(buses):
 
 def test_models_are_compared_on_the_same_records(dataset, told):
     models = {"total": Oracle(dataset), "sal": Oracle(dataset, listens=False)}
-    scores = guidance.score_models(models, dataset.records, correlate(dataset))
-    assert set(scores.trained_on) == {"total", "sal"}
-    per_model = scores[scores.metric == "cc"].groupby("trained_on").record.agg(list)
-    assert per_model["total"] == per_model["sal"] == dataset.records.record.tolist()
+    rows, score = dataset.records, correlate(dataset)
+    scores = pd.concat(score(ask(rows), rows).assign(trained_on=k) for k, ask in models.items())
     gap = guidance.paired_differences(scores, by="trained_on", reference="total", draws=50)
     assert set(gap.trained_on) == {"sal"}
     cc = gap[gap.metric == "cc"].set_index("condition")
@@ -353,26 +341,20 @@ def test_models_are_compared_on_the_same_records(dataset, told):
     assert cc.loc["salient", "high"] < 0
 
 
-def test_encoders_are_trained_alike_and_the_missing_named(embedded, tmp_path):
-    job = open_job("smoke", str(embedded), str(tmp_path / "report"), ["text.clip_weights=no.pt"])
-    names = ["none", "hashing", "clip"]
-    trained, skipped = train_encoders(job, names, profile="smoke")
-    assert list(trained) == ["none", "hashing"]
-    assert "no.pt: no such file" in skipped["clip"]
-    for name, predictor in trained.items():
-        assert predictor.encoder.name == predictor.provenance.encoder == name
-    runs = {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")}
-    assert len(runs) == 2
-    train_encoders(job, names, profile="smoke")
-    assert {p: p.stat().st_mtime_ns for p in job.out.rglob("best.safetensors")} == runs
-    with pytest.raises(CsalganError, match="text.encoder='bert' is refused"):
-        train_encoders(job, ["bert"], profile="smoke")
+def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path):
+    job = open_job("smoke", str(embedded), str(tmp_path / "report"))
+    trained = {}
+    for name in ("none", "hashing"):
+        chosen = load_profile("smoke", [f"text.encoder={name}"])
+        trained[name] = job.beside(chosen, f"encoders/{name}/runs/total")
+        assert trained[name].encoder.name == trained[name].provenance.encoder == name
 
     test = job.split.of("test", job.dataset.records)
     told = test[test.condition != "none"]
-    chosen = guidance.sentence_variants(told, ["true", "absent"])
+    chosen = sentence_variants(told, ["true", "absent"])
     score = correlate(job.dataset)
-    table = compare_encoders(trained, job, told, chosen, score, draws=50)
+    about = job.dataset, job.prepared, told, chosen
+    table = guidance.compare_encoders(trained, *about, score, draws=50)
     cell = table.set_index(["encoder", "measure"])["mean"]
     measures = ["cc", "absent", "correlation - control", "recovered"]
     assert [m for e, m in cell.index if e == "none"] == measures

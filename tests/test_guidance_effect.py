@@ -10,6 +10,7 @@ from csalgan.data import make_split, open_dataset, synthesise
 from csalgan.data.synthetic import component_densities
 from csalgan.files.errors import CsalganError
 from csalgan.prediction import Predictor
+from csalgan.text.variants import sentence_variants
 from csalgan.training import train
 
 SIZE = 32
@@ -187,7 +188,7 @@ def test_the_compact_model_recovers_the_known_effect(tmp_path):
     assert effect.excludes_zero.all(), effect
     assert (effect["mean"] > 0).all()
     # Sentences of other images still say whether what they name stands out, and no more.
-    borrowed = guidance.sentence_variants(told, ["other_image"])
+    borrowed = sentence_variants(told, ["other_image"])
     rows = told.set_index("record", drop=False).loc[borrowed.record]
     table = guidance.text_effect(reader, dataset, rows, profile.data.size, borrowed.text.tolist())
     elsewhere = guidance.summarise_effect(table, draws=1000).set_index("condition")

@@ -13,6 +13,7 @@ from csalgan.models import PaperGenerator
 from csalgan.models.paper import initialise
 from csalgan.prediction import Predictor
 from csalgan.text import get_encoder
+from csalgan.text.variants import sentence_variants
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_no_text_at_all_is_zeros_where_the_empty_sentence_is_not(dataset, told):
 def test_the_encoder_none_shows_exactly_no_effect(dataset, told):
     """All texts are the same zeros, so no number may differ, not even in its last bit."""
     reader = guidance.Reader(untrained("none"), dataset)
-    variants = guidance.sentence_variants(told, seed=1)
+    variants = sentence_variants(told, seed=1)
     by_record = told.set_index("record", drop=False)
     base = dict(reader(told))
     for name, group in variants.groupby("variant"):

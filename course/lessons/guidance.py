@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from course.checking import About, Wrong, exercise, one_function, some_words
-from csalgan import exploration, guidance
+from csalgan import exploration
 from csalgan.text import get_encoder
+from csalgan.text.variants import VARIANTS, sentence_variants
 
 
 @exercise("05-1", "change code")
@@ -73,10 +74,10 @@ def long_words(answer: Any, about: About) -> str:
 
 @exercise("05-3", "predict")
 def zero_by_construction(answer: Any, about: About) -> str:
-    names = [name for name in guidance.VARIANTS if name != "true"]
+    names = [name for name in VARIANTS if name != "true"]
     found = some_words(answer, [*names, "true"], "variants") - {"true"}
     records = about.job.dataset.records
-    table = guidance.sentence_variants(records, seed=about.job.profile.seed)
+    table = sentence_variants(records, seed=about.job.profile.seed)
     zero, moving = _same_embedding(table, "none"), _same_embedding(table, "hashing")
     for name in sorted(found - zero):
         raise Wrong(f"{name}: there the encoder none gives another embedding for some record.")

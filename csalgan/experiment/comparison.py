@@ -15,6 +15,7 @@ from csalgan.figures.scores import side_by_side
 from csalgan.files.provenance import Provenance
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
+from csalgan.text.variants import sentence_variants
 
 #: What the compact model is to reach on real gaze (``tuebingen``, all images), drawn as lines.
 WANTED = {
@@ -87,7 +88,7 @@ def score_yardsticks(evaluator: Evaluator, rows: pd.DataFrame, train: pd.DataFra
 def _variants(rows: pd.DataFrame, seed: int) -> pd.DataFrame | None:
     if not (rows["text"].str.strip() != "").any():
         return None  # free viewing only: there is nothing to read
-    return guidance.sentence_variants(rows, ("true", *guidance.COSTS.values()), seed=seed)
+    return sentence_variants(rows, ("true", *guidance.COSTS.values()), seed=seed)
 
 
 def markdown(scores: pd.DataFrame, line: str, where: str) -> str:
