@@ -13,8 +13,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from csalgan import author
-from csalgan.author import report
-from csalgan.author.scoring import _table
 from csalgan.cli import _register, app
 from csalgan.config import load_profile
 from csalgan.data import Dataset, open_dataset
@@ -218,7 +216,7 @@ def test_the_command_scores_what_it_can_read_and_names_the_rest(clone, embedded,
     assert theirs[["value", "sd"]].notna().all(axis=None)
     assert theirs["printed"].isna().all()  # never beside drawn scenes
     draws = pd.read_csv(out / "tables" / "author_draws.csv")
-    on_photographs = _table(draws, pd.read_csv(out / "tables" / "author_conditions.csv"))
+    on_photographs = author._table(draws, pd.read_csv(out / "tables" / "author_conditions.csv"))
     one = on_photographs[on_photographs["metric"] == "sAUC"].iloc[0]
     assert one["printed"] == PAPER_TABLE_I.at["sauc", "sal"]
     ours = table[table["protocol"] == "tuebingen"]
@@ -229,7 +227,7 @@ def test_the_command_scores_what_it_can_read_and_names_the_rest(clone, embedded,
     assert {"all", "none", "salient"} <= set(conditions["condition"])
     scores = author.Scores(table, table, table, conditions, table)
     for profile, columns in (("paper", 0), ("tuebingen", 1)):
-        added = report.rows_of(scores, profile)
+        added = author.table_rows(scores, profile)
         assert set(added["subset"]) == {"sal"}
         assert added["mean"].notna().all()
         assert added["low"].notna().all() == columns  # intervals where there are any

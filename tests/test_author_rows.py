@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csalgan.author import Scores, report
-from csalgan.author.pictures import PICTURE, correlations
+from csalgan.author import PICTURE, Scores, correlate_pictures, table_rows
 from csalgan.config import load_profile
 from csalgan.evaluation.tables import PAPER_ROW, table_one
 from csalgan.pipeline import check_parameters, plan
@@ -46,7 +45,7 @@ def tidy() -> pd.DataFrame:
     ("profile", "value", "low"), [("paper", 0.7, None), ("tuebingen", 0.8, 0.75)]
 )
 def test_rows_stand_below_the_papers_under_the_profile_of_their_protocol(profile, value, low):
-    more = [report.rows_of(scores(), profile)]
+    more = [table_rows(scores(), profile)]
     found = table_one(tidy(), profile, more=more, bootstrap=10).query("metric in ('AUC', 'CC')")
     assert found["metric"].tolist() == ["AUC"] * 4 + ["CC"] * 3
     theirs = found.iloc[2]
@@ -58,7 +57,7 @@ def test_rows_stand_below_the_papers_under_the_profile_of_their_protocol(profile
 
 
 def test_no_row_stands_under_a_profile_that_no_protocol_has():
-    assert report.rows_of(scores(), "mit").empty
+    assert table_rows(scores(), "mit").empty
 
 
 def test_maps_are_correlated_with_each_of_the_two_pictures():
@@ -67,7 +66,7 @@ def test_maps_are_correlated_with_each_of_the_two_pictures():
         c: random.integers(0, 256, (48, 64)).astype(np.uint8) for c in ("salient", "non_salient")
     }
     own = {"general": pictures["salient"][::2, ::2]}  # another size
-    found = correlations({PICTURE: pictures, "ours": own})
+    found = correlate_pictures({PICTURE: pictures, "ours": own})
     same = found[(found["map"] == PICTURE) & (found["sentence"] == found["picture"])]
     assert same["correlation"].tolist() == pytest.approx([1, 1])
     mine = found[found["map"] == "ours"].set_index("picture")["correlation"]

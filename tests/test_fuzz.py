@@ -651,8 +651,8 @@ def test_a_generator_of_the_author_that_is_none_is_refused(
         call = ["predict", place / "a.png", "--weights", path, "--out", place / "out"]
         assert_refused(call, path.name, place, place / "out")
         return
-    monkeypatch.setattr("csalgan.author.scoring.Bench", lambda *_, **options: None)
-    monkeypatch.setattr("csalgan.author.scoring.clip_or_none", lambda *_: None)
+    monkeypatch.setattr("csalgan.author.Bench", lambda *_, **options: None)
+    monkeypatch.setattr("csalgan.prediction.author.clip_or_none", lambda *_: None)
     status, _, said, _ = outcome(
         ["author", place / "clone", "--data", small, "--out", place / "out"]
     )

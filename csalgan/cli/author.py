@@ -21,7 +21,7 @@ def author(
     clip_weights: ClipOption = None,
 ) -> None:
     """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
-    from csalgan.author import report, score_clone
+    from csalgan.author import score_clone, write_report
     from csalgan.data.clone import find_weights
     from csalgan.files import paths
     from csalgan.files.locks import locked
@@ -47,6 +47,6 @@ def author(
         )
         seconds = round(time.perf_counter() - began)
         settings = {"draws": draws, "repeats": repeats, "seconds": seconds}
-        path = report.write(out, scores, receipt, settings)
+        path = write_report(out, scores, receipt, settings)
     print(path.read_text(encoding="utf-8"))
     print(f"{path} ({seconds} s)")
