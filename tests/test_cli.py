@@ -27,7 +27,6 @@ def command(*arguments: str, monkeypatch, capsys) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["train", "--profile", "smoke", "--subset", "foo"], "--subset foo"),
         (["train", "--profile", "nope"], "nope: no such profile"),
         (["train", "--profile", "dmo"], "dmo: no such profile (did you mean demo?)"),
         (
@@ -132,6 +131,9 @@ def test_the_version_is_shown(monkeypatch, capsys):
         (["predict", "a.jpg", "--out", "maps", "--tetx", "A dog"], "--text"),
         (["predct"], "predict"),
         (["data", "chek"], "check"),
+        (["train", "--out", "run", "--subset", "foo"], "'foo' is not one of 'total', 'general'"),
+        (["evaluate", "maps", "--split", "dev"], "'dev' is not one of 'all', 'train'"),
+        (["predict", "a.jpg", "--out", "maps", "--part", "tset"], "'tset' is not one of 'all'"),
     ],
 )
 def test_a_slip_of_the_fingers_is_told_what_was_meant(arguments, meant, monkeypatch, capsys):

@@ -23,6 +23,10 @@ cluster: {cpus: 1, memory_gb: 2.0, minutes: 20}
 """
 
 
+def asking(**more) -> dict:
+    return sweep.Cluster(cpus=1, memory_gb=2.0, **more).model_dump()
+
+
 def running() -> bool:
     if shutil.which("sinfo") is None:
         return False
@@ -88,7 +92,7 @@ def test_a_job_that_is_put_back_goes_on_to_the_same_bits(embedded, tmp_path, env
             # A job that was put back waits for two minutes; it need not.
             subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"])
 
-    outcome = slurm.run_tasks([task], tmp_path / "slurm", cpus=1, memory_gb=2, on_event=tell)
+    outcome = slurm.run_tasks([task], tmp_path / "slurm", asking(), on_event=tell)
     assert outcome[task.name].ok, outcome
     assert 3 <= put_back[0] < 60
     for name in ("history.csv", "best.safetensors", "last.safetensors"):
@@ -105,7 +109,7 @@ def test_a_job_that_fails_says_why(tmp_path, environment):
         Task(name, (sys.executable, "-c", code), tmp_path / f"{name}.log")
         for name, code in [("good", "pass"), ("bad", "import sys; sys.exit('error: too cold')")]
     ]
-    found = slurm.run_tasks(tasks, tmp_path / "slurm", cpus=1, memory_gb=1)
+    found = slurm.run_tasks(tasks, tmp_path / "slurm", asking())
     assert found["good"].ok
     assert (found["bad"].ok, found["bad"].message) == (False, "too cold")
 
@@ -114,4 +118,4 @@ def test_a_job_that_fails_says_why(tmp_path, environment):
 def test_a_partition_that_is_not_there_is_one_sentence(tmp_path, environment):
     task = Task("a", ("true",), tmp_path / "log")
     with pytest.raises(CsalganError, match="the scheduler did not take the jobs"):
-        slurm.run_tasks([task], tmp_path / "slurm", partition="elsewhere")
+        slurm.run_tasks([task], tmp_path / "slurm", asking(partition="elsewhere"))

@@ -54,8 +54,7 @@ def _register() -> None:
     from csalgan.cli.explore import explore
     from csalgan.cli.predict import predict
     from csalgan.cli.reproduce import profiles, report, reproduce, status
-    from csalgan.cli.sweep import crossval, sweep
-    from csalgan.cli.train import train
+    from csalgan.cli.train import crossval, sweep, train
 
     data = typer.Typer(help="Check, make and pack datasets.", no_args_is_help=True)
     app.add_typer(data, name="data")

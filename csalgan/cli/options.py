@@ -5,24 +5,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from typer import CallbackParam, Option
+from typer import Option
 
-from csalgan.data.records import SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
-
-
-def one_of(*choices: str) -> Callable[[CallbackParam, str], str]:
-    """What refuses, in one sentence, a value that is none of the choices (an option's callback)."""
-
-    def check(param: CallbackParam, value: str) -> str:
-        if value not in choices:
-            raise CsalganError(f"--{param.name} {value}: use one of {', '.join(choices)}.")
-        return value
-
-    return check
 
 
 def _profiles() -> list[str]:
@@ -33,26 +21,20 @@ def _profiles() -> list[str]:
 
 ProfileOption = Annotated[
     str,
-    Option(
-        *("--profile", "-p"),
-        help="A profile's name or the path of a YAML file.",
-        autocompletion=_profiles,
-    ),
+    Option("--profile", "-p", help="A profile's name or YAML file.", autocompletion=_profiles),
 ]
 SetOption = Annotated[
-    list[str] | None,
-    Option("--set", metavar="KEY=VALUE", help="Replace a value of the profile; repeatable."),
+    list[str] | None, Option("--set", metavar="KEY=VALUE", help="Change the profile; repeatable.")
 ]
 ClipOption = Annotated[Path | None, Option(help="A local file with CLIP's weights.")]
-DataOption = Annotated[
-    str, Option(help="Dataset folder or archive; the embedded dataset when left out.")
-]
+DataOption = Annotated[str, Option(help="Dataset folder or archive; the embedded one else.")]
 SubsetOption = Annotated[
-    str, Option(help="total, general, sal or non_sal.", callback=one_of(*SUBSETS))
+    Literal["total", "general", "sal", "non_sal"], Option(help="Of the records.")
 ]
 PartOption = Annotated[
-    str, Option(help="all, train, val or test.", callback=one_of("all", "train", "val", "test"))
+    Literal["all", "train", "val", "test"], Option(help="Of the split; all: every record.")
 ]
+OutOption = Annotated[Path, Option(help="Folder of what is written.")]
 SeedOption = Annotated[int, Option(min=0, max=MOST_SEED, help="Of all that is drawn.")]
 BootstrapOption = Annotated[int, Option(min=10, max=1_000_000, help="Resamples of the images.")]
 JobsOption = Annotated[int, Option("--jobs", "-j", min=1, max=256, help="So many at once, here.")]
@@ -96,10 +78,9 @@ def telling(
         yield
     except KeyboardInterrupt as stop:
         given = sys.argv[1:]
-        for name in drop:
-            if name in given:
-                place = given.index(name)
-                del given[place : place + 2]
+        for name in set(drop) & set(given):
+            place = given.index(name)
+            del given[place : place + 2]
         command = shlex.join(["csalgan", *given, *(one for one in add if one not in given)])
         raise Interrupted(
             f"interrupted: {str(stop) or what_stands()}; go on with: {command}"

@@ -1,36 +1,47 @@
-"""``csalgan train``: one model on one subset."""
+"""``csalgan train``, ``sweep`` and ``crossval``: one training, or many and one table."""
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from typer import Option
+from typer import Argument, Option
 
 from csalgan.cli.options import (
     ClipOption,
     DataOption,
+    JobsOption,
+    OutOption,
     ProfileOption,
     SetOption,
     SubsetOption,
     overrides_of,
     telling,
 )
+from csalgan.files.errors import CsalganError
+
+if TYPE_CHECKING:
+    from csalgan.experiment.sweep import Spec
+
+ExecutorOption = Annotated[
+    Literal["local", "slurm"], Option(help="This machine, or a Slurm cluster.")
+]
+SeedsOption = Annotated[int, Option(min=1, max=1000, help="Trainings with seeds 0, 1 …")]
 
 
 def train(
-    out: Annotated[Path, Option(help="Folder of the run.")],
+    out: OutOption,
     profile: ProfileOption = "demo",
     subset: SubsetOption = "total",
     data: DataOption = "",
-    seeds: Annotated[
-        int,
-        Option(min=1, max=1000, help="Train so many seeds, in --out/seed-0 …, on one split."),
-    ] = 1,
+    seeds: SeedsOption = 1,
     resume: Annotated[bool, Option("--resume", help="Continue the run in --out.")] = False,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
-    """Train one model adversarially; history and checkpoints go to --out."""
+    """Train one model adversarially; history and checkpoints go to --out.
+
+    Several seeds are trained on one split, each in a folder of its own (--out/seed-0 …).
+    """
     import pandas as pd
 
     from csalgan.experiment.job import open_job
@@ -44,30 +55,95 @@ def train(
     wanted = {job.out: job.profile}
     if seeds > 1:
         wanted = {job.out / f"seed-{k}": job.profile.of_seed(k) for k in range(seeds)}
-    validated = job.profile.data.split != "all"
     found = []
     for folder, own in wanted.items():
         with telling(partial(_stands, folder), add=["--resume"]):
             run = train_model(own, job.dataset, subset, folder, resume=resume)
-        kept = run.kept
-        found.append(kept[["val_cc", "val_nss"]])
-        text = f"text {job.encoder.name}"
-        print(f"{folder}: {len(run.history)} epochs on {job.dataset.name}, {text}")
-        score = "no image was held back to validate on"
-        if validated:
-            score = f"validation CC {kept['val_cc']:.3f}, NSS {kept['val_nss']:.3f}"
-            score += f" (at {own.data.size} px)"
-        print(f"{own.training.keep} epoch {kept['epoch']:.0f}: {score}")
-    if seeds > 1 and validated:
+        found.append(run.kept[["val_cc", "val_nss"]])
+        epochs, text = len(run.history), job.encoder.name
+        print(f"{folder}: {epochs} epochs on {job.dataset.name}, text {text}")
+        score = f"validation {_scores(*found[-1])} (at {own.data.size} px)"
+        if own.data.split == "all":
+            score = "no image was held back to validate on"
+        print(f"{own.training.keep} epoch {run.kept['epoch']:.0f}: {score}")
+    if seeds > 1 and job.profile.data.split != "all":
         table = pd.DataFrame(found)
-        mean, spread = table.mean(), table.std(ddof=1)
-        print(
-            f"{seeds} seeds: validation CC {mean['val_cc']:.3f} ± {spread['val_cc']:.3f}, "
-            f"NSS {mean['val_nss']:.3f} ± {spread['val_nss']:.3f} (mean ± SD)"
-        )
+        mean, spread = _scores(*table.mean()), _scores(*table.std())
+        print(f"{seeds} seeds: validation {mean} ± {spread} (mean ± SD)")
+
+
+def _scores(cc: float, nss: float) -> str:
+    return f"CC {cc:.3f}, NSS {nss:.3f}"
 
 
 def _stands(folder: Path) -> str:
     history = folder / "history.csv"
     rows = history.read_text(encoding="utf-8").count("\n") - 1 if history.is_file() else 0
     return f"{rows} finished epochs stand in {folder}" if rows else "no epoch is finished"
+
+
+def sweep(
+    spec: Annotated[
+        str, Argument(help="YAML file: profile, variants, grid, seeds, folds; or ablation.")
+    ],
+    out: OutOption,
+    data: DataOption = "",
+    jobs: JobsOption = 1,
+    executor: ExecutorOption = "local",
+) -> None:
+    """Train and score every point of a grid; one tidy table and a figure to compare them.
+
+    Stop it at any time: the same command goes on. A changed file trains only the new points.
+    """
+    from csalgan.experiment.sweep import read_spec
+
+    _run(read_spec(spec), out, data, jobs, executor)
+
+
+def crossval(
+    out: OutOption,
+    profile: ProfileOption = "best",
+    data: DataOption = "",
+    folds: Annotated[int, Option(min=2, max=100, help="Parts of the images.")] = 5,
+    seeds: SeedsOption = 1,
+    subset: SubsetOption = "total",
+    jobs: JobsOption = 1,
+    executor: ExecutorOption = "local",
+    changes: SetOption = None,
+) -> None:
+    """Train a model for each fold of the images; each is scored on those it did not see.
+
+    Stop it at any time: the same command goes on. `csalgan compare R1 R2` sets two such folders
+    side by side, record by record.
+    """
+    from csalgan.experiment.sweep import Spec
+
+    asked = {"profile": profile, "set": tuple(changes or ()), "folds": folds, "seeds": seeds}
+    spec = Spec(**asked, subsets=(subset,), part="test", yardsticks=True)
+    _run(spec, out, data, jobs, executor)
+
+
+def _run(spec: "Spec", out: Path, data: str, jobs: int, executor: str) -> None:
+    from csalgan.experiment import sweep as sweeps
+    from csalgan.experiment.job import open_job
+    from csalgan.files.locks import locked
+    from csalgan.files.writing import require_writable
+    from csalgan.runner import State, run_tasks, slurm
+
+    require_writable(out)
+    job = open_job(spec.profile, data, str(out), list(spec.set))
+    with telling(lambda: f"finished points and epochs stand in {job.out}"), locked(job.out):
+        tasks, tell = sweeps.tasks(spec, job.dataset, job.out), State(job.out).add_event
+        if executor == "slurm":
+            cluster = spec.cluster.model_dump()
+            ended = slurm.run_tasks(tasks, job.out / "slurm", cluster, on_event=tell)
+        else:
+            ended = run_tasks(tasks, jobs=jobs, on_event=tell)
+        table = sweeps.collect(spec, job.dataset, job.out)
+    if table is not None:
+        print(table.read_text(encoding="utf-8"))
+        print(f"table: {table}")
+    failed = [one for one in ended.values() if not one.ok]
+    if failed:
+        more = f" ({len(failed) - 1} more failed)" if len(failed) > 1 else ""
+        raise CsalganError(f"point {failed[0].name}: {failed[0].message}{more}")

@@ -88,7 +88,7 @@ class Outcome(NamedTuple):
 
 
 def run_tasks(
-    tasks: Sequence[Task], *, jobs: int = 1, on_event: Callable[[Event], None] | None = None
+    tasks: Sequence[Task], *, jobs: int = 1, on_event: Callable[[Event], None] = lambda one: None
 ) -> dict[str, Outcome]:
     """Run tasks, at most ``jobs`` at once; one's failure stops only those that wait for it.
 
@@ -102,7 +102,6 @@ def run_tasks(
     Returns:
         name → outcome, in the order of ``tasks``.
     """
-    tell = on_event or (lambda one: None)
     waiting = {task.name: task for task in tasks}
     running: dict[str, _Child] = {}
     ended: dict[str, Outcome] = {}
@@ -115,7 +114,7 @@ def run_tasks(
         bar.update()
         tqdm.write(outcome.line(len(ended), len(tasks)), file=sys.stderr)
         sys.stderr.flush()
-        tell(outcome.event())
+        on_event(outcome.event())
 
     # SIGTERM ends like Ctrl-C here, so that the children are ended too.
     is_main = threading.current_thread() is threading.main_thread()
@@ -132,7 +131,7 @@ def run_tasks(
                     running[name] = _Child(waiting.pop(name), slot)
                     if not live:
                         print(f"{name} …", file=sys.stderr, flush=True)
-                    tell(event("started", name, 0.0, ""))
+                    on_event(event("started", name, 0.0, ""))
             for name in list(running):
                 if (outcome := running[name].outcome()) is not None:
                     del running[name]

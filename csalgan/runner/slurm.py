@@ -5,8 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -46,14 +47,9 @@ class Command:
 def run_tasks(
     tasks: Sequence[Task],
     folder: Path,
+    cluster: Mapping[str, Any],
     *,
-    partition: str | None = None,
-    gpus: int = 0,
-    cpus: int = 2,
-    memory_gb: float = 8.0,
-    minutes: int = 60,
-    at_once: int = 100,
-    on_event: Callable[[Event], None] | None = None,
+    on_event: Callable[[Event], None] = lambda one: None,
 ) -> dict[str, Outcome]:
     """Run tasks as one job array and wait for them.
 
@@ -63,6 +59,9 @@ def run_tasks(
     Args:
         tasks: independent ones.
         folder: for submitit's own files; it must be seen by all nodes, as the tasks' logs.
+        cluster: what a task asks of it: ``partition``, ``gpus``, ``cpus``, ``memory_gb``,
+            ``minutes``, and ``at_once``, how many run at the same time.
+        on_event: see :func:`csalgan.runner.run_tasks`; ``submitted`` is told as well.
 
     Returns:
         name → outcome.
@@ -76,15 +75,15 @@ def run_tasks(
         raise CsalganError(
             "--executor slurm: submitit is not installed; run pip install 'csalgan[slurm]'."
         ) from error
-    optional = {"gpus_per_node": gpus, "slurm_partition": partition}
+    optional = {"gpus_per_node": cluster["gpus"], "slurm_partition": cluster["partition"]}
     try:
         executor = submitit.AutoExecutor(folder=str(folder), cluster="slurm")
         executor.update_parameters(
             name="csalgan",
-            timeout_min=minutes,
-            cpus_per_task=cpus,
-            slurm_mem=f"{round(memory_gb * 1024)}M",
-            slurm_array_parallelism=at_once,
+            timeout_min=cluster["minutes"],
+            cpus_per_task=cluster["cpus"],
+            slurm_mem=f"{round(cluster['memory_gb'] * 1024)}M",
+            slurm_array_parallelism=cluster["at_once"],
             slurm_setup=[f"export PYTHONPATH={os.environ.get('PYTHONPATH', '')}"],
             slurm_additional_parameters={"requeue": True},
             **{name: value for name, value in optional.items() if value},
@@ -96,16 +95,15 @@ def run_tasks(
         raise CsalganError(
             f"--executor slurm: the scheduler did not take the jobs: {reason}"
         ) from error
-    tell = on_event or (lambda one: None)
     waiting = {task.name: job for task, job in zip(tasks, jobs, strict=True)}
     ended: dict[str, Outcome] = {}
     for name, job in waiting.items():
-        tell(event("submitted", name, 0.0, f"job {job.job_id}"))
+        on_event(event("submitted", name, 0.0, f"job {job.job_id}"))
     try:
         while waiting:
             for name in [name for name, job in waiting.items() if job.done()]:
                 ended[name] = outcome = _outcome(name, waiting.pop(name))
-                tell(outcome.event())
+                on_event(outcome.event())
                 tqdm.write(outcome.line(len(ended), len(tasks)), file=sys.stderr)
             time.sleep(_PAUSE if waiting else 0)
     finally:
