@@ -1,13 +1,21 @@
-"""``csalgan evaluate``: anyone's maps, every number with its provenance."""
+"""``csalgan evaluate``, ``compare`` and ``author``: scores, every number with its provenance."""
 
 import sys
-from dataclasses import replace
+import time
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
-from csalgan.cli.options import BootstrapOption, DataOption, PartOption, SubsetOption, open_clean
+from csalgan.cli.options import (
+    BootstrapOption,
+    ClipOption,
+    DataOption,
+    PartOption,
+    SeedOption,
+    SubsetOption,
+    open_clean,
+)
 from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
@@ -16,33 +24,22 @@ from csalgan.files.progress import Progress, counted, doing
 
 def evaluate(
     predictions: Annotated[
-        Path,
-        Argument(help="A folder of maps named by record (PNG, JPEG, .npy; any size), or of a run."),
+        Path, Argument(help="Folder of a run, or of maps named by record (PNG, JPEG, .npy).")
     ],
     data: DataOption = "",
     profile: Annotated[
-        list[str] | None,
-        Option("--profile", "-p", help="tuebingen, mit or paper; repeatable, or a comma list."),
+        list[str] | None, Option("--profile", "-p", help="tuebingen, mit or paper; repeatable.")
     ] = None,
     subset: SubsetOption = "total",
     split: PartOption = "all",
     seed: Annotated[
-        int | None,
-        Option(
-            min=0, max=MOST_SEED, help="Of the split and of metrics that draw; 0, or the run's."
-        ),
+        int | None, Option(min=0, max=MOST_SEED, help="Of split and draws; 0, or the run's.")
     ] = None,
     controls: Annotated[
         str, Option(help="Gaze on other images in sAUC and IG: of the same condition, or pooled.")
     ] = "condition",
     uniform_share: Annotated[
-        float | None,
-        Option(
-            min=0,
-            max=1,
-            help="Mixed into the maps' densities for KL and IG (0: they are densities); "
-            "by default fitted on the maps of validation or training images.",
-        ),
+        float | None, Option(min=0, max=1, help="Mixed into maps for KL and IG; fitted else.")
     ] = None,
     baselines: Annotated[
         bool, Option("--baselines", help="Score baselines and split-half reliability as well.")
@@ -51,9 +48,7 @@ def evaluate(
         str, Option(metavar="RECORD", help="Only this record, under every profile, and why.")
     ] = "",
     bootstrap: BootstrapOption = 1000,
-    out: Annotated[
-        Path | None, Option(help="CSV of the scores, one row a record and metric.")
-    ] = None,
+    out: Annotated[Path | None, Option(help="CSV of the scores of every record.")] = None,
 ) -> None:
     """Score saliency maps per condition and subset, with 95 % intervals over images."""
     from csalgan.files.writing import require_writable
@@ -73,30 +68,24 @@ def evaluate(
 
         from csalgan import evaluation
         from csalgan.config import TrainingConfig
-        from csalgan.data import make_split
         from csalgan.evaluation.baselines import YARDSTICKS
         from csalgan.files.compute import use_threads
         from csalgan.files.spreadsheets import write_csv
-        from csalgan.prediction import Predictor
+        from csalgan.prediction import Predictor, split_for
 
         dataset = open_clean(data)
         is_run = (predictions / "run.json").is_file()
         model = Predictor.open(predictions) if is_run else None
     use_threads(model.threads if model else TrainingConfig().threads)
-    if model:
-        rule, own = model.split
-        parts = replace(model, split=(rule, own if seed is None else seed)).split_of(dataset)
-    else:
-        parts = make_split(dataset.records, "image", seed or 0)
+    rule, own = model.split if model else ("image", 0)
+    trained_on = model.provenance.fingerprint if model else ""
+    parts = split_for(dataset, (rule, own if seed is None else seed), trained_on)
     records = dataset.subset(subset)
     records = records if split == "all" else parts.of(split, records)
     if records.empty:
-        why = f"subset {subset} has no record in part {split}."
+        why = f"subset {subset} has no record in part {split}; take --split all."
         if parts.rule == "all":
-            why = (
-                "the model was trained on all of these images, so none is left for --split "
-                f"{split}; give other data, or --split all to score what it has seen."
-            )
+            why = "the model was trained on all of these images; take --split all, or other data."
         raise CsalganError(f"{dataset.root}: {why}")
 
     def maps_of(rows):
@@ -118,16 +107,15 @@ def evaluate(
     if explain:
         row = dataset.records[dataset.records["record"] == explain]
         if row.empty:
+            known = dataset.records["record"].iloc[0]
             raise CsalganError(
-                f"--explain {explain}: the dataset has no such record; names are like "
-                f"{dataset.records['record'].iloc[0]}."
+                f"--explain {explain}: the dataset has no such record; names are like {known}."
             )
         if model:
             _, saliency = next(maps_of(row))
         else:  # what cannot be read is said, not passed over
-            saliency = evaluation.read_map(
-                evaluation.open_folder(predictions, dataset, row).files[explain]
-            )
+            folder = evaluation.open_folder(predictions, dataset, row)
+            saliency = evaluation.read_map(folder.files[explain])
         print(evaluation.explain(evaluator, explain, saliency, uniform_share))
         return
 
@@ -140,12 +128,8 @@ def evaluate(
     tables = [evaluator(maps, records, model=called, share=uniform_share)]
     if folder is not None and (faults := folder.faults):
         scored = len(folder.files) - folder.unreadable
-        print(*faults, sep="\n", file=sys.stderr)
-        print(
-            f"{counted(len(faults), 'fault')}; {scored} of {counted(len(records), 'record')} "
-            "scored.",
-            file=sys.stderr,
-        )
+        summary = f"{scored} of {counted(len(records), 'record')} scored."
+        print(*faults, f"{counted(len(faults), 'fault')}; {summary}", sep="\n", file=sys.stderr)
     if tables[0].empty:
         raise CsalganError(f"{predictions}: none of its files could be read; see above.")
     if baselines:
@@ -164,10 +148,7 @@ def evaluate(
     if uniform_share is not None:
         print(f"KL and IG: of densities with a uniform share of {uniform_share:.3f}.")
     elif "tuebingen" in names:
-        print(
-            "KL and IG are left out: there is no map of a validation or training image to make "
-            "these maps densities by; add some, or give --uniform-share."
-        )
+        print("KL and IG are left out: add maps of other images, or give --uniform-share.")
     if model and (seen := len(set(parts.train) & set(records["record"]))):
         print(f"note: among them, {counted(seen, 'record')} that the model was trained on.")
     if model and dataset.fingerprint[:12] in model.provenance.pretraining:
@@ -212,3 +193,112 @@ def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> No
             block = block.loc[mine["metric"].unique(), [one for one in order if one in block]]
             block.loc["records"] = mine.groupby(column)["records"].max().astype(str)
             print(block.rename_axis(index=None).to_string())
+
+
+def compare(
+    a: Annotated[Path, Argument(help="What csalgan evaluate wrote, or a crossval's folder.")],
+    b: Annotated[Path, Argument(help="Others on the same data.")],
+    model_a: Annotated[str, Option(help="Which model of A, when it holds several.")] = "",
+    model_b: Annotated[str, Option(help="Which model of B, when it holds several.")] = "",
+    subset: Annotated[str, Option(help="Only its rows, in scores that hold several.")] = "",
+    bootstrap: BootstrapOption = 1000,
+    seed: SeedOption = 0,
+    out: Annotated[Path | None, Option(help="CSV of the differences.")] = None,
+) -> None:
+    """Paired differences A − B with 95 % intervals over images, and which exclude zero."""
+    from csalgan import evaluation
+    from csalgan.files.spreadsheets import write_csv
+
+    left = evaluation.one_model(_scores(a, subset), model_a or None, str(a))
+    right = evaluation.one_model(_scores(b, subset), model_b or None, str(b))
+    table = evaluation.compare(left, right, bootstrap=bootstrap, seed=seed)
+    print(f"A: {left['model'].iloc[0]} ({a})\nB: {right['model'].iloc[0]} ({b})")
+    clear = table["excludes_zero"]
+    shown = table.assign(
+        interval=table.apply("[{0[low]:+.3f}, {0[high]:+.3f}]".format, axis=1),
+        verdict=("excludes zero, " + table["better"] + " is better").where(clear, "holds zero"),
+    )
+    shown = shown.rename(
+        columns={"a": "A", "b": "B", "difference": "A − B", "n_records": "records"}
+    ).set_index(table["metric"].map(evaluation.METRIC_LABELS).rename(None))
+    columns = ["condition", "A", "B", "A − B", "interval", "records", "verdict"]
+    written = {"A": "{:.3f}".format, "B": "{:.3f}".format, "A − B": "{:+.3f}".format}
+    for profile, rows in shown.groupby("metric_profile", sort=False):
+        print(f"\nprofile {profile}, A − B with 95 % intervals over images")
+        print(rows[columns].to_string(formatters=written))
+    print(f"\n{clear.sum()} of {len(table)} differences exclude zero.")
+    if out is not None:
+        write_csv(out, table)
+        print(f"{out}: {counted(len(table), 'difference')}")
+
+
+def _scores(path: Path, subset: str):
+    """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
+    import pandas as pd
+
+    from csalgan.evaluation import METRIC_LABELS, TEXTS
+    from csalgan.files.spreadsheets import read_csv
+
+    path = path / "tables" / "scores.csv" if path.is_dir() else path
+    if not path.exists():
+        raise CsalganError(f"{path}: no such file; write it with csalgan evaluate … --out.")
+    scores = read_csv(path, dtype=TEXTS)
+    known = {"condition": CONDITIONS, "metric": METRIC_LABELS}
+    for column in scores.columns.intersection(["value", "epsilon", *known]):
+        given = scores[column]
+        right = given.isna() | (pd.to_numeric(given, errors="coerce").abs() < 9e99)
+        right = given.isin(known[column]) if column in known else right
+        if not right.all():
+            row = int(right.to_numpy().argmin())
+            raise CsalganError(
+                f"{path}: {column} is {given.iloc[row]} in line {row + 2}; give scores as "
+                "csalgan evaluate wrote them."
+            )
+    if subset:
+        if subset not in set(scores.get("subset", ())):
+            raise CsalganError(f"--subset {subset}: {path} has no rows of it; leave it out.")
+        scores = scores[scores["subset"] == subset]
+    return scores
+
+
+def author(
+    clone: Annotated[Path, Argument(help="A clone of github.com/Firehdx/CLIP-SalGAN.")],
+    data: Annotated[str, Option(help="SJTU-TIS: its folder or archive.")],
+    out: Annotated[
+        Path | None, Option(help="Folder of the report; reports/author-weights else.")
+    ] = None,
+    draws: Annotated[int, Option(min=1, max=100_000, help="Records drawn in one repeat.")] = 300,
+    repeats: Annotated[int, Option(min=2, max=1000, help="Repeats; their spread.")] = 10,
+    seed: SeedOption = 0,
+    clip_weights: ClipOption = None,
+) -> None:
+    """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
+    from csalgan.author import score_clone, write_report
+    from csalgan.data.clone import find_weights
+    from csalgan.files import paths
+    from csalgan.files.locks import locked
+    from csalgan.files.provenance import Provenance, commit
+    from csalgan.files.writing import require_writable
+
+    began = time.perf_counter()
+    out = out or paths.reports_dir() / "author-weights"
+    require_writable(out)  # before the data are looked at
+    dataset = open_clean(data)
+    find_weights(clone)  # or a sentence, before anything is made
+    with locked(out):
+        scores = score_clone(
+            clone, dataset, draws=draws, repeats=repeats, clip_weights=clip_weights, seed=seed
+        )
+        receipt = Provenance(
+            data=dataset.name,
+            fingerprint=dataset.fingerprint[:12],
+            encoder=", ".join(scores.table["text"].unique()),
+            profile="author's weights",
+            seed=seed,
+            commit=commit(),
+        )
+        seconds = round(time.perf_counter() - began)
+        settings = {"draws": draws, "repeats": repeats, "seconds": seconds}
+        path = write_report(out, scores, receipt, settings)
+    print(path.read_text(encoding="utf-8"))
+    print(f"{path} ({seconds} s)")

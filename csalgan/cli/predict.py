@@ -1,4 +1,4 @@
-"""``csalgan predict``: anybody's photographs and sentences, or a whole dataset."""
+"""``csalgan predict`` and ``explore``: what a trained model says, as files or in the browser."""
 
 import os
 import sys
@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from typer import Argument, Option
 
-from csalgan.cli.options import ClipOption, PartOption, SubsetOption, open_clean, telling
+from csalgan.cli.options import (
+    ClipOption,
+    DataOption,
+    OutOption,
+    PartOption,
+    ProfileOption,
+    SetOption,
+    SubsetOption,
+    open_clean,
+    overrides_of,
+    telling,
+)
 from csalgan.files.errors import CsalganError
 from csalgan.files.progress import Progress, counted, doing
 
@@ -37,34 +48,22 @@ class Photograph(NamedTuple):
 
 
 def predict(
-    out: Annotated[Path, Option(help="Folder for maps, overlays and the list.")],
+    out: OutOption,
     images: Annotated[list[Path] | None, Argument(help="Photographs, or folders of them.")] = None,
     text: Annotated[
         list[str] | None,
-        Option(
-            "--text", "-t", help='A sentence; repeatable. "" (and none at all) is free viewing.'
-        ),
+        Option("--text", "-t", help='A sentence; repeatable. "" and none at all: free viewing.'),
     ] = None,
-    data: Annotated[
-        str, Option(help="Instead of photographs: a dataset, with its own sentences.")
-    ] = "",
+    data: Annotated[str, Option(help="Instead: a dataset, with its own sentences.")] = "",
     part: PartOption = "all",
     subset: SubsetOption = "total",
-    run: Annotated[
-        Path | None, Option(help="A training run, instead of the package's weights.")
-    ] = None,
+    run: Annotated[Path | None, Option(help="A training run, instead of --weights.")] = None,
     weights: Annotated[
-        str,
-        Option(
-            help="Name of the package's weights, a packed file, or the author's generator_*.pt."
-        ),
+        str, Option(help="The package's by name, a packed file, the author's generator_*.pt.")
     ] = "compact-minilm",
     view: Annotated[
         list[int] | None,
-        Option(
-            help="Side at which photographs are seen, repeatable; else the model's own. "
-            "256 alone is more than twice as fast, and a little worse."
-        ),
+        Option(help="Side photographs are seen at, repeatable. 256 alone: twice as fast, worse."),
     ] = None,
     strength: Annotated[
         float, Option(help="How much the sentence counts: 0 free viewing, 1 as it is.")
@@ -73,8 +72,7 @@ def predict(
     overlays: Annotated[bool, Option(help="Also write overlays.")] = True,
     force: Annotated[bool, Option("--force", help="Write into a folder in use.")] = False,
     fast: Annotated[
-        bool,
-        Option("--fast", help="bfloat16 and folded batch norms, for a --run of the paper's model."),
+        bool, Option("--fast", help="bfloat16, folded norms: a run of the paper's model.")
     ] = False,
     clip_weights: ClipOption = None,
 ) -> None:
@@ -82,8 +80,7 @@ def predict(
     sentences = tuple(text or [""])
     if bool(images) == bool(data):
         raise CsalganError(
-            "give photographs or folders of them, or --data with a dataset (one of the two): "
-            'csalgan predict photo.jpg --text "A dog" --out maps'
+            "give photographs or folders of them, or --data with a dataset (one of the two)."
         )
     if data and text:
         raise CsalganError("--text: a dataset brings its own sentences; leave --text out.")
@@ -91,8 +88,6 @@ def predict(
         raise CsalganError('--text: a sentence of blanks; write one, or "" for free viewing.')
     if wrong := [side for side in view or () if side % 32 or not 32 <= side <= 1024]:
         raise CsalganError(f"--view {wrong[0]}: use a multiple of 32 from 32 to 1024.")
-    if out.exists() and not out.is_dir():
-        raise CsalganError(f"{out}: a file stands there; choose another folder.")
     if out.is_dir() and any(out.iterdir()) and not force:
         raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
 
@@ -106,15 +101,13 @@ def predict(
         from csalgan.prediction import Predictor, require_strength
 
         require_strength(strength)
-        if data:
-            dataset = open_clean(data)
-        else:
-            work = _photographs(images or [], sentences)
+        dataset = open_clean(data) if data else None
+        work = _photographs(images or [], sentences)
         predictor = Predictor.open(run or weights, clip_weights=clip_weights)
     if fast:
         predictor = predictor.fast_copy()
     predictor.sizes = tuple(view or predictor.sizes)
-    if data:
+    if dataset is not None:
         work = _records(dataset, part, subset, predictor)
     with telling(lambda: f"{out} is as it was before"), _making(out) as making:
         write = partial(_write, out=making, predictor=predictor, npy=npy, overlays=overlays)
@@ -140,12 +133,10 @@ def _making(out: Path) -> Iterator[Path]:
         try:
             with tempfile.TemporaryDirectory(prefix=".csalgan-", dir=out) as making:
                 yield Path(making)
-                for path in sorted(Path(making).rglob("*")):
+                for path in [one for one in Path(making).rglob("*") if one.is_file()]:
                     target = out / path.relative_to(making)
-                    if path.is_dir():
-                        target.mkdir(exist_ok=True)
-                    else:
-                        os.replace(path, target)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(path, target)
         finally:
             if new and not any(out.iterdir()):
                 out.rmdir()
@@ -172,13 +163,12 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
         require_utf8(file)
         last = f"{file.stem}-{len(sentences)}.png" if len(sentences) > 1 else f"{file.stem}.png"
         if len(last.encode()) > _LONGEST:
-            raise CsalganError(
-                f"{file}: its name is too long for the names of its maps; shorten it."
-            )
+            raise CsalganError(f"{file}: its name is too long for those of maps; shorten it.")
         with opened(file, formats=PHOTOGRAPHS):
             pass
+        stem = place.with_suffix("")
         # Where a.jpg and a.png lie side by side, each keeps its suffix.
-        name = (place.with_suffix("") if stems[place.with_suffix("")] == 1 else place).as_posix()
+        name = (stem if stems[stem] == 1 else place).as_posix()
         if name in work:
             raise CsalganError(
                 f"{file}: has the same name as {work[name].path}; give the folder that holds both."
@@ -191,30 +181,27 @@ def _records(
     dataset: "Dataset", part: str, subset: str, predictor: "Predictor"
 ) -> list[Photograph]:
     """The records of a dataset as photographs that are read with one sentence each."""
-    records = dataset.subset(subset)
-    split = predictor.split_of(dataset)
+    records, split = dataset.subset(subset), predictor.split_of(dataset)
     if part != "all":
         records = split.of(part, records)
         if records.empty and split.rule == "all":
             raise CsalganError(
-                f"--part {part}: the model was trained on all images of {dataset.root}; give other "
-                "data, or take all."
+                f"--part {part}: the model was trained on all images of {dataset.root}; take all."
             )
     elif predictor.provenance.fingerprint == dataset.fingerprint[:12]:
-        better = "; take --part test, or csalgan evaluate --split test."
+        seen = f"{len(split.of('train', records))} of {len(records)} records"
         print(
-            f"note: {len(split.of('train', records))} of {len(records)} records show images this "
-            "model was trained on, so scores of all tell nothing"
-            + ("." if split.rule == "all" else better),
+            f"note: {seen} show images this model was trained on, so scores of all tell nothing; "
+            "where it left some out, take --part test, or csalgan evaluate --split test.",
             file=sys.stderr,
         )
     if dataset.fingerprint[:12] in predictor.provenance.pretraining:
         print("note: this model was pretrained on all of these images.", file=sys.stderr)
     return [
         Photograph(
-            row.record, Path(row.image_path), (row.text,), partial(dataset.image, row.record)
+            one.record, Path(one.image_path), (one.text,), partial(dataset.image, one.record)
         )
-        for row in records.itertuples(index=False)
+        for one in records.itertuples(index=False)
     ]
 
 
@@ -270,14 +257,49 @@ def _write(
         if overlays:
             overlay = output.overlay_jpeg(picture, saliency)
             write_bytes(out / "overlays" / f"{name}.jpg", overlay)
-        height, width = saliency.shape
-        size = {"height": height, "width": width}
-        place = path.relative_to(out).as_posix()
-        rows.append({"photograph": str(photograph.path), "text": sentence, "map": place, **size})
+        row = {"photograph": str(photograph.path), "text": sentence}
+        row["map"] = path.relative_to(out).as_posix()
+        row["height"], row["width"] = saliency.shape
+        rows.append(row)
     if len(maps) > 1:
         told = [f"“{text}”" if text else "free viewing" for text in photograph.sentences]
         shown = [picture, *(blend(picture, saliency) for saliency in maps)]
         sheet = output.sheet(shown, ["the photograph", *told], predictor.receipt.line())
-        path = out / "sheets" / f"{photograph.name}.png"
-        write_bytes(path, output.encoded(sheet, "PNG"))
+        write_bytes(out / "sheets" / f"{photograph.name}.png", output.encoded(sheet, "PNG"))
     return rows
+
+
+def explore(
+    profile: ProfileOption = "demo",
+    data: DataOption = "",
+    out: Annotated[
+        Path | None, Option(help="Report whose models are offered; reports/<profile> else.")
+    ] = None,
+    weights: Annotated[
+        Path | None, Option(help="Offer this too: a run's folder, a packed file, a generator_*.pt.")
+    ] = None,
+    port: Annotated[int, Option(min=0, max=65535, help="On this machine; 0: a free one.")] = 8866,
+    browser: Annotated[bool, Option(help="Open a browser, or only print the address.")] = True,
+    changes: SetOption = None,
+    clip_weights: ClipOption = None,
+) -> None:
+    """Change the sentence and watch attention move: sliders in the browser, no notebook.
+
+    Nothing is trained: it offers the weights that come with csalgan and the models of --out.
+    """
+    if weights and not weights.expanduser().exists():
+        raise CsalganError(f"{weights}: no such file or folder; check --weights.")
+    from csalgan.config import load_profile
+    from csalgan.explorer.server import serve
+
+    # What is wrong is said here; everything slow is left to the page, which says what it does.
+    overrides = overrides_of(changes, clip_weights)
+    load_profile(profile, overrides)
+    settings = {
+        "profile": profile,
+        "data": str(open_clean(data).root) if data else "",
+        "out": str(out.expanduser().resolve()) if out else "",
+        "overrides": overrides,
+    }
+    chosen = str(weights.expanduser().resolve()) if weights else ""
+    serve(settings, chosen, port=port, browser=browser)
