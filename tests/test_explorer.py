@@ -19,13 +19,10 @@ from PIL import Image
 import csalgan
 from csalgan.data import synthesise
 from csalgan.experiment.job import open_job
-from csalgan.explorer import keep
-from csalgan.explorer.cached import CachedPredictors, Model, on_offer
-from csalgan.explorer.page import LONGEST_SENTENCE, Explorer
+from csalgan.explorer.page import LONGEST_SENTENCE, Explorer, Newest
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, read_upload, render
-from csalgan.explorer.session import Measured, Session
-from csalgan.explorer.view import View, robust_limit
-from csalgan.explorer.worker import Newest
+from csalgan.explorer.session import CachedPredictors, Measured, Model, Session, on_offer
+from csalgan.explorer.view import View, maps_zip, robust_limit, snapshot
 from csalgan.figures import MAPS
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance
@@ -278,21 +275,21 @@ def test_what_is_pointed_at_is_read_off_all_maps(view):
 
 def test_a_snapshot_says_all_that_decided_it_and_shows_what_was_shown(view):
     receipt = FakePredictor.provenance
-    content = keep.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    content = snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
     saved = Image.open(io.BytesIO(content))
     facts = {k.removeprefix("csalgan:"): v for k, v in saved.text.items()}
     assert facts["sentence B"] == "it's a cat"
     assert (facts["strength"], facts["model"], facts["shown"]) == ("1.5", "m", "drawn here")
     assert facts["data"] == "fake gaze"
     assert facts["photographs"] == "yes"
-    assert content == keep.snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    assert content == snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
     left = np.asarray(saved.convert("RGB"))[:, :560]
     for pixel in (15, 5), (15, 35):
         assert (np.abs(left - view.panel("A").pixels[pixel].astype(int)) < 4).all(2).any()
 
 
 def test_maps_are_kept_as_arrays_and_as_16_bit_pictures(view):
-    with zipfile.ZipFile(io.BytesIO(keep.maps(view))) as archive:
+    with zipfile.ZipFile(io.BytesIO(maps_zip(view))) as archive:
         assert sorted(archive.namelist()) == ["A.npy", "A.png", "B.npy", "B.png"]
         for side, saliency in zip("AB", view.maps, strict=True):
             array = np.load(io.BytesIO(archive.read(f"{side}.npy")), allow_pickle=False)

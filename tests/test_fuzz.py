@@ -37,8 +37,7 @@ from csalgan.experiment.job import open_job
 from csalgan.explorer.pictures import read_upload
 from csalgan.files.errors import CsalganError
 from csalgan.files.writing import write_text
-from csalgan.pipeline.pages import write_page
-from csalgan.pipeline.report import _table_one, pack
+from csalgan.pipeline.report import _table_one, pack, write_page
 from csalgan.prediction import predict, weights
 from csalgan.runner import Done, State
 from csalgan.text import get_encoder

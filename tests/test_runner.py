@@ -18,7 +18,7 @@ from csalgan import pipeline
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
 from csalgan.runner import Done, State, Task, run_tasks
-from csalgan.runner.keys import step_key
+from csalgan.runner.state import step_key
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -196,8 +195,7 @@ class Job:
             CsalganError: there is none with these settings, this data and this training code.
         """
         folder = self.out / "runs" / subset
-        wanted = describe(self.profile, self.dataset, subset)
-        if run := _standing(folder, self.profile, wanted):
+        if run := self._standing(self.profile, subset, folder):
             return run
         raise CsalganError(
             f"{folder}: is no finished training of this report's profile and data; finish the "
@@ -223,18 +221,47 @@ class Job:
         return Predictor.of_run(self._run(own, "total", self.out / "runs" / folder))
 
     def _run(self, profile: Profile, subset: str, folder: Path, progress: bool = True) -> Run:
-        wanted = describe(profile, self.dataset, subset)
-        if run := _standing(folder, profile, wanted):
+        if run := self._standing(profile, subset, folder):
             return run
         # Two notebooks at once may want one run: the second waits and finds it trained.
         with locked(folder, wait=True):
-            if run := _standing(folder, profile, wanted):
+            if run := self._standing(profile, subset, folder):
                 return run
             if not (folder / "state.pt").is_file():
                 for path in folder.iterdir():
                     if path.name not in NAMES:
                         shutil.rmtree(path) if path.is_dir() else path.unlink()
             return train(profile, self.dataset, subset, folder, resume=True, progress=progress)
+
+    def _standing(self, profile: Profile, subset: str, folder: Path) -> Run | None:
+        """The finished run in a folder; None where there is none, or one that can go on.
+
+        Raises:
+            CsalganError: a training of other settings, or of more epochs, stands there: it may be
+                all somebody has.
+        """
+        wanted = describe(profile, self.dataset, subset)
+        try:
+            run = Run.load(folder)
+            difference = same_settings(wanted, run.info)
+        except CsalganError:  # none, or none that can be opened
+            return None
+        epochs, state = len(run.history), folder / "state.pt"
+        done = finished(profile, run.val_cc)
+        # A complete run whose state was not kept has nothing from which to go on.
+        if epochs > profile.training.epochs or (run.complete and not done and not state.is_file()):
+            known = f"it has {epochs} epochs, and {profile.training.epochs} are wanted"
+            difference = difference or known
+        if difference and epochs:
+            raise CsalganError(
+                f"{folder}: a training of other settings stands there ({difference}); choose "
+                "another out (--out) for these, or let csalgan reproduce --fresh replace it."
+            )
+        if difference or not done:
+            return None
+        if not profile.training.keep_state:
+            state.unlink(missing_ok=True)  # its training was killed at its last step
+        return run
 
     def refuse_other_runs(self) -> None:
         """Let no training of this report go on where one of other settings stands.
@@ -243,8 +270,7 @@ class Job:
             CsalganError: one stands there.
         """
         for subset in self.profile.training.subsets:
-            wanted = describe(self.profile, self.dataset, subset)
-            _standing(self.out / "runs" / subset, self.profile, wanted)
+            self._standing(self.profile, subset, self.out / "runs" / subset)
 
     def predictor(self, subset: str) -> Predictor:
         """The model trained on a subset, ready to predict (see :meth:`run`)."""
@@ -269,36 +295,3 @@ class Job:
         write_csv(self.tables / f"{name}.csv", table, index=index, float_format="%.6g")
         write_text(self.tables / f"{name}.source.txt", self.provenance.line() + "\n")
         return table
-
-
-def _standing(folder: Path, profile: Profile, wanted: dict[str, Any]) -> Run | None:
-    """The finished run in a folder; None where there is none, or one that can go on.
-
-    Args:
-        wanted: its settings (:func:`csalgan.training.describe`).
-
-    Raises:
-        CsalganError: a training of other settings, or of more epochs, stands there: it may be all
-            somebody has.
-    """
-    try:
-        run = Run.load(folder)
-        difference = same_settings(wanted, run.info)
-    except CsalganError:  # none, or none that can be opened
-        return None
-    epochs, state = len(run.history), folder / "state.pt"
-    done = finished(profile, run.val_cc)
-    # A complete run whose state was not kept has nothing from which to go on.
-    if epochs > profile.training.epochs or (run.complete and not done and not state.is_file()):
-        known = f"it has {epochs} epochs, and {profile.training.epochs} are wanted"
-        difference = difference or known
-    if difference and epochs:
-        raise CsalganError(
-            f"{folder}: a training of other settings stands there ({difference}); choose another "
-            "out (--out) for these, or let csalgan reproduce --fresh replace it."
-        )
-    if difference or not done:
-        return None
-    if not profile.training.keep_state:
-        state.unlink(missing_ok=True)  # its training was killed at its last step
-    return run

@@ -16,29 +16,20 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from csalgan.config import (
-    Profile,
-    Section,
-    Subset,
-    first_fault,
-    load_profile,
-    profile_from,
-    read_yaml,
-)
+from csalgan.config import Profile, Section, Subset, load_profile, profile_from, read_yaml
 from csalgan.data import Dataset, open_dataset
 from csalgan.evaluation import TEXTS, Evaluator, summarise
 from csalgan.experiment import comparison
 from csalgan.experiment.job import Job
 from csalgan.experiment.scores import rows_of
 from csalgan.files.errors import CsalganError
-from csalgan.files.inputs import MOST_SEED
-from csalgan.files.provenance import Provenance, commit
+from csalgan.files.inputs import MOST_SEED, first_fault
+from csalgan.files.provenance import commit
 from csalgan.files.spreadsheets import read_csv, write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
 from csalgan.runner.processes import Task, main_of, module_task
 from csalgan.training import train
-from csalgan.training.pretraining import names_of, other_sets
 
 Seeds = Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MOST_SEED)], ...]
 
@@ -218,16 +209,11 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     def every(column: pd.Series) -> str:
         return "/".join(sorted(column.dropna().unique()))
 
-    receipt = Provenance(
-        data=dataset.name,
-        fingerprint=dataset.fingerprint[:12],
+    receipt = Job(base, dataset, out).provenance.with_(
         encoder=every(trained["encoder"]),
-        profile=base.name,
         seed=min(point.seed for point in wanted),
         commit=every(scores["commit"]),
-        pretraining=names_of(other_sets(base, dataset)),
         precision=every(trained["precision"]),
-        threads=base.training.threads,
     )
     write_csv(out / "tables" / "scores.csv", scores, float_format="%.6g")
     both = pd.concat([scores.assign(condition="all"), scores])

@@ -1,10 +1,137 @@
-"""The explorer's controls and where they stand, before anything is opened."""
+"""The explorer's controls and where they stand, before anything is opened.
+
+Those that ipywidgets lacks are anywidget's: pictures with words, a slider with a name and one tab
+stop, thumbnails, a photograph, things to keep.
+"""
 
 import html
+from pathlib import Path
 
+import anywidget
 import ipywidgets as w
+import traitlets as t
 
-from csalgan.explorer.parts import Gallery, Keep, Panels, PhotographInput, Slider
+_HERE = Path(__file__).resolve().parent
+_FILES = [
+    ["picture", "Save as PNG"],
+    ["maps", "Maps (.npy, 16-bit PNG)"],
+    ["scores", "Scores (CSV)"],
+]
+
+
+class Part(anywidget.AnyWidget):
+    """A control with the shared style sheet."""
+
+    _css = _HERE / "parts.css"
+
+
+class Panels(Part):
+    """Pictures side by side, zoomed and moved together, with their words below.
+
+    A word is looked at while the pointer or the keyboard's focus is on it, and stays so after a
+    click until it is clicked again.
+
+    Attributes:
+        panels: what is shown, in order: ``name`` (one of the four picture attributes), ``title``,
+            ``alt`` (what the picture shows, in words), ``colours`` (CSS gradient of its colour
+            bar), ``low`` and ``high`` (what the bar's ends mean).
+        A, B, difference, measured: JPEG files.
+        words: of each sentence, in reading order.
+        shares: share of attention (0 … 1) each word holds, drawn as its underline; may be empty.
+        active: ``[sentence, word]`` that is looked at, ``[]`` for none.
+        pinned: the same of what was clicked.
+        zoom: 1 shows the whole picture.
+        pointer: ``[x, y]`` as shares of the picture's sides, ``[]`` when it points elsewhere.
+        reading: what is said of the place that is pointed at.
+    """
+
+    _esm = _HERE / "panels.js"
+    panels = t.List(t.Dict()).tag(sync=True)
+    A = t.Bytes().tag(sync=True)
+    B = t.Bytes().tag(sync=True)
+    difference = t.Bytes().tag(sync=True)
+    measured = t.Bytes().tag(sync=True)
+    words = t.List(t.List(t.Unicode()), [[], []]).tag(sync=True)
+    shares = t.List(t.List(t.Float()), [[], []]).tag(sync=True)
+    active = t.List(t.Int()).tag(sync=True)
+    pinned = t.List(t.Int()).tag(sync=True)
+    zoom = t.Float(1.0).tag(sync=True)
+    pointer = t.List(t.Float()).tag(sync=True)
+    reading = t.Unicode().tag(sync=True)
+
+
+class Slider(Part):
+    """A named number; ``help`` says in a few words what it does."""
+
+    _esm = _HERE / "slider.js"
+    label = t.Unicode().tag(sync=True)
+    help = t.Unicode().tag(sync=True)
+    value = t.Float().tag(sync=True)
+    min = t.Float().tag(sync=True)
+    max = t.Float().tag(sync=True)
+    step = t.Float().tag(sync=True)
+
+
+class Gallery(Part):
+    """Thumbnails to choose a picture by.
+
+    Attributes:
+        items: ``id`` and ``label`` of each.
+        sheet: one JPEG, the thumbnails from left to right.
+        size: width and height of a thumbnail, pixels.
+        chosen: id of the one that is shown.
+        wanted: how many thumbnails are asked for; the last button asks for more.
+        found: how many there are.
+    """
+
+    _esm = _HERE / "gallery.js"
+    items = t.List(t.Dict()).tag(sync=True)
+    sheet = t.Bytes().tag(sync=True)
+    size = t.List(t.Int(), [84, 63]).tag(sync=True)
+    chosen = t.Unicode().tag(sync=True)
+    wanted = t.Int(12).tag(sync=True)
+    found = t.Int().tag(sync=True)
+
+
+class PhotographInput(Part):
+    """Takes a photograph from the person's machine, made smaller there where it must be.
+
+    A file of at most ``side`` pixels and 8 MB is sent as it is. A larger photograph is made smaller
+    first, and so passes Jupyter's limit on a message (10 MB, above which the connection is cut
+    without a word). What the browser cannot read as a picture is sent as it is, up to 8 MB, so that
+    Python can say what is wrong with it.
+
+    Messages: ``{"kind": "photograph", "name": …, "smaller": …}`` with one buffer, or
+    ``{"kind": "refused", "message": …}``.
+
+    Attributes:
+        label: on the button.
+        side: longest side of what is sent, pixels.
+    """
+
+    _esm = _HERE / "photograph.js"
+    label = t.Unicode("Your photograph …").tag(sync=True)
+    side = t.Int(1024).tag(sync=True)
+
+
+class Keep(Part):
+    """Buttons that download what is on the screen, and one that copies the Python line.
+
+    Each sends ``{"kind": "save", "what": …}`` and downloads what comes back; see :meth:`download`.
+
+    Attributes:
+        files: ``[what, label]`` of each button.
+        line: the Python line, also shown.
+    """
+
+    _esm = _HERE / "keep.js"
+    files = t.List(_FILES).tag(sync=True)
+    line = t.Unicode().tag(sync=True)
+
+    def download(self, content: bytes, name: str) -> None:
+        """Hand a file to the person's browser; without content, only free the button."""
+        self.send({"kind": "file" if content else "none", "name": name}, [content])
+
 
 #: Above everything; ``data`` says what is shown.
 INTRO = """<h2>What does a sentence do to where people look?</h2>

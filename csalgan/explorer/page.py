@@ -6,25 +6,68 @@ stand on the screen within a second and say what is being waited for.
 
 import html
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
+from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from csalgan.explorer.controls import INTRO, Controls
-from csalgan.explorer.worker import Newest
 from csalgan.files.errors import CsalganError
 
 if TYPE_CHECKING:
     from csalgan.experiment.job import Job
-    from csalgan.explorer.cached import Model
+    from csalgan.explorer.session import Model
     from csalgan.explorer.view import View
 
 #: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
 LONGEST_SENTENCE = 50
 _AHEAD = 2  # pictures looked at before they are asked for
+
+
+class Newest:
+    """Does one piece of work after the other; what was asked last replaces what still waits.
+
+    A piece of work is an iterable: between its steps a newer one takes its place, so nobody waits
+    for the answer to a question that is no longer asked.
+
+    Args:
+        failed: told of what a piece of work raised.
+    """
+
+    def __init__(self, failed: Callable[[Exception], None]):
+        self._failed = failed
+        self._changed = Condition()
+        self._next: Iterable | None = None
+        self._idle = True
+        Thread(target=self._run, daemon=True).start()
+
+    def ask(self, work: Iterable) -> None:
+        """Do this next, instead of anything asked before."""
+        with self._changed:
+            self._next, self._idle = work, False
+            self._changed.notify_all()
+
+    def wait(self, seconds: float = 60) -> bool:
+        """Until everything asked is done; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._idle, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._idle = self._next is None
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._next is not None)
+                work, self._next = self._next, None
+            try:
+                for _ in work:
+                    if self._next is not None:
+                        break
+            except Exception as error:
+                self._failed(error)
 
 
 def _asking(handler: Callable) -> Callable:
@@ -82,7 +125,7 @@ class Explorer(Controls):
     ):
         self._open = job if callable(job) else lambda: job
         self._models, self._weights = models, weights
-        self._uploaded, self._quiet, self._clearing = None, False, False
+        self._uploaded, self._quiet = None, False
         self._scored: tuple = (None, {})
         super().__init__()
         self._drawing, self._scoring, self._finding = (Newest(self._failed) for _ in range(3))
@@ -97,19 +140,17 @@ class Explorer(Controls):
 
     def _watch(self) -> None:
         looks = (self.strength, self.opacity, self.threshold, self.colours, self.dots)
-        for handler, trait, controls in (
-            (self._on_view, "value", (*self.sentences, self.model, self.condition, *looks)),
-            (self._on_own, "value", self.own),
-            (self._on_word, "active", (self.panels,)),
-            (self._on_zoom, "zoom", (self.panels,)),
-            (self._on_zoom, "value", (self.zoom,)),
-            (self._on_pointer, "pointer", (self.panels,)),
-            (self._on_picture, "chosen", (self.gallery,)),
-            (self._on_search, "wanted", (self.gallery,)),
-            (self._on_search, "value", (self.search,)),
-        ):
-            for control in controls:
-                control.observe(handler, trait)
+        for control in (*self.sentences, self.model, self.condition, *looks):
+            control.observe(self._on_view, "value")
+        for control in self.own:
+            control.observe(self._on_own, "value")
+        self.panels.observe(lambda change: self._ask(), "active")
+        self.panels.observe(self._on_zoom, "zoom")
+        self.zoom.observe(self._on_zoom, "value")
+        self.panels.observe(self._on_pointer, "pointer")
+        self.gallery.observe(self._on_picture, "chosen")
+        self.gallery.observe(self._on_search, "wanted")
+        self.search.observe(self._on_search, "value")
         self.photograph.on_msg(self._on_photograph)
         self.keep.on_msg(self._on_save)
 
@@ -120,10 +161,6 @@ class Explorer(Controls):
         for own, sentence in zip(self.own, self.sentences, strict=True):
             known = sentence.value in dict(own.options).values()
             own.value = sentence.value if known else None
-
-    def _on_word(self, change) -> None:
-        if not self._clearing:
-            self._on_view(change)
 
     @_asking
     def _on_own(self, change) -> None:
@@ -171,24 +208,23 @@ class Explorer(Controls):
                 self._say(str(error))
 
     def _file(self, what: str) -> tuple[bytes, str]:
-        from csalgan.explorer import keep
+        from csalgan.explorer.view import maps_zip, scores_csv, snapshot
 
-        view, (scored, scores) = self.view, self._scored
-        if view is None:
+        if self.view is None:
             raise CsalganError("nothing is drawn yet; wait for the pictures.")
+        view, (scored, scores) = self.view, self._scored
         known = scores if scored is view else {}
         if what == "maps":
-            return keep.maps(view), "csalgan-maps.zip"
+            return maps_zip(view), "csalgan-maps.zip"
         if what == "picture":
             provenance = self.session.predictors.predictor(view.model).provenance
             shown = self.session.shown(view.record)
-            return keep.snapshot(view, provenance, shown, known), "csalgan.png"
-        if not known:
-            raise CsalganError(
-                "there are no scores to save: they are not computed yet, or nobody's gaze is "
-                "known for this picture."
-            )
-        return keep.scores_csv(view, known), "csalgan-scores.csv"
+            return snapshot(view, provenance, shown, known), "csalgan.png"
+        if known:
+            return scores_csv(view, known), "csalgan-scores.csv"
+        raise CsalganError(
+            "there are no scores to save: they follow, or nobody's gaze is known for this picture."
+        )
 
     # Choosing.
 
@@ -196,8 +232,7 @@ class Explorer(Controls):
         """Open the data and the models, then show the first picture."""
         self._busy("Opening the data …")
         yield
-        from csalgan.explorer.cached import on_offer
-        from csalgan.explorer.session import Session
+        from csalgan.explorer.session import Session, on_offer
         from csalgan.figures import MAPS
 
         self.job = job = self._open()
@@ -303,10 +338,8 @@ class Explorer(Controls):
         words = [[word for word, _ in without_each_word(text)] for text in view.sentences]
         if self.panels.words == words:
             return view
-        self._clearing = True  # nothing to draw for that
         self.panels.active, self.panels.pinned, self.panels.shares = [], [], [[], []]
         self.panels.words = words
-        self._clearing = False
         return replace(view, active=())
 
     def _look_ahead(self, view: "View") -> Iterator[None]:

@@ -96,7 +96,7 @@ def notebook(settings: dict[str, Any], weights: str = "") -> nbformat.NotebookNo
 
     Args:
         settings: keyword arguments of :func:`csalgan.open_job`.
-        weights: see :func:`csalgan.explorer.cached.on_offer`.
+        weights: see :func:`csalgan.explorer.session.on_offer`.
     """
     source = (
         "import csalgan\nfrom csalgan.explorer.page import Explorer\n\n"

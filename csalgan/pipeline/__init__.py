@@ -24,9 +24,8 @@ from csalgan.files.locks import holder, locked
 from csalgan.files.writing import remove_leftovers, require_writable, write_text
 from csalgan.pipeline import report
 from csalgan.runner import Done, State, Task, run_tasks
-from csalgan.runner.keys import step_key
 from csalgan.runner.processes import Event, event, module_task
-from csalgan.runner.state import NAMES, Asked
+from csalgan.runner.state import NAMES, Asked, step_key
 
 #: The notebooks in the order they build on each other; the third runs once a subset.
 NOTEBOOKS = (
@@ -56,7 +55,7 @@ class Step:
 
     Attributes:
         reads: names of the steps whose results it reads.
-        key: of its result (:func:`csalgan.runner.keys.step_key`), once that is known.
+        key: of its result (:func:`csalgan.runner.state.step_key`), once that is known.
         current: whether that result stands.
     """
 

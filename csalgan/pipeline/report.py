@@ -2,13 +2,16 @@
 
 import json
 import platform
+import re
 import zipfile
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import nbformat
 import pandas as pd
 
 from csalgan import figures
@@ -16,26 +19,21 @@ from csalgan.data.pictures import opened
 from csalgan.evaluation.tables import SPLIT_HALF_NOTE
 from csalgan.experiment.job import PAPER_EXAMPLE, Job
 from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import read_text
 from csalgan.files.spreadsheets import read_csv
 from csalgan.files.writing import atomic_file, write_text
 from csalgan.metrics import profile_info
-from csalgan.pipeline import pages
 from csalgan.runner import State
 
-_PACKAGES = (
-    "csalgan",
-    "torch",
-    "torchvision",
-    "open_clip_torch",
-    "tokenizers",
-    "numpy",
-    "pandas",
-)
+_PACKAGES = ("csalgan", "torch", "torchvision", "open_clip_torch", "tokenizers", "numpy", "pandas")
 _LONGEST_TABLE = 60  # rows shown on the page (Table I has 46); longer tables are linked only
 _SHOWN = 96 / 160  # a figure's pixels on paper (160 an inch) → on a page (96 an inch)
 _RECEIPT = "manifest.json"
 #: What is handed around; runs, logs and what the runner keeps are not.
 _HANDED = ("index.html", _RECEIPT, "figures/*", "tables/*", "notebooks/*")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+#: Formulas; code between backticks is left alone.
+_MATH = re.compile(r"(`[^`]*`)|\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 
 
 #: What the paper has, what it shows, and the files of a report that correspond; none: why not.
@@ -82,7 +80,7 @@ def write(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> Path:
     manifest = _manifest(job, steps, seconds)
     synthetic = job.dataset.synthetic
     for step in steps:
-        pages.write_page(job.out / "notebooks" / f"{step}.ipynb", synthetic=synthetic)
+        write_page(job.out / "notebooks" / f"{step}.ipynb", synthetic=synthetic)
     tables = {
         name: job.tables / f"04_table_one_{name}.csv"
         for name in job.profile.evaluation.metric_profiles
@@ -203,7 +201,7 @@ def _sections(job: Job, steps: Sequence[str], manifest: dict[str, Any]) -> list[
     sections = []
     for number in dict.fromkeys(step[:2] for step in steps):
         notebooks = [step for step in steps if step[:2] == number]
-        first = pages.read(job.out / "notebooks" / f"{notebooks[0]}.ipynb")
+        first = _read(job.out / "notebooks" / f"{notebooks[0]}.ipynb")
         shown = []
         for name, about in manifest["figures"].items():
             if name[:2] == number:
@@ -216,7 +214,7 @@ def _sections(job: Job, steps: Sequence[str], manifest: dict[str, Any]) -> list[
             for name in manifest["tables"]
             if name[:2] == number and not name.startswith("04_table_one")
         ]
-        about = {"number": number, "title": pages.title(first, notebooks[0])}
+        about = {"number": number, "title": _title(first, notebooks[0])}
         sections.append(about | {"notebooks": notebooks, "figures": shown, "tables": tables})
     return sections
 
@@ -257,3 +255,73 @@ def _short(cell: str) -> str:
         return f"{float(cell):.4f}".rstrip("0").rstrip(".") if "." in cell else cell
     except ValueError:
         return cell
+
+
+def write_page(notebook: Path, *, synthetic: bool) -> Path:
+    """Write ``NAME.html`` beside an executed notebook ``NAME.ipynb``.
+
+    Styles and pictures stand in the page, formulas become MathML, which browsers draw themselves,
+    and the explorer, which needs a running kernel, is named instead.
+
+    Args:
+        synthetic: whether the gaze is simulated; the page then says so at its top.
+
+    Returns:
+        The path of the page.
+    """
+    cells = _read(notebook)
+    cells.metadata.pop("widgets", None)
+    for cell in cells.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _MATH.sub(_mathml, cell.source)
+        for output in cell.get("outputs", []):
+            if _WIDGET in output.get("data", {}):
+                said = "*The explorer stands here: open the notebook in JupyterLab.*"
+                output.data = nbformat.NotebookNode({"text/markdown": said})
+    resources = {"metadata": {"name": _title(cells, notebook.stem)}, "synthetic": synthetic}
+    page, _ = _exporter().from_notebook_node(cells, resources=resources)
+    return write_text(notebook.with_suffix(".html"), page)
+
+
+def _read(notebook: Path) -> nbformat.NotebookNode:
+    """An executed notebook.
+
+    Raises:
+        CsalganError: missing, or not a notebook.
+    """
+    try:
+        cells = nbformat.reads(read_text(notebook), as_version=4)
+        nbformat.validate(cells)
+        return cells
+    except (FileNotFoundError, ValueError, RecursionError, LookupError, AttributeError,
+            TypeError, nbformat.ValidationError) as error:  # fmt: skip
+        raise CsalganError(
+            f"{notebook}: cannot be read as a notebook; do its step again with csalgan reproduce."
+        ) from error
+
+
+def _title(cells: nbformat.NotebookNode, default: str) -> str:
+    """A notebook's one H1."""
+    for cell in cells.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            return cell.source.splitlines()[0].removeprefix("# ")
+    return default
+
+
+@cache
+def _exporter():
+    from nbconvert import HTMLExporter  # takes a second
+
+    here = Path(__file__).resolve().parents[1] / "templates"
+    return HTMLExporter(
+        extra_template_paths=[str(here)],
+        template_file="notebook.html.j2",
+        exclude_anchor_links=True,
+    )
+
+
+def _mathml(found: re.Match) -> str:
+    from latex2mathml.converter import convert
+
+    code, block, inline = found.groups()
+    return code or convert(block or inline, display="block" if block else "inline")

@@ -1,7 +1,7 @@
 """Unattended work: steps in processes of their own, skipped when nothing changed, safe to kill.
 
-:mod:`.processes` runs commands side by side, :mod:`.keys` says what decides a step's result,
-:mod:`.state` keeps what was done in the report's folder, :mod:`.step` executes one notebook.
+:mod:`.processes` runs commands side by side, :mod:`.slurm` on a cluster, :mod:`.state` says what
+decides a step's result and keeps what was done, :mod:`.step` executes one notebook.
 """
 
 from csalgan.runner.processes import Outcome, Task, run_tasks

@@ -1,4 +1,4 @@
-"""What was done, kept in the report's folder: one small file a step, a lock, a log of events.
+"""What decides a step's result, and what was done, kept in the report's folder: a file a step.
 
 ::
 
@@ -10,11 +10,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import nbformat
 from pydantic import BaseModel, StringConstraints, TypeAdapter
 
 from csalgan.files import locks
@@ -26,6 +28,7 @@ from csalgan.files.writing import append_text, write_text
 MOST_BYTES = 16 * 2**30
 #: Files and folders of a report that belong to the runner.
 NAMES = ("steps", "logs", "events.jsonl", *locks.NAMES)
+_DECIDES_NOTHING = {"__pycache__", "notebooks", "templates", "cli", "pipeline", "runner", "sweeps"}
 
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00\n]*$")]
 
@@ -45,7 +48,7 @@ class Done:
     """What is known of a step.
 
     Attributes:
-        key: see :func:`csalgan.runner.keys.step_key`.
+        key: see :func:`step_key`.
         status: ``running``, ``done`` or ``failed``.
         started: ISO time, UTC.
         seconds: how long it took.
@@ -169,6 +172,50 @@ class State:
     def add_event(self, event: dict[str, Any]) -> None:
         """Append a line to ``events.jsonl``."""
         append_text(self.out / "events.jsonl", json.dumps(event, ensure_ascii=False) + "\n")
+
+
+def step_key(
+    notebook: Path,
+    parameters: Mapping[str, Any],
+    profile: Mapping[str, Any],
+    data: str,
+    reads: Sequence[str],
+) -> str:
+    """64 hex digits.
+
+    Args:
+        notebook: its cells count, their outputs do not.
+        parameters: those that decide a result; not where files stand.
+        profile: every value of the profile.
+        data: the dataset's fingerprint.
+        reads: keys of the steps whose results it reads.
+    """
+    cells = nbformat.read(notebook, as_version=4).cells
+    parts = {
+        "notebook": [[cell.cell_type, cell.source] for cell in cells],
+        "parameters": parameters,
+        "profile": profile,
+        "package": package_digest(),
+        "data": data,
+        "reads": reads,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """Digest of what a notebook's result may come from: the package's files (modules, profiles,
+    weights) and what notebooks show of the course. Exercises decide no result, nor does what runs
+    the notebooks and makes pages of them.
+    """
+    folder = Path(__file__).resolve().parents[1]
+    whole = hashlib.sha256()
+    for path in [*sorted(folder.rglob("*")), *sorted(folder.parent.glob("course/*.py"))]:
+        inside = path.relative_to(folder.parent)
+        if path.is_file() and not _DECIDES_NOTHING & set(inside.parts):
+            whole.update(f"{inside.as_posix()}\0".encode())
+            whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
 
 
 def _digest(path: Path) -> str:
