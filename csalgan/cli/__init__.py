@@ -56,10 +56,8 @@ def _register() -> None:
     data = typer.Typer(help="Check, make and pack datasets.", no_args_is_help=True)
     app.add_typer(data, name="data")
     every = (train, author, evaluate, compare, predict, explore, reproduce, profiles, report)
-    for group, commands in (
-        (data, (check, synth, prepare)),
-        (app, (*every, status, sweep, crossval)),
-    ):
+    groups = {data: (check, synth, prepare), app: (*every, status, sweep, crossval)}
+    for group, commands in groups.items():
         for command in commands:
             group.command()(telling(lambda: "nothing is left half-written")(command))
 

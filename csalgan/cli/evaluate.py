@@ -289,7 +289,7 @@ def author(
         scores = score_clone(
             clone, dataset, draws=draws, repeats=repeats, clip_weights=clip_weights, seed=seed
         )
-        receipt = Provenance(
+        provenance = Provenance(
             data=dataset.name,
             fingerprint=dataset.fingerprint[:12],
             encoder=", ".join(scores.table["text"].unique()),
@@ -299,6 +299,6 @@ def author(
         )
         seconds = round(time.perf_counter() - began)
         settings = {"draws": draws, "repeats": repeats, "seconds": seconds}
-        path = write_report(out, scores, receipt, settings)
+        path = write_report(out, scores, provenance, settings)
     print(path.read_text(encoding="utf-8"))
     print(f"{path} ({seconds} s)")

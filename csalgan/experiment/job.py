@@ -148,7 +148,7 @@ class Job:
 
     @cached_property
     def provenance(self) -> provenance.Provenance:
-        """The receipt that every table and figure of this report carries."""
+        """The provenance that every table and figure of this report carries."""
         return provenance.Provenance(
             data=self.dataset.name,
             fingerprint=self.dataset.fingerprint[:12],
@@ -277,7 +277,7 @@ class Job:
         return Predictor.of_run(self.run(subset))
 
     def save(self, fig, name: str, *, photographs: bool):
-        """Save a figure as ``figures/<name>.png`` and ``.pdf`` with its receipt; gives it back.
+        """Save a figure as ``figures/<name>.png`` and ``.pdf`` with its provenance; gives it back.
 
         As the last line of a notebook's cell it saves and shows.
 
@@ -291,7 +291,7 @@ class Job:
         return fig
 
     def save_table(self, table: pd.DataFrame, name: str, *, index: bool = False) -> pd.DataFrame:
-        """Save a table as ``tables/<name>.csv``, its receipt as ``.source.txt``; gives it back."""
+        """Save ``tables/<name>.csv`` and its provenance (``.source.txt``); gives the table back."""
         write_csv(self.tables / f"{name}.csv", table, index=index, float_format="%.6g")
         write_text(self.tables / f"{name}.source.txt", self.provenance.line() + "\n")
         return table

@@ -209,7 +209,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     def every(column: pd.Series) -> str:
         return "/".join(sorted(column.dropna().unique()))
 
-    receipt = Job(base, dataset, out).provenance.with_(
+    provenance = Job(base, dataset, out).provenance.with_(
         encoder=every(trained["encoder"]),
         seed=min(point.seed for point in wanted),
         commit=every(scores["commit"]),
@@ -218,18 +218,18 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     write_csv(out / "tables" / "scores.csv", scores, float_format="%.6g")
     both = pd.concat([scores.assign(condition="all"), scores])
     summary = summarise(both, ["point", "model", *spec.grid, "seed", "subset", "condition"])
-    summary = summary.assign(**{f"from_{k}": v for k, v in receipt.as_dict().items()})
+    summary = summary.assign(**{f"from_{k}": v for k, v in provenance.as_dict().items()})
     write_csv(out / "tables" / "sweep.csv", summary, float_format="%.6g")
     where = f"the {spec.part} records"
     if spec.folds:
         whole = "all images in" if spec.part == "test" else "the validation parts of"
         where = f"{whole} {spec.folds} folds"
-    path = comparison.write(out, scores, receipt, where)
+    path = comparison.write(out, scores, provenance, where)
     manifest = {
         "complete": not missing,
         "missing": sorted(missing),
         "sweep": spec.model_dump(mode="json"),
-        "provenance": receipt.as_dict(),
+        "provenance": provenance.as_dict(),
         "points": {p.folder: p.name not in missing for p in wanted},
     }
     write_text(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")

@@ -362,19 +362,19 @@ class Explorer(Controls):
         self._say(str(error))
 
     def _score(self, view: "View") -> Iterator[None]:
-        """The table of scores below the pictures, and the receipt."""
+        """The table of scores below the pictures, and whose answer they are of."""
         model, record = view.model, view.record
-        receipt, self._scored = self.session.receipt(model, record), (view, {})
+        source, self._scored = self.session.source(model, record), (view, {})
         if not record:
             nobody = "Your own photograph: nobody's gaze to compare with."
-            self.facts.value = f"<p>{nobody}</p>{receipt}"
+            self.facts.value = f"<p>{nobody}</p>{source}"
             return
         if not self.facts.value:
-            self.facts.value = f"<p>Scores follow: reading the gaze of all images …</p>{receipt}"
+            self.facts.value = f"<p>Scores follow: reading the gaze of all images …</p>{source}"
             yield
         scores = {}
         for side, saliency in zip("AB", view.maps, strict=True):
             scores[side] = self.session.scores(record, saliency)
             yield
         self._scored = view, scores
-        self.facts.value = self.session.table(model, record, scores) + receipt
+        self.facts.value = self.session.table(model, record, scores) + source

@@ -62,8 +62,8 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         weights: of one more model, which then leads (:meth:`csalgan.prediction.Predictor.open`).
 
     Returns:
-        name → model. With ``first`` the report's runs lead, that which stands beside the paper's
-        before the others, for it is the one that listens; else the package's weights lead.
+        name → model. With ``first`` the report's runs lead, before all the compact model that
+        stands beside the paper's, for it reads its sentence; else the package's weights lead.
 
     Raises:
         CsalganError: as :meth:`csalgan.experiment.job.Job.run`.
@@ -72,7 +72,7 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         job.run(first)
         job.companion()
     runs: dict[str, Model] = {}
-    folders = sorted((job.out / "runs").glob("*")) if job.out.is_dir() else []
+    folders = sorted((job.out / "runs").glob("*"))
     for folder in sorted(folders, key=lambda path: (path.name != "beside", path.name != first)):
         try:
             run = Run.load(folder)
@@ -192,9 +192,10 @@ class Session:
         """Image → ``train``, ``val`` or ``test`` as a model's split draws it on these data."""
         model = self.predictors.models[name]
         drawn = split_for(self.dataset, model.split, model.data)
-        # A split over records puts an image into several parts: the training part wins.
-        of = ((drawn.of(part, self.dataset.records), part) for part in ("test", "val", "train"))
-        return {image: part for rows, part in of for image in rows["image_id"]}
+        found = {}
+        for part in ("test", "val", "train"):  # an image in several parts: the training part wins
+            found |= dict.fromkeys(drawn.of(part, self.dataset.records)["image_id"], part)
+        return found
 
     def part(self, name: str, image_id: str) -> str:
         """Which part an image was in for a model; ``new`` where it was trained on other data."""
@@ -283,7 +284,7 @@ class Session:
         """What the picture was taken from; ``""`` is no record of the data."""
         return self.dataset.name if record else "an uploaded photograph"
 
-    def receipt(self, model: str, record: str) -> str:
+    def source(self, model: str, record: str) -> str:
         """Who answered, and what about, as HTML."""
         predictor = self.predictors.predictor(model)
         line = f"model: {predictor.name}, {predictor.provenance.line()}"

@@ -45,8 +45,8 @@ _READERS = NOTEBOOKS[3:]
 _TOLD = "05_text_guidance_ablation"
 #: The files of a run; when it stood already, the step that asks for it wrote none of them.
 _RUN = ("run.json", "history.csv", "pretraining.csv", "best.safetensors", "last.safetensors")
-_RECEIPT = "manifest.json"
-_OURS = ("figures", "tables", "notebooks", "runs", _RECEIPT, "index.html", *NAMES)
+_MANIFEST = "manifest.json"
+_OURS = ("figures", "tables", "notebooks", "runs", _MANIFEST, "index.html", *NAMES)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def reproduce(
     check_parameters(steps)
     if job.out.exists() and not job.out.is_dir():
         raise CsalganError(f"{job.out}: a file stands where the report is to be; choose another.")
-    if job.out.is_dir() and not (job.out / _RECEIPT).exists():
+    if job.out.is_dir() and not (job.out / _MANIFEST).exists():
         for entry in job.out.iterdir():
             if entry.name not in _OURS:
                 raise CsalganError(
@@ -259,8 +259,8 @@ def _reproduce(
         state.write(name, Done(step.key, status, began, told["seconds"], files, told["message"]))
         state.ledger(name).unlink(missing_ok=True)
 
-    # The receipt comes first, half empty, so that a report cut short is still known as one.
-    write_text(job.out / _RECEIPT, '{"complete": false}\n')
+    # The manifest comes first, half empty, so that a report cut short is still known as one.
+    write_text(job.out / _MANIFEST, '{"complete": false}\n')
     try:
         ended = run_tasks(tasks, jobs=jobs, on_event=keep)
     except KeyboardInterrupt as stop:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from csalgan import figures
 from csalgan.data.pictures import opened
+from csalgan.data.records import SUBSETS
 from csalgan.evaluation.tables import SPLIT_HALF_NOTE
 from csalgan.experiment.job import PAPER_EXAMPLE, Job
 from csalgan.files.errors import CsalganError
@@ -28,24 +29,22 @@ from csalgan.runner import State
 _PACKAGES = ("csalgan", "torch", "torchvision", "open_clip_torch", "tokenizers", "numpy", "pandas")
 _LONGEST_TABLE = 60  # rows shown on the page (Table I has 46); longer tables are linked only
 _SHOWN = 96 / 160  # a figure's pixels on paper (160 an inch) → on a page (96 an inch)
-_RECEIPT = "manifest.json"
+_MANIFEST = "manifest.json"
 #: What is handed around; runs, logs and what the runner keeps are not.
-_HANDED = ("index.html", _RECEIPT, "figures/*", "tables/*", "notebooks/*")
+_HANDED = ("index.html", _MANIFEST, "figures/*", "tables/*", "notebooks/*")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Formulas; code between backticks is left alone.
 _MATH = re.compile(r"(`[^`]*`)|\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 
 
+_LOSSES = enumerate(SUBSETS, 6)
 #: What the paper has, what it shows, and the files of a report that correspond; none: why not.
 PAPER = (
     ("Figure 1", "CLIP", "another paper's figure (CLIP)"),
     ("Figures 2, 3", "SalGAN", "another paper's figures (SalGAN)"),
     ("Figure 4", "generator", ("figures/02_generator.png",)),
     ("Figure 5", "discriminator", ("figures/02_discriminator.png",)),
-    *(
-        (f"Figure {k}", f"losses, {subset}", (f"figures/03_losses-{subset}.png",))
-        for k, subset in enumerate(("total", "general", "sal", "non_sal"), 6)
-    ),
+    *((f"Figure {k}", f"losses, {s}", (f"figures/03_losses-{s}.png",)) for k, s in _LOSSES),
     *(
         (
             f"Figure {k}",
@@ -81,28 +80,23 @@ def write(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> Path:
     synthetic = job.dataset.synthetic
     for step in steps:
         write_page(job.out / "notebooks" / f"{step}.ipynb", synthetic=synthetic)
-    tables = {
-        name: job.tables / f"04_table_one_{name}.csv"
-        for name in job.profile.evaluation.metric_profiles
-    }
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("csalgan", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    metrics = job.profile.evaluation.metric_profiles
+    ones = {name: job.tables / f"04_table_one_{name}.csv" for name in metrics}
+    loader = jinja2.PackageLoader("csalgan", "templates")
+    trimmed = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(loader=loader, autoescape=True, **trimmed)
     page = environment.get_template("report.html.j2").render(
         manifest=manifest,
         provenance=job.provenance.line(),
         synthetic=synthetic,
         paper=_counterparts(job),
-        table_one=[_table_one(path, name) for name, path in tables.items() if path.is_file()],
+        table_one=[_table_one(path, name) for name, path in ones.items() if path.is_file()],
         split_half=SPLIT_HALF_NOTE,
         sections=_sections(job, steps, manifest),
     )
     index = write_text(job.out / "index.html", page)
     # Last: a report whose manifest says complete has everything.
-    write_text(job.out / _RECEIPT, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    write_text(job.out / _MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return index
 
 
@@ -136,7 +130,7 @@ def pack(report: Path, file: Path) -> Path:
 
 def photographs(report: Path) -> list[str]:
     """Names of a report's figures that show photographs of real data: not to be published."""
-    known = json.loads((report / _RECEIPT).read_text(encoding="utf-8"))
+    known = json.loads((report / _MANIFEST).read_text(encoding="utf-8"))
     if known["data"]["synthetic"]:
         return []
     return [name for name, about in known["figures"].items() if about["photographs"]]
@@ -202,21 +196,27 @@ def _sections(job: Job, steps: Sequence[str], manifest: dict[str, Any]) -> list[
     for number in dict.fromkeys(step[:2] for step in steps):
         notebooks = [step for step in steps if step[:2] == number]
         first = _read(job.out / "notebooks" / f"{notebooks[0]}.ipynb")
-        shown = []
-        for name, about in manifest["figures"].items():
-            if name[:2] == number:
-                with opened(job.figures / name) as picture:
-                    width, height = (round(side * _SHOWN) for side in picture.size)
-                size = {"width": width, "height": height}
-                shown.append({"name": Path(name).stem, "title": about["title"], **size})
-        tables = [
-            _table(job.tables / name)
-            for name in manifest["tables"]
-            if name[:2] == number and not name.startswith("04_table_one")
-        ]
-        about = {"number": number, "title": _title(first, notebooks[0])}
-        sections.append(about | {"notebooks": notebooks, "figures": shown, "tables": tables})
+        own = [name for name in manifest["tables"] if name[:2] == number]
+        sections.append(
+            {
+                "number": number,
+                "title": _title(first, notebooks[0]),
+                "notebooks": notebooks,
+                "figures": [
+                    _figure(job.figures / name, about["title"])
+                    for name, about in manifest["figures"].items()
+                    if name[:2] == number
+                ],
+                "tables": [_table(job.tables / n) for n in own if not n.startswith("04_table_one")],
+            }
+        )
     return sections
+
+
+def _figure(path: Path, title: str) -> dict[str, Any]:
+    with opened(path) as picture:
+        width, height = (round(side * _SHOWN) for side in picture.size)
+    return {"name": path.stem, "title": title, "width": width, "height": height}
 
 
 def _table_one(path: Path, profile: str) -> dict[str, Any]:
