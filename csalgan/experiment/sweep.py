@@ -160,17 +160,10 @@ def points(spec: Spec) -> list[Point]:
 
 def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
     """A command for each point, which goes on where it was when it is given again."""
-    made = []
+    made, data = [], str(dataset.root.resolve())
     for point in points(spec):
-        about = {
-            "profile": point.profile.as_dict(),
-            "subset": point.subset,
-            "data": str(dataset.root.resolve()),
-            "part": spec.part,
-            "folder": str((out / "runs" / point.folder).resolve()),
-            "model": point.model,
-            "yardsticks": point.yardsticks,
-        }
+        about = point._asdict() | {"profile": point.profile.as_dict(), "data": data}
+        about |= {"part": spec.part, "folder": str((out / "runs" / point.folder).resolve())}
         log = out / "logs" / f"{point.folder}.log"
         made.append(module_task("csalgan.experiment.sweep", about, point.folder, log))
     return made
