@@ -54,7 +54,7 @@ def test_only_what_there_is_gaze_for_is_trained_and_planned(job, embedded, capsy
     csalgan.open_job("smoke", str(job.dataset.root), str(job.out))
     said = capsys.readouterr().err
     assert "OSIE (12 images): has no gaze of its own for the subsets general, sal, non_sal" in said
-    names = [step.name for step in plan(job.profile, {}, told=False)]
+    names = [step.name for step in plan(job.profile, {}, has_sentences=False)]
     assert "03_adversarial_training-total" in names
     assert not [name for name in names if name.startswith("05")]
     whole = csalgan.open_job("smoke", str(embedded), str(job.out))

@@ -1,7 +1,7 @@
 """Executing the numbered notebooks, and leaving a report behind.
 
 The notebooks do the work; this module plans them, checks their parameters before anything runs,
-skips those whose result stands already, executes the others through papermill, each in a process
+skips those whose result is there already, executes the others through papermill, each in a process
 of its own, and collects what they left.
 """
 
@@ -41,8 +41,8 @@ _PER_SUBSET = "03_adversarial_training"
 _WITH_AUTHOR = ("03_adversarial_training", "04_metric_evaluation")
 #: Notebooks that read the trained runs, and so come after all of the third.
 _READERS = NOTEBOOKS[3:]
-#: What is about sentences alone.
-_TOLD = "05_text_guidance_ablation"
+#: The notebook that is about sentences alone.
+_ON_SENTENCES = "05_text_guidance_ablation"
 #: The files of a run; when it stood already, the step that asks for it wrote none of them.
 _RUN = ("run.json", "history.csv", "pretraining.csv", "best.safetensors", "last.safetensors")
 _MANIFEST = "manifest.json"
@@ -56,7 +56,7 @@ class Step:
     Attributes:
         reads: names of the steps whose results it reads.
         key: of its result (:func:`csalgan.runner.state.step_key`), once that is known.
-        current: whether that result stands.
+        current: whether that result is there, its files unchanged.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Step:
     current: bool = False
 
 
-def plan(profile: Profile, shared: dict[str, Any], *, told: bool = True) -> list[Step]:
+def plan(profile: Profile, shared: dict[str, Any], *, has_sentences: bool = True) -> list[Step]:
     """The steps of a report, in order.
 
     Args:
         shared: the parameters every notebook gets; ``author`` goes only to those that show it.
-        told: whether somebody read a sentence; without, the notebook on sentences is left out.
+        has_sentences: whether a record has one; else the notebook on sentences is left out.
     """
     trained = tuple(f"{_PER_SUBSET}-{subset}" for subset in profile.training.subsets)
     steps: list[Step] = []
@@ -82,7 +82,7 @@ def plan(profile: Profile, shared: dict[str, Any], *, told: bool = True) -> list
         if name == _PER_SUBSET:
             each = zip(trained, profile.training.subsets, strict=True)
             steps += [Step(one, notebook, own | {"subset": subset}) for one, subset in each]
-        elif told or name != _TOLD:
+        elif has_sentences or name != _ON_SENTENCES:
             steps.append(Step(name, notebook, own, trained if name in _READERS else ()))
     return steps
 
@@ -118,7 +118,7 @@ def reproduce(
     jobs: int = 1,
     author: str | Path | None = None,
 ) -> Path:
-    """Run every notebook whose result does not stand yet, and write the report.
+    """Run every notebook whose result is not there yet, and write the report.
 
     Args:
         profile: a profile's name or YAML file.
@@ -152,7 +152,7 @@ def reproduce(
     )
     steps = _steps_of(job, asked)
     if not job.dataset.has_sentences:
-        print(f"{_TOLD}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
+        print(f"{_ON_SENTENCES}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
     check_parameters(steps)
     if job.out.exists() and not job.out.is_dir():
         raise CsalganError(f"{job.out}: a file stands where the report is to be; choose another.")
@@ -169,11 +169,11 @@ def reproduce(
 
 def _steps_of(job: Job, asked: Asked) -> list[Step]:
     shared = asked.model_dump(exclude_none=True) | {"out": str(job.out)}
-    return plan(job.profile, shared, told=job.dataset.has_sentences)
+    return plan(job.profile, shared, has_sentences=job.dataset.has_sentences)
 
 
-def look(job: Job, steps: Sequence[Step]) -> dict[str, Step]:
-    """Steps of a report by their names, with their keys, and which of them stand."""
+def keyed_steps(job: Job, steps: Sequence[Step]) -> dict[str, Step]:
+    """Steps by name, each with the key of its result and whether that is there, unchanged."""
     state = State(job.out)
     profile = job.profile.as_dict() | {"pretraining": job.provenance.pretraining}
     found: dict[str, Step] = {}
@@ -203,7 +203,7 @@ def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
     job = open_job(asked.profile, asked.data, str(out), asked.overrides)
     working = holder(out)
     rows = []
-    for name, step in look(job, _steps_of(job, asked)).items():
+    for name, step in keyed_steps(job, _steps_of(job, asked)).items():
         done = state.read(name) or Done("", "waiting", "")
         status = done.status
         if status == "done" and not step.current:
@@ -229,7 +229,7 @@ def _reproduce(
     _clean(state, names, fresh)
     state.write_plan(asked)
     wanted = {}
-    for name, step in look(job, steps).items():
+    for name, step in keyed_steps(job, steps).items():
         if step.current and name not in names[first:]:
             print(f"{name}: unchanged, skipped", file=sys.stderr, flush=True)
             state.add_event(event("skipped", name, 0.0, "unchanged"))
@@ -264,7 +264,7 @@ def _reproduce(
     try:
         ended = run_tasks(tasks, jobs=jobs, on_event=keep)
     except KeyboardInterrupt as stop:
-        stand = sum(one.current for one in look(job, steps).values())
+        stand = sum(one.current for one in keyed_steps(job, steps).values())
         raise KeyboardInterrupt(
             f"{stand} of {len(steps)} steps stand in {job.out}, trainings up to their last epoch"
         ) from stop

@@ -177,7 +177,7 @@ def module_task(module: str, about: dict[str, Any], name: str, log: Path, *after
 
 
 def main_of(work: Callable[[dict[str, Any]], None]) -> None:
-    """What a module does that is run by :func:`module_task`: ``work`` on what it is about.
+    """The main program of a module that :func:`module_task` runs: ``work`` on its one argument.
 
     A :class:`CsalganError` becomes the last line of the log, and exit status 1.
     """
