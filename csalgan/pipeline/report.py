@@ -37,7 +37,7 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _MATH = re.compile(r"(`[^`]*`)|\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 
 
-_LOSSES = enumerate(SUBSETS, 6)
+_LOSSES = list(enumerate(SUBSETS, 6))  # number of the figure, subset
 #: What the paper has, what it shows, and the files of a report that correspond; none: why not.
 PAPER = (
     ("Figure 1", "CLIP", "another paper's figure (CLIP)"),
