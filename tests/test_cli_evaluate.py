@@ -181,6 +181,8 @@ def test_a_training_run_is_scored_like_a_folder(command, embedded, dataset, tmp_
     ("arguments", "named"),
     [
         (["--profile", "best"], "no metric profile 'best'"),
+        (["--subset", "foo"], "--subset foo: use one of total, general, sal, non_sal"),
+        (["--split", "dev"], "--split dev: use one of all, train, val, test"),
         (["--explain", "123"], "--explain 123: the dataset has no such record"),
     ],
 )

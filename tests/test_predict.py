@@ -148,6 +148,7 @@ def test_it_says_which_records_the_model_was_trained_on(
         (["PHOTOS/notes.txt"], "notes.txt: is not a picture"),
         (["PHOTOS/one.jpg", "PHOTOS/more/one.jpg"], "has the same name as"),
         (["PHOTOS", "--text", "  "], "a sentence of blanks"),
+        (["--data", "x", "--part", "tset"], "--part tset: use one of all"),
         (["--data", "x", "--text", "a"], "brings its own sentences"),
         (["PHOTOS", "--view", "100"], "--view 100: use a multiple of 32"),
         (["PHOTOS", "--run", "nowhere"], "nowhere: no such weights"),

@@ -5,12 +5,24 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from typer import Option
+from typer import CallbackParam, Option
 
+from csalgan.data.records import SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
+
+
+def one_of(*choices: str) -> Callable[[CallbackParam, str], str]:
+    """What refuses, in one sentence, a value that is none of the choices (an option's callback)."""
+
+    def check(param: CallbackParam, value: str) -> str:
+        if value not in choices:
+            raise CsalganError(f"--{param.name} {value}: use one of {', '.join(choices)}.")
+        return value
+
+    return check
 
 
 def _profiles() -> list[str]:
@@ -29,10 +41,10 @@ SetOption = Annotated[
 ClipOption = Annotated[Path | None, Option(help="A local file with CLIP's weights.")]
 DataOption = Annotated[str, Option(help="Dataset folder or archive; the embedded one else.")]
 SubsetOption = Annotated[
-    Literal["total", "general", "sal", "non_sal"], Option(help="Of the records.")
+    str, Option(help="total, general, sal or non_sal.", callback=one_of(*SUBSETS))
 ]
 PartOption = Annotated[
-    Literal["all", "train", "val", "test"], Option(help="Of the split; all: every record.")
+    str, Option(help="all, train, val or test.", callback=one_of("all", "train", "val", "test"))
 ]
 OutOption = Annotated[Path, Option(help="Folder of what is written.")]
 SeedOption = Annotated[int, Option(min=0, max=MOST_SEED, help="Of all that is drawn.")]

@@ -26,17 +26,25 @@ ExecutorOption = Annotated[
     Literal["local", "slurm"], Option(help="This machine, or a Slurm cluster.")
 ]
 
+SeedsOption = Annotated[int, Option(min=1, max=1000, help="Trainings with seeds 0, 1 …")]
+
 
 def train(
     out: OutOption,
     profile: ProfileOption = "demo",
     subset: SubsetOption = "total",
     data: DataOption = "",
+    seeds: SeedsOption = 1,
     resume: Annotated[bool, Option("--resume", help="Continue the run in --out.")] = False,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
-    """Train one model adversarially; history and checkpoints go to --out."""
+    """Train one model adversarially; history and checkpoints go to --out.
+
+    Several seeds are trained on one split, each in a folder of its own (--out/seed-0 …).
+    """
+    import pandas as pd
+
     from csalgan.experiment.job import open_job
     from csalgan.files.locks import refuse_inside
     from csalgan.files.writing import require_writable
@@ -45,15 +53,27 @@ def train(
     require_writable(out)
     job = open_job(profile, data, str(out), overrides_of(changes, clip_weights))
     refuse_inside(job.out)
-    with telling(partial(_stands, job.out), add=["--resume"]):
-        run = train_model(job.profile, job.dataset, subset, job.out, resume=resume)
-    epochs, kept = len(run.history), run.kept
-    print(f"{job.out}: {epochs} epochs on {job.dataset.name}, text {job.encoder.name}")
-    score = f"validation CC {kept['val_cc']:.3f}, NSS {kept['val_nss']:.3f}"
-    score += f" (at {job.profile.data.size} px)"
-    if job.profile.data.split == "all":
-        score = "no image was held back to validate on"
-    print(f"{job.profile.training.keep} epoch {kept['epoch']:.0f}: {score}")
+    wanted = {job.out: job.profile}
+    if seeds > 1:
+        wanted = {job.out / f"seed-{k}": job.profile.of_seed(k) for k in range(seeds)}
+    found = []
+    for folder, own in wanted.items():
+        with telling(partial(_stands, folder), add=["--resume"]):
+            run = train_model(own, job.dataset, subset, folder, resume=resume)
+        found.append(run.kept[["val_cc", "val_nss"]].set_axis(["CC", "NSS"]))
+        epochs, text = len(run.history), job.encoder.name
+        print(f"{folder}: {epochs} epochs on {job.dataset.name}, text {text}")
+        told = ", ".join(f"{name} {value:.3f}" for name, value in found[-1].items())
+        score = f"validation {told} (at {own.data.size} px)"
+        if own.data.split == "all":
+            score = "no image was held back to validate on"
+        print(f"{own.training.keep} epoch {run.kept['epoch']:.0f}: {score}")
+    if seeds > 1 and job.profile.data.split != "all":
+        table = pd.DataFrame(found).agg(["mean", "std"])
+        told = ", ".join(
+            f"{name} {one['mean']:.3f} ± {one['std']:.3f}" for name, one in table.items()
+        )
+        print(f"{seeds} seeds: validation {told} (mean ± SD)")
 
 
 def _stands(folder: Path) -> str:
@@ -85,7 +105,7 @@ def crossval(
     profile: ProfileOption = "best",
     data: DataOption = "",
     folds: Annotated[int, Option(min=2, max=100, help="Parts of the images.")] = 5,
-    seeds: Annotated[int, Option(min=1, max=1000, help="Trainings of each fold.")] = 1,
+    seeds: SeedsOption = 1,
     subset: SubsetOption = "total",
     jobs: JobsOption = 1,
     executor: ExecutorOption = "local",
