@@ -146,7 +146,7 @@ def test_the_second_game_begins_with_the_average_of_the_first():
     with torch.no_grad():
         for number, weight in enumerate(first.averaged.module.parameters()):
             weight.fill_(number / 100)
-    pretraining.hand_over(pretraining.weights_of(first), second)
+    pretraining.take_over(second, pretraining.hand_over(first))
     for network in (second.generator, second.best_generator):
         for number, weight in enumerate(network.parameters()):
             assert torch.equal(weight, torch.full_like(weight, number / 100))

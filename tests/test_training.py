@@ -282,7 +282,7 @@ def test_resumed_training_ends_at_the_same_bits(dataset, tmp_path):
 def test_a_finished_run_keeps_the_commit_that_trained_it(dataset, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     trained = train(profile(KEEP), dataset, "sal", folder, progress=False).provenance.commit
-    monkeypatch.setattr("csalgan.files.provenance.commit", lambda: "another")
+    monkeypatch.setattr("csalgan.training.pretraining.commit", lambda: "another")
     again = train(profile(KEEP), dataset, "sal", folder, resume=True, progress=False)
     assert again.provenance.commit == trained != "another"
     more = profile("training.epochs=2")

@@ -26,16 +26,17 @@ from csalgan.data import (
     require_clean,
 )
 from csalgan.data.records import SUBSETS
-from csalgan.files import paths, provenance
+from csalgan.files import paths
 from csalgan.files.compute import use_threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import NAMES, locked
+from csalgan.files.provenance import Provenance
 from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor, precision_of_predictions
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.training import Run, describe, finished, same_settings, train
-from csalgan.training.pretraining import names_of, other_sets
+from csalgan.training.pretraining import other_sets, provenance_of
 
 #: The image of the paper's Figures 10 to 12.
 PAPER_EXAMPLE = "000000021571"
@@ -147,19 +148,12 @@ class Job:
         return get_encoder(self.profile.text.encoder, clip_weights=self.profile.text.clip_weights)
 
     @cached_property
-    def provenance(self) -> provenance.Provenance:
+    def provenance(self) -> Provenance:
         """The provenance that every table and figure of this report carries."""
-        return provenance.Provenance(
-            data=self.dataset.name,
-            fingerprint=self.dataset.fingerprint[:12],
-            encoder=self.profile.text.encoder,
-            profile=self.profile.name,
-            seed=self.profile.seed,
-            commit=provenance.commit(),
-            precision=precision_of_predictions(self.profile.model.kind == "compact"),
-            pretraining=names_of(other_sets(self.profile, self.dataset)),
-            threads=self.profile.training.threads,
-        )
+        sets = other_sets(self.profile, self.dataset)
+        compact = self.profile.model.kind == "compact"
+        provenance = provenance_of(self.profile, self.dataset, sets)
+        return provenance.with_(precision=precision_of_predictions(compact))
 
     def example_image(self) -> str:
         """Id of the image that the example figures show.

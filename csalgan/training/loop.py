@@ -18,7 +18,6 @@ of the records in an epoch depends on the seed and the epoch alone. The history 
 run is finished when it has all its rows.
 """
 
-import io
 import json
 import math
 import os
@@ -47,7 +46,7 @@ from csalgan.training.batches import Batch, Batches, texts_for
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.training.pretraining import Mixed
 from csalgan.training.run import Run
-from csalgan.training.trainer import Trainer, step
+from csalgan.training.trainer import Trainer, step, write_state
 
 #: Columns of the history that the line of an epoch tells, and what it calls them.
 _TOLD = {"generator": "generator", "discriminator": "discriminator", "content": "content"}
@@ -84,26 +83,26 @@ def train(
     plan = runs.make_plan(profile, dataset, subset)  # first: nothing is made for what is not there
     with locked(out):
         remove_leftovers(out)
-        return _train(profile, dataset, plan, out, resume, progress)
+        run = _train(profile, dataset, plan, out, resume, progress)
+        if not profile.training.keep_state:
+            (out / "state.pt").unlink(missing_ok=True)
+    return run
 
 
 def _train(
     profile: Profile, dataset: Dataset, plan: runs.Plan, out: Path, resume: bool, progress: bool
 ) -> Run:
     info, encoder, rows, sets = plan
+    if resume and (found := runs.finished_run(out, profile, info)):
+        return found
+    state = _state_to_resume(out, info, resume)
     run = _Training(out, profile, info, progress)
-    state = None
-    if _begun(out, resume):
-        if found := runs.finished_run(out, profile, info):
-            run.drop_state()
-            return found
-        state = _state_to_resume(out, info)
+    if state:
         run.history, run.pretraining = state["history"], state.get("pretraining", [])
         if run.finished:  # killed just before its tables
-            # The run keeps the receipt of the code that trained it.
+            # The run keeps the provenance of the code that trained it.
             info["provenance"] = json.loads(state["info"])["provenance"]
             run.write_tables()
-            run.drop_state()
             return Run.load(out)
 
     prepared = prepare(dataset, profile.data.size)
@@ -113,19 +112,18 @@ def _train(
         trainer.load_state(state["game"])
     elif sets:
         path = pretraining.cached(info)
-        if state is None and (known := pretraining.recall(path)):
-            weights, before = known
-            run.pretraining.extend(before)
+        if not state and (weights := pretraining.recall(path)):
+            run.pretraining.extend(weights["history"])
         else:
             first = pretraining.first_trainer(profile, encoder)
-            if state is not None:
+            if state:
                 first.load_state(state["game"])
             batches = Mixed(sets, first, encoder)
             while len(run.pretraining) < profile.training.pretrain.epochs:
                 run.train_one_more(first, batches)
-            weights = pretraining.weights_of(first)
+            weights = pretraining.hand_over(first)
             pretraining.keep(path, weights, run.pretraining)
-        pretraining.hand_over(weights, trainer)
+        pretraining.take_over(trainer, weights)
     how = trainer.config, trainer.device
     batches = Batches(prepared, rows["train"], text, *how, trainer.map_size)
     validation = Batches(prepared, rows["val"], text, *how)
@@ -192,13 +190,10 @@ class _Training:
             if runs.best_epoch(self.val_cc) == len(self.history):
                 write_bytes(self.out / "best.safetensors", packed)
         if not self.finished or self.profile.training.keep_state:
-            state, values = io.BytesIO(), {"game": trainer.state(), "history": self.history}
-            values |= {"pretraining": self.pretraining, "info": json.dumps(self.info)}
-            torch.save(values, state)  # the info as text: loading weights only, such may come
-            write_bytes(self.out / "state.pt", state.getbuffer())
+            state = {"game": trainer.state(), "history": self.history}
+            state |= {"pretraining": self.pretraining, "info": json.dumps(self.info)}
+            write_state(self.out / "state.pt", state)
         self.write_tables()
-        if self.finished:
-            self.drop_state()
 
     def write_tables(self) -> None:
         """Write ``run.json``, then the history."""
@@ -214,28 +209,20 @@ class _Training:
             content = table.to_csv(index=False, float_format="%.9g")
             write_text(self.out / f"{name}.csv", content)
 
-    def drop_state(self) -> None:
-        """Remove the state of a finished run unless it is to be kept."""
-        if not self.profile.training.keep_state:
-            (self.out / "state.pt").unlink(missing_ok=True)
 
-
-def _begun(out: Path, resume: bool) -> bool:
-    """Whether a run stands in the folder, to go on with."""
-    if not any((out / name).exists() for name in ("state.pt", "run.json")):
+def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str, Any]:
+    """What the run in the folder has come to; empty where there is none yet."""
+    path = out / "state.pt"
+    if not path.exists() and not (out / "run.json").exists():
         inside = {path.name for path in out.glob("*") if not path.name.startswith(".")}
         if inside and not inside & {"last.safetensors", "best.safetensors"}:
             raise CsalganError(f"{out}: not empty and not a run; choose another --out folder.")
-        return False
+        return {}
     if not resume:
         raise CsalganError(
             f"{out}: a run stands there; continue it with --resume or choose another."
         )
-    return True
-
-
-def _state_to_resume(out: Path, info: dict[str, Any]) -> dict[str, Any]:
-    path, state = out / "state.pt", None
+    state: dict[str, Any] = {}
     try:
         if path.exists():
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -246,7 +233,7 @@ def _state_to_resume(out: Path, info: dict[str, Any]) -> dict[str, Any]:
         raise CsalganError(f"{path}: cannot be read; remove the folder and train again.") from error
     if difference := runs.same_settings(info, before):
         raise CsalganError(f"{out}: cannot be resumed, {difference}; choose another --out folder.")
-    if state is None:
+    if not state:
         raise CsalganError(
             f"{out}: a finished run without the state from which to go on (state.pt is not kept); "
             "train anew in another --out folder, with --set training.keep_state=true to add epochs "

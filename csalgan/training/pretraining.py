@@ -12,20 +12,19 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+import torch
 
 from csalgan.config import Profile
 from csalgan.data import Dataset, open_dataset, prepare, require_clean
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
-from csalgan.files.writing import write_bytes
+from csalgan.files.provenance import Provenance, commit
 from csalgan.text import TextEncoder
 from csalgan.training.batches import Batch, Batches, texts_for
-from csalgan.training.trainer import Trainer
+from csalgan.training.trainer import Trainer, write_state
 
 #: Settings of ``training`` that pretraining does not see; of its own, it sees the epochs.
 _NOT_IN_PRETRAINING = ("epochs", "patience", "keep", "keep_state", "subsets", "pretrain")
@@ -48,23 +47,31 @@ def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
             )
         other = open_dataset(place)
         require_clean(other)
+        fault = "" if len(_free_viewing(other)) else "has no free viewing"
         if other.fingerprint == dataset.fingerprint:
-            raise CsalganError(
-                f"training.pretrain.data: {place} is the dataset that is trained and tested on; "
-                "pretrain on others."
-            )
-        if not len(_free_viewing(other)):
-            raise CsalganError(
-                f"training.pretrain.data: {place} has no free viewing, so nothing can be learnt "
-                "from it without a sentence; leave it out."
-            )
+            fault = "is the dataset that is trained and tested on"
+        if fault:
+            raise CsalganError(f"training.pretrain.data: {place} {fault}; pretrain on others.")
         found.append(other)
     return found
 
 
-def names_of(sets: Sequence[Dataset]) -> str:
-    """What stands on a run's receipt: each dataset with its fingerprint; "" without any."""
-    return ", ".join(f"{each.name} [{each.fingerprint[:12]}]" for each in sets)
+def provenance_of(profile: Profile, dataset: Dataset, sets: Sequence[Dataset]) -> Provenance:
+    """The provenance of what a profile makes of a dataset.
+
+    Args:
+        sets: the datasets seen before (:func:`other_sets`), each named with its fingerprint.
+    """
+    return Provenance(
+        data=dataset.name,
+        fingerprint=dataset.fingerprint[:12],
+        encoder=profile.text.encoder,
+        profile=profile.name,
+        seed=profile.seed,
+        commit=commit(),
+        pretraining=", ".join(f"{each.name} [{each.fingerprint[:12]}]" for each in sets),
+        threads=profile.training.threads,
+    )
 
 
 def first_trainer(profile: Profile, encoder: TextEncoder) -> Trainer:
@@ -99,23 +106,17 @@ class Mixed:
             yield next(iterators[turn])
 
 
-def weights_of(trainer: Trainer) -> dict[str, Tensor]:
-    """What the second trainer takes of the first: both networks as they would be saved."""
-    players = {"generator": trainer.best_generator, "discriminator": trainer.discriminator}
-    return {
-        f"{name}.{key}": value.contiguous().cpu()
-        for name, player in players.items()
-        for key, value in player.state_dict().items()
-    }
+def hand_over(first: Trainer) -> dict[str, Any]:
+    """What a second trainer takes of the first: both networks as they would be saved."""
+    players = {"generator": first.best_generator, "discriminator": first.discriminator}
+    return {name: player.state_dict() for name, player in players.items()}
 
 
-def hand_over(weights: dict[str, Tensor], second: Trainer) -> None:
-    """Let the second trainer begin with the weights of the first (:func:`weights_of`)."""
-    players = [("generator.", second.generator), ("discriminator.", second.discriminator)]
-    if second.averaged is not None:
-        players.append(("generator.", second.averaged.module))
-    for name, player in players:
-        player.load_state_dict({key: weights[name + key] for key in player.state_dict()})
+def take_over(second: Trainer, weights: dict[str, Any]) -> None:
+    """Let the second trainer begin with what the first handed over."""
+    second.generator.load_state_dict(weights["generator"])
+    second.best_generator.load_state_dict(weights["generator"])
+    second.discriminator.load_state_dict(weights["discriminator"])
 
 
 def cached(info: dict) -> Path:
@@ -133,22 +134,20 @@ def cached(info: dict) -> Path:
         {key: value for key, value in training.items() if key not in _NOT_IN_PRETRAINING},
     ]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-    return paths.cache_dir() / "pretrained" / f"{digest[:24]}.safetensors"
+    return paths.cache_dir() / "pretrained" / f"{digest[:24]}.pt"
 
 
-def keep(path: Path, weights: dict[str, Tensor], rows: list[dict[str, float]]) -> None:
+def keep(path: Path, weights: dict[str, Any], rows: list[dict[str, float]]) -> None:
     """Keep the weights that pretraining ended at, and its history."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, save(weights, metadata={"history": json.dumps(rows)}))
+    write_state(path, weights | {"history": rows})
 
 
-def recall(path: Path) -> tuple[dict[str, Tensor], list[dict[str, float]]] | None:
+def recall(path: Path) -> dict[str, Any] | None:
     """What :func:`keep` kept; None when nothing is (or the file is broken: it costs time only)."""
     try:
-        with safe_open(path, framework="pt") as file:
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            return weights, json.loads(file.metadata()["history"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises many kinds for a file cut short
         return None
 
 

@@ -14,13 +14,13 @@ import torch
 from csalgan.config import Profile, profile_from
 from csalgan.data import Dataset, Split, make_split
 from csalgan.data.splits import PARTS
-from csalgan.files import provenance
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import read_json
+from csalgan.files.provenance import Provenance
 from csalgan.files.spreadsheets import read_csv
 from csalgan.models.build import Generator, load_generator
 from csalgan.text import TextEncoder, get_encoder
-from csalgan.training.pretraining import names_of, other_sets
+from csalgan.training.pretraining import other_sets, provenance_of
 from csalgan.training.trainer import device_of, precision_of
 
 #: Raise it when a change of the code changes what is trained: runs made before are then neither
@@ -94,9 +94,9 @@ class Run:
         return profile_from(self.info["profile"], str(self.folder))
 
     @property
-    def provenance(self) -> provenance.Provenance:
+    def provenance(self) -> Provenance:
         """Where it came from."""
-        return provenance.Provenance.of(self.info["provenance"], str(self.folder))
+        return Provenance.of(self.info["provenance"], str(self.folder))
 
     @property
     def complete(self) -> bool:
@@ -139,7 +139,7 @@ def require_info(info: Any, source: Path, **more: type) -> None:
             raise CsalganError(f"{source}: {key} is missing, or no {kind.__name__}; train again.")
     if not 0 < info["text_dim"] <= _LARGEST_TEXT:
         raise CsalganError(f"{source}: text_dim is no size of an embedding; train it again.")
-    provenance.Provenance.of(info["provenance"], str(source))
+    Provenance.of(info["provenance"], str(source))
 
 
 class Plan(NamedTuple):
@@ -175,20 +175,13 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
     rows = part_rows(dataset, profile, split, subset)
     sets = other_sets(profile, dataset)
     device = device_of(profile.training.device)
-    receipt = provenance.Provenance(
-        data=dataset.name,
-        fingerprint=dataset.fingerprint[:12],
-        encoder=encoder.name,
-        profile=profile.name,
-        seed=profile.seed,
-        commit=provenance.commit(),
-        pretraining=names_of(sets),
-        threads=profile.training.threads if device.type == "cpu" else None,
-    )
+    provenance = provenance_of(profile, dataset, sets)
+    if device.type != "cpu":
+        provenance = provenance.with_(threads=None)
     info = {
         "subset": subset,
         "profile": profile.as_dict(),
-        "provenance": receipt.as_dict(),
+        "provenance": provenance.as_dict(),
         "pretrained_on": [each.fingerprint[:12] for each in sets],
         "text_dim": encoder.dim,
         "text_fingerprint": encoder.fingerprint,

@@ -1,6 +1,8 @@
 """Both networks, and the two steps of adversarial training: discriminator's, generator's."""
 
+import io
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from csalgan.config import Profile
 from csalgan.files.errors import CsalganError
+from csalgan.files.writing import write_bytes
 from csalgan.models.build import new_players
 from csalgan.text import TextEncoder
 from csalgan.training.batches import Batch
@@ -164,6 +167,13 @@ class Trainer:
 
     def _parts(self) -> list[tuple[str, Any]]:
         return [(name, part) for name, part in vars(self).items() if hasattr(part, "state_dict")]
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values to a file that ``torch.load(weights_only=True)`` reads."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(path, content.getbuffer())
 
 
 def _running(decay: float):
