@@ -40,7 +40,8 @@ from csalgan.metrics.author import prediction_at_size, score_batches
 from csalgan.models import load_published_generator
 from csalgan.prediction import Predictor, resize_map
 from csalgan.prediction import author as reading
-from csalgan.training import embed, subset_records
+from csalgan.training import embed
+from csalgan.training.run import subset_records
 
 MEAN_MAP = "mean training map"
 

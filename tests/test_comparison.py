@@ -20,7 +20,8 @@ from csalgan.experiment.scores import evaluator_of, rows_of, score_companion
 from csalgan.files.errors import CsalganError
 from csalgan.models import CompactGenerator
 from csalgan.prediction import Predictor, weights
-from csalgan.training import Run, finished, train
+from csalgan.training import Run, train
+from csalgan.training.run import finished
 
 TINY = [
     "data.size=64",

@@ -31,10 +31,10 @@ from csalgan.training import (
     generator_step,
     losses,
     part_rows,
-    subset_records,
     train,
 )
 from csalgan.training import trainer as steps
+from csalgan.training.run import subset_records
 
 
 @pytest.fixture(scope="module")

@@ -35,8 +35,9 @@ from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor, precision_of_predictions
 from csalgan.text import TextEncoder, get_encoder
-from csalgan.training import Run, describe, finished, same_settings, train
+from csalgan.training import Run, describe, same_settings, train
 from csalgan.training.pretraining import other_sets, provenance_of
+from csalgan.training.run import finished
 
 #: The image of the paper's Figures 10 to 12.
 PAPER_EXAMPLE = "000000021571"

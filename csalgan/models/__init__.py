@@ -4,11 +4,3 @@ generator."""
 from csalgan.models.build import load_published_generator
 from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator
 from csalgan.models.paper import PaperDiscriminator, PaperGenerator
-
-__all__ = [
-    "CompactGenerator",
-    "ConditionalDiscriminator",
-    "PaperDiscriminator",
-    "PaperGenerator",
-    "load_published_generator",
-]

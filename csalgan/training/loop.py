@@ -24,7 +24,7 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +96,13 @@ def _train(
     if resume and (found := runs.finished_run(out, profile, info)):
         return found
     state = _state_to_resume(out, info, resume)
-    run = _Training(out, profile, info, progress)
-    if state:
-        run.history, run.pretraining = state["history"], state.get("pretraining", [])
-        if run.finished:  # killed just before its tables
-            # The run keeps the provenance of the code that trained it.
-            info["provenance"] = json.loads(state["info"])["provenance"]
-            run.write_tables()
-            return Run.load(out)
+    known = state.get("history", []), state.get("pretraining", [])
+    run = _Training(out, profile, info, progress, *known)
+    if run.finished:  # killed just before its tables
+        # The run keeps the provenance of the code that trained it.
+        info["provenance"] = json.loads(state["info"])["provenance"]
+        run.write_tables()
+        return Run.load(out)
 
     prepared = prepare(dataset, profile.data.size)
     text = texts_for(profile, encoder, dataset.records["text"].tolist())
@@ -140,8 +139,8 @@ class _Training:
     profile: Profile
     info: dict[str, Any]
     progress: bool
-    history: list[dict[str, float]] = field(default_factory=list)
-    pretraining: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float]]
+    pretraining: list[dict[str, float]]
 
     @property
     def val_cc(self) -> list[float]:
