@@ -1,11 +1,11 @@
-"""What the data are before any model: counts, places, spreads, words, and what a sentence changes.
+"""What the data are before any model: places, spreads, and what a sentence changes.
 
 Pure functions from a dataset (or its prepared arrays) to tidy tables and arrays. Places are given
 as shares of the picture's width and height, so pictures of different sizes can be pooled. Every
 interval is a 95 % bootstrap over **images**, because the records of one image belong together.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import product
 
 import numpy as np
@@ -13,65 +13,13 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from csalgan.data.records import CONDITIONS, CONDITIONS_OF_SUBSET
+from csalgan.data.records import CONDITIONS
+from csalgan.evaluation.baselines import counted
 from csalgan.evaluation.statistics import means
 from csalgan.files.errors import CsalganError
-from csalgan.text.words import STOP_WORDS, words
 
 _PAIRS = ["image_id", "predictor", "gaze", "metric", "value"]
 _GRID = 64  # side of the coarse grid for maps made from half of the fixations
-
-
-# --- counts -----------------------------------------------------------------------------------
-
-
-def counts(records: pd.DataFrame) -> pd.DataFrame:
-    """Records and images per condition and source; one row per condition, and ``all`` at the end.
-
-    Columns: ``condition``, ``records``, ``images``, one column of records per source, and
-    ``two_record_images``, ``four_record_images``.
-    """
-    groups = {c: records[records.condition == c] for c in CONDITIONS} | {"all": records}
-    table = _tally("condition", groups, "source", sorted(records.source.unique()))
-    for name, many in (("two_record_images", 2), ("four_record_images", 4)):
-        of = [group[group.n_records == many].image_id.nunique() for group in groups.values()]
-        table[name] = of
-    return table
-
-
-def subset_counts(dataset) -> pd.DataFrame:
-    """Records and images of the four training subsets, and which conditions each holds."""
-    table = _tally("subset", {name: dataset.subset(name) for name in CONDITIONS_OF_SUBSET})
-    table.insert(1, "conditions", [", ".join(kinds) for kinds in CONDITIONS_OF_SUBSET.values()])
-    return table
-
-
-def split_summary(split, records: pd.DataFrame) -> pd.DataFrame:
-    """Records and images of every part, by condition, and images a part shares with ``train``.
-
-    ``shared_with_train`` must be 0 for an honest split: a model that saw the image has seen
-    most of the answer.
-    """
-    parts = {name: split.of(name, records) for name in ("train", "val", "test")}
-    train = set(parts["train"].image_id)
-    shared = [len(train & set(part.image_id)) for part in parts.values()]
-    table = _tally("part", parts, "condition", CONDITIONS)
-    return table.assign(shared_with_train=[0, *shared[1:]])
-
-
-def _tally(
-    name: str, groups: Mapping[str, pd.DataFrame], by: str = "", values: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Records and images of groups of records; also the records of each value of a column."""
-    return pd.DataFrame(
-        {
-            name: key,
-            "records": len(group),
-            "images": group.image_id.nunique(),
-            **{value: int((group[by] == value).sum()) for value in values},
-        }
-        for key, group in groups.items()
-    )
 
 
 # --- where people look ------------------------------------------------------------------------
@@ -98,28 +46,6 @@ def mean_maps(prepared) -> dict[str, np.ndarray]:
 def places(prepared, i: int) -> np.ndarray:
     """Fixations of record ``i`` as shares of the picture: float64 (N, 2), rows (y, x) in (0, 1)."""
     return (prepared.fixations(i) + 0.5) / prepared.native_size[i]
-
-
-def density_profiles(prepared, bins: int = 24) -> pd.DataFrame:
-    """How fixations spread along both axes, pooled per condition, each record weighing the same.
-
-    Returns:
-        Tidy rows ``condition``, ``axis`` (``x`` from the left, ``y`` from the top), ``place``
-        (bin centre, 0 … 1), ``density`` (1 = spread evenly).
-    """
-    edges = np.linspace(0, 1, bins + 1)
-    middles = (edges[:-1] + edges[1:]) / 2
-    rows = []
-    for condition in CONDITIONS:
-        chosen = np.flatnonzero(prepared.records.condition == condition)
-        found = [place for i in chosen if len(place := places(prepared, i))]
-        if found:
-            weights = np.concatenate([np.full(len(place), 1 / len(place)) for place in found])
-            for axis, column in (("x", 1), ("y", 0)):
-                along = np.concatenate(found)[:, column]
-                density, _ = np.histogram(along, edges, weights=weights, density=True)
-                rows += [(condition, axis, *one) for one in zip(middles, density, strict=True)]
-    return pd.DataFrame(rows, columns=["condition", "axis", "place", "density"])
 
 
 def map_statistics(prepared) -> pd.DataFrame:
@@ -159,37 +85,6 @@ def map_statistics(prepared) -> pd.DataFrame:
         )
     about = prepared.records[["record", "image_id", "condition", "source"]].reset_index(drop=True)
     return pd.concat([about, pd.DataFrame(rows)], axis=1)
-
-
-# --- sentences --------------------------------------------------------------------------------
-
-
-def sentence_lengths(records: pd.DataFrame) -> pd.DataFrame:
-    """Words and characters of every sentence that was read (rows of ``none`` have none)."""
-    read = records[records.text.str.strip() != ""]
-    table = read[["record", "image_id", "condition", "text"]].reset_index(drop=True)
-    return table.assign(
-        words=[len(words(text)) for text in table.text], characters=table.text.str.len()
-    )
-
-
-def frequent_words(records: pd.DataFrame, top: int = 12) -> pd.DataFrame:
-    """The commonest content words and the share of each condition's sentences that has them.
-
-    Returns:
-        Tidy rows ``word``, ``condition``, ``share`` (0 … 1), ordered by the share over all
-        sentences, commonest first. Stop words are left out.
-    """
-    lengths = sentence_lengths(records)
-    content = [sorted(set(words(text)) - STOP_WORDS) for text in lengths.text]
-    table = lengths.assign(word=content).explode("word").dropna(subset=["word"])
-    common = table.word.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    read = lengths.condition.value_counts()
-    read = read.reindex([condition for condition in CONDITIONS if condition in read])
-    found = pd.crosstab(table.word, table.condition)
-    found = found.reindex(index=list(common.index[:top]), columns=read.index, fill_value=0)
-    shares = (found / read).rename_axis(index="word", columns="condition")
-    return shares.stack().rename("share").reset_index()
 
 
 # --- what a sentence changes ------------------------------------------------------------------
@@ -234,10 +129,7 @@ def fixation_map(places: np.ndarray, sigma: float, grid: int = _GRID) -> np.ndar
 
     ``sigma`` is the blur as a share of the side. Sums to about N (a little is lost at the edge).
     """
-    y, x = np.minimum(np.floor(places * grid), grid - 1).astype(int).T
-    dots = np.zeros((grid, grid))
-    np.add.at(dots, (y, x), 1.0)
-    return gaussian_filter(dots, sigma * grid, mode="constant")
+    return gaussian_filter(counted(places, (grid, grid)), sigma * grid, mode="constant")
 
 
 def fitted_blur(prepared, *, sample: int = 60, seed: int = 0) -> float:

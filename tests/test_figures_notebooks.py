@@ -9,6 +9,7 @@ import pytest
 from csalgan import metrics
 from csalgan.experiment.job import Job
 from csalgan.files import paths
+from csalgan.text.words import STOP_WORDS, words
 
 NAMES = {path.stem[:2]: path for path in sorted(paths.notebooks_dir().glob("0*.ipynb"))}
 
@@ -53,6 +54,17 @@ def test_notebook_01(execute, out):
     assert len(figures["01_contact_sheet"].axes) == 5 * min(4, len(known["most"]))
     assert "do not say who fixated" in figures["01_observers"].axes[0].texts[0].get_text()
     assert titles(figures["01_mean_maps"])[:5] == [*known["labels"].values(), "all records"]
+    records, counts = known["records"], known["counts"].set_index("condition")
+    assert counts.loc["all", "records"] == len(records) == known["split"].records.sum()
+    assert counts.loc["salient", "records"] == counts.loc["all", "four_record_images"]
+    assert not known["split"].shared_with_train.any()
+    assert known["subsets"].set_index("subset").records["sal"] == 2 * counts.records["salient"]
+    means = known["profiles"].groupby(["condition", "axis"]).density.mean()
+    assert np.allclose(means, 1)
+    word, condition, share = known["common"].iloc[-1]
+    told = known["lengths"][known["lengths"].condition == condition]
+    assert share == pytest.approx(np.mean([word in words(text) for text in told.text]))
+    assert not set(known["common"].word) & STOP_WORDS
 
 
 def test_notebook_03(execute):

@@ -21,6 +21,7 @@ from csalgan.experiment.job import open_job
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import author as paper
 from csalgan.metrics import tuebingen
+from csalgan.text.words import words
 from csalgan.training import HISTORY_COLUMNS, losses
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -313,11 +314,11 @@ WRONG = {
     ],
     "05-2": [
         (
-            lambda job: lambda t: " ".join(w for w in exploration.words(t) if len(w) > 5),
+            lambda job: lambda t: " ".join(w for w in words(t) if len(w) > 5),
             "exactly five letters",
         ),
         (lambda job: lambda t: " ".join(w for w in t.split() if len(w) >= 5), "Full stop"),
-        (lambda job: lambda t: [w for w in exploration.words(t) if len(w) >= 5], "is right"),
+        (lambda job: lambda t: [w for w in words(t) if len(w) >= 5], "is right"),
     ],
     "05-3": [
         (lambda job: {"swapped", "other_image", "shuffled"}, "as well"),

@@ -8,6 +8,7 @@ from course.checking import About, Wrong, exercise, one_function, some_words
 from csalgan import exploration
 from csalgan.text import get_encoder
 from csalgan.text.variants import VARIANTS, sentence_variants
+from csalgan.text.words import words
 
 
 @exercise("05-1", "change code")
@@ -50,7 +51,7 @@ def long_words(answer: Any, about: About) -> str:
     ]
 
     def kept(text: str, keep) -> str:
-        return " ".join(word for word in exploration.words(text) if keep(word))
+        return " ".join(word for word in words(text) if keep(word))
 
     def right(text):
         return kept(text, lambda word: len(word) >= 5)
@@ -66,7 +67,7 @@ def long_words(answer: Any, about: About) -> str:
         (
             lambda text: " ".join(w for w in text.split() if len(w) >= 5),
             "Full stop, comma and capitals are still there, and a word of four letters with "
-            "its comma counts as five. exploration.words takes both away.",
+            "its comma counts as five. words(text) of csalgan.text.words takes both away.",
         ),
     )
     return "Right. Try it as a variant: do content words alone carry the effect?"

@@ -6,7 +6,8 @@ import numpy as np
 
 import course
 import csalgan
-from csalgan import exploration, guidance
+from csalgan import guidance
+from csalgan.text.words import words
 
 job = csalgan.open_job(*sys.argv[1:2])  # demo, or the profile named after the command
 answers = {}
@@ -23,7 +24,7 @@ answers["05-1"] = share_moved
 
 # 05-2: a rule from sentence to sentence.
 def long_words(text):
-    return " ".join(word for word in exploration.words(text) if len(word) >= 5)
+    return " ".join(word for word in words(text) if len(word) >= 5)
 
 
 answers["05-2"] = long_words

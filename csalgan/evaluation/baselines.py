@@ -235,12 +235,13 @@ def blurred(fixations: np.ndarray, shape: tuple[int, int], sigma: float) -> np.n
     """
     cells = _COARSE / max(shape)
     grid = tuple(max(1, round(n * cells)) for n in shape)
-    counted = _counted(relative(fixations, shape), grid)
-    return gaussian_filter(counted, sigma * _COARSE, mode="constant")
+    return gaussian_filter(
+        counted(relative(fixations, shape), grid), sigma * _COARSE, mode="constant"
+    )
 
 
-def _counted(places: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """How many places lie in each cell: float64 of shape ``grid``."""
+def counted(places: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """How many places (float (N, 2) in (0, 1)) lie in each cell: float64 of shape ``grid``."""
     y, x = np.minimum((places * grid).astype(int), np.asarray(grid) - 1).T
     counts = np.bincount(y * grid[1] + x, minlength=grid[0] * grid[1])
     return counts.reshape(grid).astype(np.float64)
@@ -254,13 +255,13 @@ def _smooth(counts: np.ndarray, sigma: float) -> np.ndarray:
 def _fixation_density(train: pd.DataFrame, places: dict[str, np.ndarray], seed: int) -> np.ndarray:
     """The density of training fixations, with the blur that predicts left-out images best."""
 
-    def counted(rows: pd.DataFrame) -> np.ndarray:
+    def fixations(rows: pd.DataFrame) -> np.ndarray:
         none = np.zeros((0, 2))
-        return _counted(np.concatenate([none, *map(places.get, rows["record"])]), (_GRID, _GRID))
+        return counted(np.concatenate([none, *map(places.get, rows["record"])]), (_GRID, _GRID))
 
     images = np.random.default_rng(seed).permutation(train["image_id"].unique())
     held_out = train["image_id"].isin(images[: len(images) // 2])
-    kept, left = counted(train[~held_out]), counted(train[held_out])
+    kept, left = fixations(train[~held_out]), fixations(train[held_out])
     tried = np.arange(0.1, 0.0099, -0.005)  # with nothing left out all are equal: the widest
     likelihood = [(left * np.log(_smooth(kept, sigma))).sum() for sigma in tried]
     return _smooth(kept + left, float(tried[int(np.argmax(likelihood))]))
