@@ -15,10 +15,8 @@ from torch import Tensor, nn
 
 from csalgan.figures.base import ACCENTS, MUTED, Figure, figure, theme
 
-_ABOVE = {
-    "arrowprops": {"arrowstyle": "-|>", "color": ACCENTS[3]},
-    "bbox": {"facecolor": "white", "edgecolor": ACCENTS[3], "boxstyle": "round"},
-}
+_ARROW = {"arrowstyle": "-|>", "color": ACCENTS[3]}
+_FRAME = {"facecolor": "white", "edgecolor": ACCENTS[3], "boxstyle": "round"}
 _WRITTEN = {"BatchNorm2d": "batch norm", "LeakyReLU": "LeakyReLU 0.2", "Sigmoid": "sigmoid"}
 
 
@@ -116,10 +114,10 @@ def draw_network(layers: list[Layer], title: str) -> Figure:
         notes.append("\n".join([layer.name, *written, f"{count:,}"]))
     heights = np.array([shape[-1] / given[-1] if len(shape) == 3 else 0.2 for shape in shapes])
     colours = [MUTED] + [ACCENTS[0 if len(shape) == 3 else 5] for shape in shapes[1:]]
-    fig = figure(0.98 * len(shapes), 3.8 if text else 3.2)
+    fig = figure(0.98 * len(shapes), 4.0 if text else 3.2)
     ax = fig.add_subplot()
     ax.set_axis_off()
-    ax.set_ylim(-0.8, 1.15 if text else 0.75)
+    ax.set_ylim(-0.8, 1.3 if text else 0.75)
     total = sum(layer.parameters for layer in layers)
     ax.set_title(f"{title}: {total:,} parameters", fontweight="bold")
     widths = [0.06 + 0.02 * np.sqrt(shape[0]) for shape in shapes]
@@ -141,7 +139,8 @@ def draw_network(layers: list[Layer], title: str) -> Figure:
         f"{_times(text.shape_in)};\n2 × 2 convolution to {_times(text.shape_out)},\n"
         f"copied to every place, concatenated\n{text.parameters:,}"
     )
-    ax.annotate(note, (fused, 0.45), (fused, 0.72), ha="center", fontsize=7.5, **_ABOVE)
+    ax.text(fused, 0.8, note, ha="center", fontsize=7.5, bbox=_FRAME)
+    ax.annotate("", (fused, 0.45), (fused, 0.77), arrowprops=_ARROW)
     return fig
 
 
