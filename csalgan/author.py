@@ -29,8 +29,8 @@ from csalgan.data.records import SUBSETS
 from csalgan.evaluation import baselines, tables
 from csalgan.evaluation.scoring import Evaluator
 from csalgan.evaluation.statistics import summarise
-from csalgan.figures.author import draws as draws_figure
 from csalgan.figures.saving import save
+from csalgan.figures.scores import repeats
 from csalgan.files.errors import CsalganError
 from csalgan.files.progress import Progress
 from csalgan.files.provenance import Provenance
@@ -354,7 +354,7 @@ def write_report(out: Path, scores: Scores, receipt: Provenance, settings: dict[
     write_text(path.with_suffix(".tex"), "\n".join(latex))
     for run, draws in scores.draws.groupby("run", sort=False):
         name = "04_author-draws-" + re.sub(r"[^a-z0-9]+", "-", run.lower()).strip("-")
-        fig = draws_figure(draws, scores.table[scores.table["run"] == run], run)
+        fig = repeats(draws, scores.table[scores.table["run"] == run], run)
         save(fig, out / "figures", name, receipt, photographs=False)
     manifest = {
         "provenance": receipt.as_dict(),

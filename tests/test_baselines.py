@@ -9,7 +9,7 @@ from csalgan.data import Split, make_split, open_dataset
 from csalgan.evaluation import Evaluator, baselines
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import tuebingen
-from csalgan.metrics.common import resize
+from csalgan.metrics.maps import resize
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from csalgan.evaluation import baselines
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance
 from csalgan.metrics import PROFILES, profile_info, score
-from csalgan.metrics.common import resize
+from csalgan.metrics.maps import resize
 
 SHARE = 0.25  # of the mass of every map, in these tests
 

@@ -86,7 +86,7 @@ def test_score_brings_both_maps_to_256_pixels_and_8_bit_maps_stay_8_bit():
     prediction, truth = blobs(12, (120, 160)), grey(blobs(13, (120, 160)))
     scores = metrics.score(prediction, saliency_map=truth, profile="paper", seed=3)
     small = Image.fromarray(truth).resize((256, 256), Image.Resampling.BILINEAR)
-    p = metrics.common.resize(prediction, (256, 256))
+    p = metrics.maps.resize(prediction, (256, 256))
     assert list(scores) == ["auc", "sauc", "cc", "nss"]
     assert scores["nss"] == author.nss(p, np.asarray(small, float))
     assert scores["sauc"] == author.sauc(p, np.asarray(small, float), seed=3)

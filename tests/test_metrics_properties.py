@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from csalgan.metrics import mit, tuebingen
-from csalgan.metrics.ranks import doubled_wins
+from csalgan.metrics.maps import doubled_wins
 
 SHAPES = st.tuples(st.integers(2, 6), st.integers(2, 6))
 few = settings(max_examples=60, deadline=None, derandomize=True)

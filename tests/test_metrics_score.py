@@ -10,7 +10,7 @@ import pytest
 from csalgan import metrics
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import tuebingen
-from csalgan.metrics.common import resize
+from csalgan.metrics.maps import resize
 from csalgan.metrics.negatives import NegativePool
 
 

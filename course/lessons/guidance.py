@@ -13,11 +13,8 @@ from csalgan.text.words import words
 
 @exercise("05-1", "change code")
 def share_moved(answer: Any, about: About) -> str:
-    def densities(before, after):
-        return (exploration.density(one, len(before)) for one in (before, after))
-
     def right(before, after):
-        first, second = densities(before, after)
+        first, second = (exploration.density(one, len(before)) for one in (before, after))
         return np.abs(second - first).mean() / 2
 
     def raw(before, after):

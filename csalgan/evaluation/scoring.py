@@ -16,7 +16,7 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
 from csalgan.metrics import PROBABILISTIC, profile_info, score
 from csalgan.metrics.author import SIZE as PAPER_SIZE
-from csalgan.metrics.common import as_map, fit_uniform_share, over_uniform, resize
+from csalgan.metrics.maps import as_map, fit_uniform_share, over_uniform, resize
 from csalgan.metrics.negatives import NegativePool
 
 #: Columns of the tidy scores, in order. One row is one metric of one record under one profile.

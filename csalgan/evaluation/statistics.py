@@ -227,9 +227,9 @@ def _rules(scores: pd.DataFrame) -> pd.DataFrame:
 def _ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Sorted by the keys: conditions and metrics in their usual order, else by appearance."""
     usual = {"condition": ("all", *CONDITIONS), "metric": METRICS}
-    ranks = {}
-    for key in keys:
-        order = [value for value in usual.get(key, ()) if value in set(table[key])]
-        order += [value for value in table[key].drop_duplicates() if value not in order]
-        ranks[key] = table[key].map({value: k for k, value in enumerate(order)}).to_numpy()
-    return table.iloc[np.lexsort([ranks[key] for key in reversed(keys)])]
+
+    def rank(column: pd.Series) -> pd.Series:
+        order = dict.fromkeys([*usual.get(column.name, ()), *column])
+        return column.map({value: k for k, value in enumerate(order)})
+
+    return table.sort_values(list(keys), key=rank, kind="stable")

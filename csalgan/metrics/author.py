@@ -17,8 +17,7 @@ import numpy as np
 from PIL import Image
 
 from csalgan.files.errors import CsalganError
-from csalgan.metrics.common import checked_map, checked_truth, resize
-from csalgan.metrics.maps import Map
+from csalgan.metrics.maps import Map, checked_map, checked_truth, resize
 from csalgan.metrics.tuebingen import pearson
 
 #: Side of the square both maps are brought to.

@@ -13,9 +13,7 @@ paragraph of each docstring is the reason that ``csalgan evaluate --explain`` pr
 
 import numpy as np
 
-from csalgan.metrics.common import blocks
-from csalgan.metrics.maps import Map, metric
-from csalgan.metrics.ranks import doubled_wins
+from csalgan.metrics.maps import Map, blocks, doubled_wins, metric
 from csalgan.metrics.tuebingen import pearson
 
 TITLE = "the MIT benchmark's original MATLAB definitions"

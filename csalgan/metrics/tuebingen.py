@@ -9,8 +9,7 @@ paragraph of each docstring is the reason that ``csalgan evaluate --explain`` pr
 
 import numpy as np
 
-from csalgan.metrics.common import BLOCK, blocks
-from csalgan.metrics.maps import Map, metric
+from csalgan.metrics.maps import BLOCK, Map, blocks, metric
 
 TITLE = "the current MIT/Tübingen benchmark, as pysaliency computes"
 SIZES = "prediction to native size"
