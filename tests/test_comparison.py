@@ -14,7 +14,7 @@ from csalgan import evaluation, guidance
 from csalgan.cli import main
 from csalgan.config import load_profile
 from csalgan.data import make_split, open_dataset
-from csalgan.experiment import comparison
+from csalgan.experiment import scores as scoring
 from csalgan.experiment.job import open_job
 from csalgan.experiment.scores import evaluator_of, rows_of, score_companion
 from csalgan.files.errors import CsalganError
@@ -49,7 +49,7 @@ def test_costs_are_what_other_sentences_take_from_cc(run, dataset):
     rows = split.of("test", dataset.records)
     evaluator = evaluation.Evaluator(dataset, split)
     predictor = Predictor.of_run(run)
-    scores = comparison.score_model(evaluator, predictor, rows, "tiny")
+    scores = scoring.score_model(evaluator, predictor, rows, "tiny")
     assert set(scores["model"]) == {"tiny"}
     assert set(scores.loc[scores["metric"] == "kl", "uniform_share"].notna()) == {True}
     cost = scores.set_index(["metric", "record"])["value"]
@@ -70,7 +70,7 @@ def test_a_model_without_text_loses_nothing_to_the_last_bit(dataset, tmp_path):
     run = train(profile, dataset, "total", tmp_path / "run", progress=False)
     split = make_split(dataset.records, profile.data.rule, profile.split_seed)
     rows = split.of("test", dataset.records)
-    scores = comparison.score_model(
+    scores = scoring.score_model(
         evaluation.Evaluator(dataset, split), Predictor.of_run(run), rows, "deaf"
     )
     assert (scores.loc[scores["metric"].isin(guidance.COSTS), "value"] == 0).all()
@@ -81,7 +81,7 @@ def test_people_lose_by_exchange_what_their_maps_differ(dataset):
     rows = split.of("test", dataset.records)
     train_rows = split.of("train", dataset.records)
     evaluator = evaluation.Evaluator(dataset, split)
-    scores = comparison.score_yardsticks(evaluator, rows, train_rows)
+    scores = scoring.score_yardsticks(evaluator, rows, train_rows)
     people = scores[scores["model"] == "people"]
     assert set(people["metric"]) == {"lost_exchange", "lost_sentence"}
     lost = people[people["metric"] == "lost_exchange"].set_index(["image_id", "condition"])["value"]
@@ -110,7 +110,7 @@ def test_several_seeds_are_one_row_with_their_spread(tmp_path):
         )
         for model, seed, value in (("mine", 0, 0.5), ("mine", 1, 0.7), ("mean_map", 0, 0.4))
     ]
-    text = comparison.markdown(pd.concat(tables), "receipt", "all images in 2 folds")
+    text = scoring.comparison_table(pd.concat(tables), "receipt", "all images in 2 folds")
     assert "| mine (mean ± SD of 2 seeds) | 0.600 ± 0.141 [0.600, 0.600] |" in text
     assert "| mean training map | 0.400 [0.400, 0.400] |" in text
     assert text.rstrip().endswith("receipt")

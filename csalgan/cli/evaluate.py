@@ -173,7 +173,7 @@ def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> No
     """Per model and profile: one block of conditions, one of subsets."""
     from csalgan import evaluation
 
-    both = evaluation.with_subsets(scores, dataset)
+    both = evaluation.with_subsets(scores, {name: dataset.subset(name) for name in SUBSETS})
     both = both if subset == "total" else both[both["subset"] == subset]
     blocks = {"condition": (scores, CONDITIONS), "subset": (both, SUBSETS)}
     tables = {}

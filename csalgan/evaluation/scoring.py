@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from csalgan.data.records import CONDITIONS_OF_SUBSET
 from csalgan.evaluation import baselines
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
@@ -350,10 +349,14 @@ class Evaluator:
         return table.assign(**about, **constants)[list(COLUMNS)]
 
 
-def with_subsets(scores: pd.DataFrame, dataset) -> pd.DataFrame:
-    """The scores once for each subset their records belong to, named in a ``subset`` column."""
-    members = {name: set(dataset.subset(name)["record"]) for name in CONDITIONS_OF_SUBSET}
-    parts = (scores[scores["record"].isin(m)].assign(subset=name) for name, m in members.items())
+def with_subsets(scores: pd.DataFrame, subsets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The scores once for each subset their records belong to, named in a ``subset`` column.
+
+    Args:
+        subsets: name → rows of the dataset.
+    """
+    belong = {name: scores["record"].isin(rows["record"]) for name, rows in subsets.items()}
+    parts = [scores[chosen].assign(subset=name) for name, chosen in belong.items()]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -1,14 +1,56 @@
-"""What a report scores: each model on the test records of its own subset, beside every baseline."""
+"""What a report and a sweep score: models beside every baseline, and side by side.
+
+A report's models are scored on the test records of their own subsets; models side by side also by
+what reading is worth to them, in one table and one figure (:mod:`csalgan.experiment.sweep`).
+"""
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 
+from csalgan import figures, guidance
+from csalgan.evaluation import METRIC_LABELS, over_seeds, row_label, summarise, with_subsets
+from csalgan.evaluation.baselines import PEOPLE
 from csalgan.evaluation.scoring import Evaluator
 from csalgan.evaluation.tables import COMPACT, OURS
 from csalgan.experiment.job import Job
+from csalgan.figures.scores import side_by_side
+from csalgan.files.provenance import Provenance
+from csalgan.files.writing import write_text
+from csalgan.prediction import Predictor
+from csalgan.text.variants import sentence_variants
 from csalgan.training import part_rows
+
+#: What the compact model is to reach on real gaze (``tuebingen``, all images), drawn as lines.
+WANTED = {
+    "cc, all": 0.80,
+    "nss, all": 2.06,
+    "cc, none": 0.89,
+    "cc, salient": 0.785,
+    "cc, non_salient": 0.62,
+    "lost_content, salient": 0.08,
+    "lost_content, non_salient": 0.13,
+}
+_CONDITIONS = ("none", "general", "salient", "non_salient")
+_TOLD = ("salient", "non_salient")
+#: Columns of the table: metric, condition.
+COLUMNS = (
+    *((metric, "all") for metric in ("cc", "nss", "sauc", "sim", "kl", "ig")),
+    *(("cc", condition) for condition in _CONDITIONS),
+    *((cost, condition) for cost in guidance.COSTS for condition in _TOLD),
+)
+#: What stands above the table.
+_ABOUT = (
+    "Scores on {}, profile `tuebingen`: the mean over records and its 95 % interval over "
+    "images. *CC lost*: what CC loses when the model reads, in place of the record's sentence, "
+    "one of **another image after the same kind of sentence** (three draws, averaged: this is "
+    "what the content is worth); the other sentence of the same image, salient and non-salient "
+    "exchanged (content and kind); none. People: what the measured map of that other condition "
+    "loses. Split halves are noisy on both sides, so where gaze is sparse a model, scored "
+    "against whole samples, may pass them; the corrected row allows for that."
+)
 
 
 def evaluator_of(job: Job, metric_profiles: Sequence[str]) -> Evaluator:
@@ -36,8 +78,7 @@ def score_models(job: Job, evaluator: Evaluator, *, progress: bool = False) -> p
         yet are trained (:meth:`csalgan.experiment.job.Job.run`).
     """
     tables = []
-    for subset in job.profile.training.subsets:
-        rows = rows_of(job, subset)
+    for subset, rows in _tested(job).items():
         predict = partial(job.predictor(subset).predict_records, job.dataset)
         score = evaluator.fitted_to(predict, rows_of(job, subset, "val"))
         maps = predict(rows, progress=progress)
@@ -55,12 +96,13 @@ def score_companion(job: Job, evaluator: Evaluator) -> pd.DataFrame | None:
     predictor = job.companion()
     if predictor is None:
         return None
-    every = _tested(job)
+    tested = _tested(job)
+    every = pd.concat(tested.values()).drop_duplicates("record")
     receipt, evaluator.provenance = evaluator.provenance, predictor.receipt
     predict = partial(predictor.predict_records, job.dataset)
     scores = evaluator.fitted_to(predict)(predict(every), every, model=COMPACT)
     evaluator.provenance = receipt
-    return _by_subset(job, scores)
+    return with_subsets(scores, tested)
 
 
 def score_baselines(job: Job, evaluator: Evaluator) -> pd.DataFrame:
@@ -72,27 +114,114 @@ def score_baselines(job: Job, evaluator: Evaluator) -> pd.DataFrame:
     Returns:
         Tidy scores with a ``subset`` column.
     """
-    every = _tested(job)
+    tested = _tested(job)
+    every = pd.concat(tested.values()).drop_duplicates("record")
     shared = [
         evaluator.baseline(name, every) for name in evaluator.yardsticks if name != "mean_map"
     ]
-    tables = [_by_subset(job, pd.concat([table for table in shared if len(table)]))]
-    for subset in job.profile.training.subsets:
-        rows, train = rows_of(job, subset), rows_of(job, subset, "train")
+    tables = [with_subsets(pd.concat([table for table in shared if len(table)]), tested)]
+    for subset, rows in tested.items():
+        train = rows_of(job, subset, "train")
         tables.append(evaluator.baseline("mean_map", rows, train=train).assign(subset=subset))
     return pd.concat(tables, ignore_index=True)
 
 
-def _tested(job: Job) -> pd.DataFrame:
-    """The test records of all the report's models, each once."""
-    rows = [rows_of(job, subset) for subset in job.profile.training.subsets]
-    return pd.concat(rows).drop_duplicates("record")
+def _tested(job: Job) -> dict[str, pd.DataFrame]:
+    """Subset → the test records of the report's model of it."""
+    return {subset: rows_of(job, subset) for subset in job.profile.training.subsets}
 
 
-def _by_subset(job: Job, scores: pd.DataFrame) -> pd.DataFrame:
-    """The scores once for each model of the report whose test records they are of."""
-    tested = {subset: rows_of(job, subset)["record"] for subset in job.profile.training.subsets}
-    return pd.concat(
-        scores[scores["record"].isin(records)].assign(subset=subset)
-        for subset, records in tested.items()
-    )
+def score_model(
+    evaluator: Evaluator, predictor: Predictor, rows: pd.DataFrame, model: str
+) -> pd.DataFrame:
+    """Tidy scores of a model, among them what it loses when it reads other sentences.
+
+    Args:
+        evaluator: on the split the model was trained on.
+        rows: of the dataset, to score; sentences are exchanged among them.
+        model: what tables call it.
+    """
+    dataset, evaluator.provenance = evaluator.dataset, predictor.receipt
+    share = evaluator.uniform_share(lambda held: predictor.predict_records(dataset, held))
+    ask = guidance.Reader(predictor, dataset)
+    own = evaluator(ask(rows), model=model, share=share)
+    variants = _variants(rows, evaluator.seed)
+    if variants is None:
+        return own
+    score = partial(evaluator, model=model, metrics=("cc",))
+    other = guidance.score_variants(ask, dataset, variants, score)
+    return pd.concat([own, guidance.costs(own, other)], ignore_index=True)
+
+
+def score_yardsticks(evaluator: Evaluator, rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """Baselines, split halves, and what people lose: tidy scores.
+
+    Args:
+        rows: of the dataset, to score.
+        train: rows the mean map is taken over.
+    """
+    tables = [evaluator.baseline(name, rows, train=train) for name in evaluator.yardsticks]
+    variants = _variants(rows, evaluator.seed)
+    if variants is not None:
+        score = partial(evaluator, model=PEOPLE, metrics=("cc",))
+        people = guidance.human_scores(evaluator.dataset, variants, score)
+        tables.append(guidance.costs(people[people["variant"] == "true"], people))
+    return pd.concat([table for table in tables if len(table)], ignore_index=True)
+
+
+def _variants(rows: pd.DataFrame, seed: int) -> pd.DataFrame | None:
+    if not (rows["text"].str.strip() != "").any():
+        return None  # free viewing only: there is nothing to read
+    return sentence_variants(rows, ("true", *guidance.COSTS.values()), seed=seed)
+
+
+def comparison_table(scores: pd.DataFrame, line: str, where: str) -> str:
+    """A row a model: mean and 95 % interval over images, of several seeds the spread as well.
+
+    Args:
+        scores: tidy, with ``subset`` and ``seed``.
+        line: the receipt.
+        where: the records, in words.
+    """
+    keys = ["model", "subset", "condition", "metric"]
+    shown = _summary(scores).set_index(keys)
+    both = pd.concat([scores.assign(condition="all"), scores])
+    spread = both.groupby([*keys, "seed"])["value"].mean().groupby(keys).std(ddof=1)
+    seeds = scores.groupby(keys[:2], sort=False)["seed"].nunique()
+    heads = [
+        METRIC_LABELS[metric] + ("" if kind == "all" else f", {kind.replace('_', '-')}")
+        for metric, kind in COLUMNS
+    ]
+    lines = [_ABOUT.format(where), "", f"| {' | '.join(['model', *heads])} |"]
+    lines.append("|---" * (len(heads) + 1) + "|")
+    for (model, subset), count in seeds.items():
+        of = f", {subset}" if scores["subset"].nunique() > 1 else ""
+        several = f" (mean ± SD of {count} seeds)" if count > 1 else ""
+        cells = [row_label(model) + of + several]
+        for metric, kind in COLUMNS:
+            key = (model, subset, kind, metric)
+            if key in shown.index:
+                mean, low, high = shown.loc[key, ["mean", "low", "high"]]
+                around = f" ± {spread.loc[key]:.3f}" if count > 1 else ""
+                cells.append(f"{mean:.3f}{around} [{low:.3f}, {high:.3f}]")
+            else:
+                cells.append("–")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", line, ""])
+
+
+def write_comparison(out: Path, scores: pd.DataFrame, receipt: Provenance, where: str) -> Path:
+    """Write the table and the figure of models side by side; returns ``tables/comparison.md``."""
+    summary = _summary(scores)
+    wanted = {} if "synthetic" in receipt.data else WANTED
+    title = f"Side by side on {where}" + ("; dashed: the goal" if wanted else "")
+    fig = side_by_side(summary, wanted, title=title)
+    figures.save(fig, out / "figures", "00_comparison", receipt, photographs=False)
+    text = comparison_table(scores, receipt.line(), where)
+    return write_text(out / "tables" / "comparison.md", text)
+
+
+def _summary(scores: pd.DataFrame) -> pd.DataFrame:
+    averaged = over_seeds(scores)
+    both = pd.concat([averaged.assign(condition="all"), averaged])
+    return summarise(both, ["model", "subset", "condition"])

@@ -19,9 +19,13 @@ from pydantic import Field, ValidationError
 from csalgan.config import Profile, Section, Subset, load_profile, profile_from, read_yaml
 from csalgan.data import Dataset, open_dataset
 from csalgan.evaluation import TEXTS, Evaluator, summarise
-from csalgan.experiment import comparison
 from csalgan.experiment.job import Job
-from csalgan.experiment.scores import rows_of
+from csalgan.experiment.scores import (
+    rows_of,
+    score_model,
+    score_yardsticks,
+    write_comparison,
+)
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED, first_fault
 from csalgan.files.provenance import commit
@@ -217,7 +221,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     if spec.folds:
         whole = "all images in" if spec.part == "test" else "the validation parts of"
         where = f"{whole} {spec.folds} folds"
-    path = comparison.write(out, scores, provenance, where)
+    path = write_comparison(out, scores, provenance, where)
     manifest = {
         "complete": not missing,
         "missing": sorted(missing),
@@ -247,9 +251,9 @@ def run_point(about: dict[str, Any]) -> None:
     rows = rows_of(job, subset, about["part"])
     evaluator = Evaluator(dataset, job.split, seed=profile.seed)
     if run:
-        scores = comparison.score_model(evaluator, Predictor.of_run(run), rows, about["model"])
+        scores = score_model(evaluator, Predictor.of_run(run), rows, about["model"])
     else:
-        scores = comparison.score_yardsticks(evaluator, rows, rows_of(job, subset, "train"))
+        scores = score_yardsticks(evaluator, rows, rows_of(job, subset, "train"))
     write_csv(target, scores, float_format="%.6g")
     write_text(stamp, made_of)
 
