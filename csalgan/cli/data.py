@@ -35,11 +35,8 @@ def check(
             print(f"{fault.severity:<8}{fault.file}: {fault.kind}: {fault.message}")
     for file, keys in unread.items():
         print(f"warning {file}: {counted(len(keys), 'sentence')} whose record is not here:")
-        print(
-            textwrap.fill(" ".join(keys), 100, initial_indent=" " * 10, subsequent_indent=" " * 10)
-        )
-    errors = len(report.errors)
-    records = report.records
+        print(textwrap.indent(textwrap.fill(" ".join(keys), 90), " " * 10))
+    errors, records = len(report.errors), report.records
     images = counted(records["image_id"].nunique(), "image")
     print(f"{report.root}: {images}, {counted(len(records), 'record')}")
     by_condition = [f"{name} {(records['condition'] == name).sum()}" for name in CONDITIONS]

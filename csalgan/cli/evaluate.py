@@ -93,14 +93,9 @@ def evaluate(
             return model.predict_records(dataset, rows)
         return evaluation.open_folder(predictions, dataset, rows).predictions()
 
-    evaluator = evaluation.Evaluator(
-        dataset,
-        parts,
-        metric_profiles=names,
-        controls=controls,
-        seed=parts.seed,
-        provenance=model.receipt if model else None,
-    )
+    settings = {"metric_profiles": names, "controls": controls, "seed": parts.seed}
+    receipt = model.receipt if model else None
+    evaluator = evaluation.Evaluator(dataset, parts, **settings, provenance=receipt)
     if uniform_share is None:
         held = _held_back(parts, dataset, None if model else predictions)
         uniform_share = evaluator.uniform_share(maps_of, held) if len(held) else None

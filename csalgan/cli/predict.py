@@ -79,9 +79,7 @@ def predict(
     """Predict saliency maps: 16-bit PNG at the photograph's size, overlays, contact sheets."""
     sentences = tuple(text or [""])
     if bool(images) == bool(data):
-        raise CsalganError(
-            "give photographs or folders of them, or --data with a dataset (one of the two)."
-        )
+        raise CsalganError("give photographs or folders of them, or --data (one of the two).")
     if data and text:
         raise CsalganError("--text: a dataset brings its own sentences; leave --text out.")
     if any(sentence and not sentence.strip() for sentence in sentences):

@@ -25,17 +25,12 @@ ReportArgument = Annotated[Path, Argument(metavar="REPORT", help="Folder of a re
 def reproduce(
     profile: ProfileOption = "demo",
     data: DataOption = "",
-    out: Annotated[
-        Path | None, Option(help="Folder of the report; reports/<profile> else.")
-    ] = None,
+    out: Annotated[Path | None, Option(help="Its folder, or reports/<profile>.")] = None,
     fresh: Annotated[bool, Option("--fresh", help="Do everything again, trainings too.")] = False,
     from_step: Annotated[
         str, Option("--from", metavar="STEP", help="Do this step (04) and later ones again.")
     ] = "",
-    author: Annotated[
-        Path | None,
-        Option(help="A clone of the author's repository: its logs, weights and pictures."),
-    ] = None,
+    author: Annotated[Path | None, Option(help="Clone of the author's code, shown beside.")] = None,
     jobs: JobsOption = 1,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
@@ -48,16 +43,8 @@ def reproduce(
         from csalgan.pipeline import reproduce as run_notebooks
 
     with telling(lambda: "nothing was begun", drop=["--from"]):
-        index = run_notebooks(
-            profile,
-            data,
-            str(out) if out else "",
-            overrides_of(changes, clip_weights),
-            fresh=fresh,
-            from_step=from_step,
-            jobs=jobs,
-            author=author,
-        )
+        asked = profile, data, str(out or ""), overrides_of(changes, clip_weights)
+        index = run_notebooks(*asked, fresh=fresh, from_step=from_step, jobs=jobs, author=author)
     print(f"report: {index}")
 
 
@@ -71,32 +58,26 @@ def profiles() -> None:
 
 def report(
     folder: ReportArgument,
-    file: Annotated[
-        Path | None,
-        Option("--zip", metavar="FILE", help="Pack page, pictures, tables and notebooks."),
-    ] = None,
+    file: Annotated[Path | None, Option("--zip", metavar="FILE", help="Pack it into.")] = None,
 ) -> None:
     """Write a report's page again from what stands in its folder; pack it for others."""
     from csalgan.pipeline import open_report
     from csalgan.pipeline import report as reports
 
     job, steps = open_report(folder)
-    missing = [step["step"] for step in steps if step["status"] not in ("done", "stale")]
-    if missing:
-        raise CsalganError(
-            f"{folder}: {missing[0]} has not been done; finish the report with csalgan reproduce."
-        )
+    for step in steps:
+        if step["status"] not in ("done", "stale"):
+            raise CsalganError(
+                f"{folder}: {step['step']} has not been done; finish it with csalgan reproduce."
+            )
     seconds = {step["step"]: step["seconds"] for step in steps}
     print(f"report: {reports.write(job, [*seconds], seconds)}")
     if file is not None:
         reports.pack(job.out, file)
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
         if shown := reports.photographs(job.out):
-            print(
-                f"note: {len(shown)} of its figures show photographs of the dataset, which must "
-                "not be published.",
-                file=sys.stderr,
-            )
+            note = "of its figures show photographs of the dataset, which must not be published."
+            print(f"note: {len(shown)} {note}", file=sys.stderr)
 
 
 def status(
