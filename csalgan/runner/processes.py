@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -92,8 +91,9 @@ def run_tasks(
 ) -> dict[str, Outcome]:
     """Run tasks, at most ``jobs`` at once; one's failure stops only those that wait for it.
 
-    Where there are several GPUs, each task gets one. When this process is interrupted or killed,
-    so are its children. A terminal shows what runs; a log gets a line for what begins and ends.
+    To be called in the main thread. Where there are several GPUs, each task gets one. When this
+    process is interrupted or killed, so are its children. A terminal shows what runs; a log gets a
+    line for what begins and ends.
 
     Args:
         on_event: is told ``{"event": "started" | "finished" | "failed", "step", "time",
@@ -117,8 +117,7 @@ def run_tasks(
         on_event(outcome.event())
 
     # SIGTERM ends like Ctrl-C here, so that the children are ended too.
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _exit) if is_main else None
+    before = signal.signal(signal.SIGTERM, _exit)
     try:
         while waiting or running:
             for name in list(waiting):
@@ -146,8 +145,7 @@ def run_tasks(
         for child in running.values():
             child.end()
         bar.close()
-        if is_main:
-            signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before)
     return {task.name: ended[task.name] for task in tasks}
 
 
