@@ -61,10 +61,8 @@ def open_job(
     """
     chosen = load_profile(profile, overrides)
     use_threads(chosen.training.threads)
-    if data:
-        dataset = open_dataset(_place(data))
-    else:
-        dataset = open_dataset(ensure_embedded(n_images=chosen.data.embedded_images))
+    embedded = chosen.data.embedded_images
+    dataset = open_dataset(_place(data) if data else ensure_embedded(n_images=embedded))
     require_clean(dataset)
     folder = _place(out) if out else paths.reports_dir() / chosen.name
     return Job(_present(chosen, dataset), dataset, folder)
@@ -92,10 +90,8 @@ def _present(profile: Profile, dataset: Dataset) -> Profile:
 
 def _place(path: str) -> Path:
     given = Path(path).expanduser()
-    if given.is_absolute() or given.exists():
-        return given.resolve()
     from_root = paths.root() / given
-    return from_root if from_root.exists() else given.resolve()
+    return (given if given.exists() or not from_root.exists() else from_root).resolve()
 
 
 @dataclass

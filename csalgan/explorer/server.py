@@ -81,11 +81,9 @@ class App(Voila):
             settings = self.init_settings()
             settings["ws_ping_interval"] = 0  # there is no network between this and the page
             self.app = tornado.web.Application([(FromHere(), self.init_handlers())], **settings)
-            IOLoop.current().add_callback(self._say_where)
+            said = f"The explorer is at {self.display_url} until Ctrl-C."
+            IOLoop.current().add_callback(print, said, flush=True)
             self.listen()
-
-    def _say_where(self) -> None:
-        print(f"The explorer is at {self.display_url} until Ctrl-C.", flush=True)
 
     def stop(self) -> None:
         run_sync(self.kernel_manager.shutdown_all)(now=True)

@@ -154,8 +154,6 @@ def reproduce(
     if not job.dataset.has_sentences:
         print(f"{_ON_SENTENCES}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
     check_parameters(steps)
-    if job.out.exists() and not job.out.is_dir():
-        raise CsalganError(f"{job.out}: a file stands where the report is to be; choose another.")
     if job.out.is_dir() and not (job.out / _MANIFEST).exists():
         for entry in job.out.iterdir():
             if entry.name not in _OURS:
