@@ -242,7 +242,9 @@ class Explorer(Controls):
         kind = "drawn scenes and simulated gaze" if job.dataset.synthetic else "photographs"
         about = f"Shown are {kind}: {job.dataset.name}."
         self.intro.value = INTRO.format(data=html.escape(about))
-        self.model.options, self.colours.options = tuple(models), MAPS  # the first is chosen
+        for control, names in ((self.model, tuple(models)), (self.colours, MAPS)):
+            control.options = names
+            control.value = names[0]
         self._choose(record or self.session.first_record())
         self._watch()
         self._finding.ask(self._find())
