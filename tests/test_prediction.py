@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
@@ -51,14 +52,18 @@ def test_strength_goes_from_free_viewing_to_the_sentence_and_beyond(predictor, d
     assert np.abs(double - full).max() > 1e-5
 
 
-def test_bfloat16_gives_nearly_the_same_maps(predictor, dataset):
+def test_folded_batch_norms_and_bfloat16_give_nearly_the_same_maps(predictor, dataset):
     records = dataset.records.head(6)
     images = [dataset.image(record) for record in records["record"]]
     texts = records["text"].tolist()
     plain = predictor.predict(images, texts)
     quick = predictor.fast_copy()
+    assert not any(type(part) is torch.nn.BatchNorm2d for part in quick.generator.modules())
     for one, other in zip(plain, quick.predict(images, texts), strict=True):
         assert np.abs(one - other).max() <= 0.03
+    quick.fast = False  # folded, in float32
+    for one, other in zip(plain, quick.predict(images, texts), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
     assert predictor.fast is False
 
 

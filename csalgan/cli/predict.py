@@ -72,7 +72,7 @@ def predict(
     overlays: Annotated[bool, Option(help="Also write overlays.")] = True,
     force: Annotated[bool, Option("--force", help="Write into a folder in use.")] = False,
     fast: Annotated[
-        bool, Option("--fast", help="In bfloat16: a run of the paper's model.")
+        bool, Option("--fast", help="bfloat16, folded norms: a run of the paper's model.")
     ] = False,
     clip_weights: ClipOption = None,
 ) -> None:

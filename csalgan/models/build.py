@@ -1,11 +1,13 @@
-"""The networks a profile asks for: made, and loaded from files."""
+"""The networks a profile asks for: made, loaded from files, and folded for inference."""
 
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from csalgan.config import Profile
 from csalgan.files.errors import CsalganError
@@ -96,3 +98,19 @@ def _filled(network: nn.Module, state: Mapping[str, Tensor], path: Path, remedy:
         first = str(error).splitlines()[1].strip(" \t.")[:120]
         raise CsalganError(f"{path}: not the weights of this model ({first}); {remedy}.") from error
     return network.eval()
+
+
+def fast_copy(network: nn.Module) -> nn.Module:
+    """A copy for inference, its batch norms taken into the convolutions before them.
+
+    In evaluation mode a batch norm is a scale and a shift of each channel, and so is a part of
+    the convolution it follows; in float32 the outputs agree to rounding.
+    """
+    copy = deepcopy(network).eval()
+    for part in copy.modules():
+        if isinstance(part, nn.Sequential):
+            for k in range(len(part) - 1):
+                if type(part[k]) is nn.Conv2d and type(part[k + 1]) is nn.BatchNorm2d:
+                    part[k] = fuse_conv_bn_eval(part[k], part[k + 1])
+                    part[k + 1] = nn.Identity()
+    return copy.to(memory_format=torch.channels_last)

@@ -23,10 +23,10 @@ from csalgan.files.compute import threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
 from csalgan.models import CompactGenerator, load_published_generator
-from csalgan.models.build import Generator
+from csalgan.models.build import Generator, fast_copy
 from csalgan.models.compact import ImageFeatures
 from csalgan.prediction.author import SIZE, clip_or_none, photographs_of, with_mean_sentence
-from csalgan.prediction.weights import load_packed
+from csalgan.prediction.weights import load_packed, shipped
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
@@ -180,12 +180,12 @@ class Predictor:
         return isinstance(self.generator, CompactGenerator) or max(self.sizes) <= 64
 
     def fast_copy(self) -> "Predictor":
-        """The same model, in bfloat16 where the CPU has it.
+        """The same model with batch norms folded, in bfloat16 where the CPU has it.
 
         For looking. Maps of the paper's model differ by up to 0.03 from those in float32, which
         its tables are made with; the compact one always computes in bfloat16.
         """
-        return replace(self, fast=True)
+        return replace(self, generator=fast_copy(self.generator), fast=True)
 
     def predict(
         self, images: Sequence[np.ndarray], texts: Sequence[str], *, strength: float = 1.0
@@ -342,7 +342,9 @@ def predict(
 @lru_cache(maxsize=2)
 def opened(weights: str, clip_weights: str = "") -> Predictor:
     """What answers one question after the other: :meth:`Predictor.open`, quick and kept open."""
-    return Predictor.open(weights, clip_weights=clip_weights or None).fast_copy()
+    predictor = Predictor.open(weights, clip_weights=clip_weights or None)
+    packed = weights in shipped() or weights.endswith(".safetensors")
+    return predictor if packed else predictor.fast_copy()
 
 
 def precision_of_predictions(compact: bool, fast: bool = False) -> str:
