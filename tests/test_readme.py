@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from csalgan.evaluation import PAPER_TABLE_I
+
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "reports"
 METRICS = ("auc", "sauc", "cc", "nss")
@@ -34,8 +36,16 @@ def author(name: str, protocol: str, text: str = "", column: str = "value") -> l
     return [f"{value:.3f}{sd}" for value, sd in zip(table[column], spread, strict=True)]
 
 
+def summary(model: str, profile: str, subset: str = "total") -> list[str]:
+    """Means over test records in the report of the paper's model as it was trained here."""
+    table = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "04_summary.csv")
+    table = table[(table["metric_profile"] == profile) & (table["subset"] == subset)]
+    table = table[table["model"] == model].set_index("metric")["mean"]
+    return [f"{table[metric]:.3f}" for metric in METRICS]
+
+
 def without_sauc(means: pd.Series) -> list[str]:
-    """The earlier reports took shuffled AUC's negatives from all conditions: not comparable."""
+    """An earlier report took shuffled AUC's negatives from all conditions: not comparable."""
     return ["–" if metric == "sauc" else f"{means[metric]:.3f}" for metric in METRICS]
 
 
@@ -51,11 +61,16 @@ def test_how_far_the_paper_reproduces_is_what_the_tables_say():
     assert here == author(table, "tuebingen", "mean")
     assert found["mean training map (again)"] == author("author_mean_map", "tuebingen")
 
-    ours = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "04_summary.csv")
-    ours = ours[(ours["metric_profile"] == "tuebingen") & (ours["subset"] == "total")]
-    ours = ours[ours["model"] == "ours"].set_index("metric")["mean"]
-    (label,) = (label for label in found if label.startswith("the paper's model, trained here"))
-    assert found[label] == without_sauc(ours)
+    ours = "the paper's model, trained here (`paper-cpu`)"
+    assert found[ours] == summary("ours", "tuebingen")
+    assert found[f"{ours} (again)"] == summary("ours", "paper")
+    assert found["mean training map (again) (again)"] == summary("mean_map", "paper")
+    for metric, low, high in (("auc", -0.06, 0), ("sauc", -0.03, 0), ("cc", -0.063, 0.01),
+                              ("nss", 0.026, 0.063)):  # fmt: skip
+        for subset in ("total", "general", "sal", "non_sal"):
+            printed = PAPER_TABLE_I.loc[metric, subset]
+            difference = float(summary("ours", "paper", subset)[METRICS.index(metric)]) - printed
+            assert low <= round(difference, 3) <= high, (metric, subset)
     compact = pd.read_csv(REPORTS / "sjtu-tis-best" / "tables" / "comparison.csv")
     seeds = compact["run"].isin([f"compact-{seed}" for seed in range(3)])
     compact = compact[seeds & (compact["condition"] == "all")].groupby("metric")["mean"].mean()
@@ -67,8 +82,8 @@ def test_the_table_of_baselines_is_table_one():
     table = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "04_table_one_tuebingen.csv")
     table = table[table["metric"] == "CC"].set_index("row")
     labels = {
-        "the paper's model, trained here (128 px, MiniLM, 3 epochs)": "ours: the paper's model, "
-        "trained here",
+        "the paper's model, trained here (`paper-cpu`: 128 px, MiniLM)": "ours: this profile's "
+        "model",
         "mean training map": "mean training map",
         "free-viewing map of the same image (records with a sentence)": "free-viewing map of the "
         "same image (records with a sentence)",
@@ -80,6 +95,22 @@ def test_the_table_of_baselines_is_table_one():
             expected = table.loc[row, [subset, f"{subset}_low", f"{subset}_high"]]
             assert mean == f"{expected.iloc[0]:.3f}", (label, subset)
             assert (low, high) == (f"{expected.iloc[1]:.2f}", f"{expected.iloc[2]:.2f}")
+
+
+def test_what_the_papers_model_trained_here_makes_of_sentences():
+    found = rows("What we measured on real gaze")["the paper's model, trained here"]
+    table = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "05_differences.csv")
+    table = table[(table["metric"] == "cc") & (table["variant"] == "swapped")]
+    table = table[table["who"] != "people"].set_index("condition")
+    told = table.loc[["salient", "non_salient"]]
+    assert found[2:4] == [f"{value:.3f}" for value in told["reference"]]
+    assert found[4] == ", ".join(f"{-value:z.3f}".replace("-", "−") for value in told["mean"])
+    _, _, cc, nss = summary("ours", "tuebingen")
+    assert (found[0], found[1]) == (cc, f"{float(nss):.2f}")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    mean, low, high = (f"{-table.loc['all', k]:z.3f}".replace("-", "−")
+                       for k in ("mean", "high", "low"))  # fmt: skip
+    assert f"costs it {mean} CC [{low}, {high}]" in text
 
 
 def of_folds(name: str, model: str, condition: str, metric: str) -> pd.Series:
