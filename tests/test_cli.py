@@ -129,7 +129,8 @@ def test_a_dataset_with_a_fault_is_not_trained_on(embedded, tmp_path, monkeypatc
 def test_the_help_waits_for_nothing_heavy():
     code = (
         "import sys, csalgan.cli as c; c._register();"
-        "print([n for n in ('torch', 'pandas', 'scipy', 'matplotlib', 'rich') if n in sys.modules])"
+        "heavy = 'torch', 'pandas', 'scipy', 'matplotlib', 'nbformat', 'pydantic', 'rich';"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

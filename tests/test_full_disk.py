@@ -23,8 +23,7 @@ from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
 from csalgan.files.writing import LEDGER
-from csalgan.runner import Outcome
-from csalgan.runner.processes import event
+from csalgan.runner.processes import Outcome, event
 from csalgan.runner.step import execute
 from csalgan.training import train
 

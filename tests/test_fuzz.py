@@ -39,7 +39,7 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.writing import write_text
 from csalgan.pipeline.report import _table_one, pack, write_page
 from csalgan.prediction import predict, weights
-from csalgan.runner import Done, State
+from csalgan.runner.state import Done, State
 from csalgan.text import get_encoder
 from csalgan.training import train
 

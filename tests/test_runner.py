@@ -17,8 +17,8 @@ import pytest
 from csalgan import pipeline
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
-from csalgan.runner import Done, State, Task, run_tasks
-from csalgan.runner.state import step_key
+from csalgan.runner.processes import Task, run_tasks
+from csalgan.runner.state import Done, State, step_key
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,7 +81,8 @@ def test_children_end_with_the_runner(tmp_path, number):
     )
     runner = (  # SIGINT as in a terminal: what starts in the background begins with it ignored
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from pathlib import Path; import sys; from csalgan.runner import Task, run_tasks\n"
+        "from pathlib import Path; import sys\n"
+        "from csalgan.runner.processes import Task, run_tasks\n"
         f"run_tasks([Task('t', (sys.executable, '-c', {code!r}), Path({str(tmp_path / 'log')!r}))])"
     )
     process = subprocess.Popen([sys.executable, "-c", runner], stderr=subprocess.DEVNULL)

@@ -12,7 +12,8 @@ import pytest
 from csalgan.data import open_dataset
 from csalgan.experiment import sweep
 from csalgan.files.errors import CsalganError
-from csalgan.runner import Task, slurm
+from csalgan.runner import slurm
+from csalgan.runner.processes import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = """

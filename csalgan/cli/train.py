@@ -128,7 +128,9 @@ def _run(spec: "Spec", out: Path, data: str, jobs: int, executor: str) -> None:
     from csalgan.experiment.job import open_job
     from csalgan.files.locks import locked
     from csalgan.files.writing import require_writable
-    from csalgan.runner import State, run_tasks, slurm
+    from csalgan.runner import slurm
+    from csalgan.runner.processes import run_tasks
+    from csalgan.runner.state import State
 
     require_writable(out)
     job = open_job(spec.profile, data, str(out), list(spec.set))

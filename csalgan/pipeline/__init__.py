@@ -23,9 +23,8 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.locks import holder, locked
 from csalgan.files.writing import remove_leftovers, require_writable, write_text
 from csalgan.pipeline import report
-from csalgan.runner import Done, State, Task, run_tasks
-from csalgan.runner.processes import Event, event, module_task
-from csalgan.runner.state import NAMES, Asked, step_key
+from csalgan.runner.processes import Event, Task, event, module_task, run_tasks
+from csalgan.runner.state import NAMES, Asked, Done, State, step_key
 
 #: The notebooks in the order they build on each other; the third runs once a subset.
 NOTEBOOKS = (

@@ -24,7 +24,7 @@ from csalgan.files.inputs import read_text
 from csalgan.files.spreadsheets import read_csv
 from csalgan.files.writing import atomic_file, write_text
 from csalgan.metrics import profile_info
-from csalgan.runner import State
+from csalgan.runner.state import State
 
 _PACKAGES = ("csalgan", "torch", "torchvision", "open_clip_torch", "tokenizers", "numpy", "pandas")
 _LONGEST_TABLE = 60  # rows shown on the page (Table I has 46); longer tables are linked only

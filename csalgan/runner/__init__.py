@@ -3,8 +3,3 @@
 :mod:`.processes` runs commands side by side, :mod:`.slurm` on a cluster, :mod:`.state` says what
 decides a step's result and keeps what was done, :mod:`.step` executes one notebook.
 """
-
-from csalgan.runner.processes import Outcome, Task, run_tasks
-from csalgan.runner.state import Done, State
-
-__all__ = ["Done", "Outcome", "State", "Task", "run_tasks"]

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import nbformat
 from pydantic import BaseModel, StringConstraints, TypeAdapter
 
 from csalgan.files import locks
@@ -190,6 +189,8 @@ def step_key(
         data: the dataset's fingerprint.
         reads: keys of the steps whose results it reads.
     """
+    import nbformat  # takes most of a second, and few commands need it
+
     cells = nbformat.read(notebook, as_version=4).cells
     parts = {
         "notebook": [[cell.cell_type, cell.source] for cell in cells],
