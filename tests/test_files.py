@@ -4,7 +4,9 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -81,6 +83,10 @@ def test_what_a_killed_process_left_half_made_goes_with_a_folder_made_later(tmp_
 def test_a_place_is_tried_before_the_work_and_left_as_it_was(tmp_path, monkeypatch):
     require_writable(tmp_path / "not" / "yet")
     assert not list(tmp_path.iterdir())
+    with monkeypatch.context() as patch, pytest.raises(CsalganError, match="cannot be written to"):
+        missing = FileNotFoundError(errno.ENOENT, "as in /proc")
+        patch.setattr(tempfile, "mkstemp", Mock(side_effect=missing))
+        require_writable(tmp_path / "not" / "yet")
     for number, sentence in ((errno.ENOSPC, "no space"), (errno.EROFS, "cannot be written to")):
 
         def refuse(*_, number=number):

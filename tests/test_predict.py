@@ -73,6 +73,7 @@ def test_folders_and_sentences_give_maps_overlays_sheets_and_a_list(
     arguments += ["--run", run.folder, "--out", out]
     code, said, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
     assert code == 0, err
+    assert "left out: notes.txt" in err
     assert "6 maps of 3 photographs" in said
     table = pd.read_csv(out / "predictions.csv", keep_default_na=False)
     assert sorted(table["map"]) == [
@@ -146,6 +147,7 @@ def test_it_says_which_records_the_model_was_trained_on(
         (["absent.jpg"], "absent.jpg: no such file"),
         (["EMPTY"], "empty: holds no photograph"),
         (["PHOTOS/notes.txt"], "notes.txt: is not a picture"),
+        (["absent.jpg", "PHOTOS/notes.txt"], "notes.txt: is not a picture"),  # all are named
         (["PHOTOS/one.jpg", "PHOTOS/more/one.jpg"], "has the same name as"),
         (["PHOTOS", "--text", "  "], "a sentence of blanks"),
         (["--data", "x", "--part", "tset"], "--part tset: use one of all"),

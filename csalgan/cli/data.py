@@ -55,7 +55,7 @@ def synth(
     seed: SeedOption = 0,
     observers: Annotated[int, Option(min=1, max=1000, help="Simulated, for a record.")] = 15,
 ) -> None:
-    """Make the embedded dataset: drawn scenes, sentences, and gaze of a documented model."""
+    """Make the embedded dataset: drawn scenes, sentences, simulated gaze."""
     from csalgan.data import open_dataset, synthesise
 
     began = time.perf_counter()

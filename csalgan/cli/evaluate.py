@@ -50,7 +50,7 @@ def evaluate(
     bootstrap: BootstrapOption = 1000,
     out: Annotated[Path | None, Option(help="CSV of the scores of every record.")] = None,
 ) -> None:
-    """Score saliency maps per condition and subset, with 95 % intervals over images."""
+    """Score saliency maps per condition and subset, with intervals."""
     from csalgan.files.writing import require_writable
     from csalgan.metrics import profile_info
 
@@ -200,7 +200,7 @@ def compare(
     seed: SeedOption = 0,
     out: Annotated[Path | None, Option(help="CSV of the differences.")] = None,
 ) -> None:
-    """Paired differences A − B with 95 % intervals over images, and which exclude zero."""
+    """Paired differences A − B of two tables of scores. With 95 % intervals over images."""
     from csalgan import evaluation
     from csalgan.files.spreadsheets import write_csv
 
@@ -267,7 +267,7 @@ def author(
     seed: SeedOption = 0,
     clip_weights: ClipOption = None,
 ) -> None:
-    """Score every model/*/generator_*.pt of the clone, by the author's protocol and the field's."""
+    """Score the author's weights, by their protocol and the field's."""
     from csalgan.author import score_clone, write_report
     from csalgan.data.clone import find_weights
     from csalgan.files import paths

@@ -76,7 +76,10 @@ def predict(
     ] = False,
     clip_weights: ClipOption = None,
 ) -> None:
-    """Predict saliency maps: 16-bit PNG at the photograph's size, overlays, contact sheets."""
+    """Predict saliency maps of photographs and sentences.
+
+    Writes 16-bit PNG at the photograph's size, overlays, contact sheets of several sentences.
+    """
     sentences = tuple(text or [""])
     if bool(images) == bool(data):
         raise CsalganError("give photographs or folders of them, or --data (one of the two).")
@@ -143,27 +146,35 @@ def _making(out: Path) -> Iterator[Path]:
 def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photograph]:
     """The photographs named, and those in the folders named, each under a name of its own.
 
-    A name or a header that cannot be used is refused before anything is predicted.
+    Names and headers that cannot be used are refused before anything is predicted, all at once.
     """
-    from csalgan.data.pictures import PHOTOGRAPHS, SUFFIXES, opened, read_photograph
-    from csalgan.files.inputs import require_utf8
+    from csalgan.data.pictures import SUFFIXES, read_photograph, require_photograph
+    from csalgan.files.inputs import printable, require_utf8
 
     found: dict[Path, Path] = {}  # file → its name, relative to the folder it was found in
+    left: list[str] = []
     for path in given:
-        inside = path.rglob("*") if path.is_dir() else ()
-        files = sorted(p for p in inside if p.suffix.lower() in SUFFIXES and not p.is_dir())
+        inside = sorted(p for p in path.rglob("*") if not p.is_dir()) if path.is_dir() else []
+        files = [p for p in inside if p.suffix.lower() in SUFFIXES]
         if path.is_dir() and not files:
             raise CsalganError(f"{path}: holds no photograph ({', '.join(SUFFIXES)}).")
+        left += [p.name for p in inside if p not in files and not p.name.startswith(".")]
         found |= {file: file.relative_to(path) for file in files} or {path: Path(path.name)}
+    if left:
+        told = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
+        print(f"note: neither PNG, JPEG nor WebP, so left out: {printable(told)}", file=sys.stderr)
     stems = Counter(name.with_suffix("") for name in found.values())
     work: dict[str, Photograph] = {}
+    unread: list[CsalganError] = []
     for file, place in found.items():
         require_utf8(file)
         last = f"{file.stem}-{len(sentences)}.png" if len(sentences) > 1 else f"{file.stem}.png"
         if len(last.encode()) > _LONGEST:
             raise CsalganError(f"{file}: its name is too long for those of maps; shorten it.")
-        with opened(file, formats=PHOTOGRAPHS):
-            pass
+        try:
+            require_photograph(file)
+        except CsalganError as error:
+            unread.append(error)
         stem = place.with_suffix("")
         # Where a.jpg and a.png lie side by side, each keeps its suffix.
         name = (stem if stems[stem] == 1 else place).as_posix()
@@ -172,6 +183,9 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
                 f"{file}: has the same name as {work[name].path}; give the folder that holds both."
             )
         work[name] = Photograph(name, file, sentences, partial(read_photograph, file))
+    if unread:
+        more = f" (and {len(unread) - 10} more)" if len(unread) > 10 else ""
+        raise CsalganError(" ".join(map(str, unread[:10])) + more)
     return list(work.values())
 
 
@@ -281,7 +295,7 @@ def explore(
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
-    """Change the sentence and watch attention move: sliders in the browser, no notebook.
+    """Change the sentence and watch attention move, in a browser.
 
     Nothing is trained: it offers the weights that come with csalgan and the models of --out.
     """

@@ -35,7 +35,7 @@ def reproduce(
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
-    """Execute the numbered notebooks and write figures, tables and index.html.
+    """Run the notebooks: figures, tables and a page (index.html).
 
     Steps whose result stands already are skipped. Stop it at any time: the same command goes on.
     """
@@ -60,7 +60,7 @@ def report(
     folder: ReportArgument,
     file: Annotated[Path | None, Option("--zip", metavar="FILE", help="Pack it into.")] = None,
 ) -> None:
-    """Write a report's page again from what stands in its folder; pack it for others."""
+    """Write a report's page again; pack it for others."""
     from csalgan.pipeline import open_report
     from csalgan.pipeline import report as reports
 
@@ -84,7 +84,7 @@ def status(
     folder: ReportArgument,
     as_json: Annotated[bool, Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Show what of a report is done, running, stale or failed, with times.
+    """Show what of a report is done, running, stale or failed.
 
     stale: done, but the notebook, the modules it reads, the profile, the data or a step before it
     has changed since, or one of its files; interrupted: begun by a run that is gone.

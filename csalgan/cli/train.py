@@ -39,7 +39,7 @@ def train(
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
-    """Train one model adversarially; history and checkpoints go to --out.
+    """Train one model; history and checkpoints go to --out.
 
     Several seeds are trained on one split, each in a folder of its own (--out/seed-0 …).
     """
@@ -91,7 +91,7 @@ def sweep(
     jobs: JobsOption = 1,
     executor: ExecutorOption = "local",
 ) -> None:
-    """Train and score every point of a grid; one tidy table and a figure to compare them.
+    """Train and score every point of a grid; one table, one figure.
 
     Stop it at any time: the same command goes on. A changed file trains only the new points.
     """
@@ -111,7 +111,7 @@ def crossval(
     executor: ExecutorOption = "local",
     changes: SetOption = None,
 ) -> None:
-    """Train a model for each fold of the images; each is scored on those it did not see.
+    """Cross-validate: a model for each fold, scored on unseen images.
 
     Stop it at any time: the same command goes on. `csalgan compare R1 R2` sets two such folders
     side by side, record by record.

@@ -118,6 +118,12 @@ def read_photograph(
         return np.asarray(seen.convert("RGB"))
 
 
+def require_photograph(path: Path) -> None:
+    """Refuse, by its header alone, what :func:`read_photograph` would."""
+    with opened(path, formats=PHOTOGRAPHS) as picture:
+        _require_8_bit(path, picture)
+
+
 def size_of(folder: str, path: str | os.PathLike) -> tuple[int, int]:
     """(height, width) of a record's file as it is seen, from its header; nothing is decoded.
 

@@ -155,7 +155,10 @@ def require_writable(folder: str | os.PathLike) -> None:
     with explaining(folder):
         while not place.exists():
             place = place.parent
-        handle, name = tempfile.mkstemp(dir=place, prefix=_TEMPORARY)
+        try:
+            handle, name = tempfile.mkstemp(dir=place, prefix=_TEMPORARY)
+        except FileNotFoundError as error:  # a folder that lets nobody make a file, as /proc
+            raise PermissionError(errno.EACCES, str(error)) from error
         try:
             os.write(handle, bytes(4096))
             os.fsync(handle)
