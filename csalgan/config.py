@@ -150,6 +150,9 @@ class TrainingConfig(Section):
     """Optimisation, losses and length of the adversarial training."""
 
     epochs: Annotated[int, Field(ge=1, le=10000)] = 50
+    #: So many trainings from one start, each ``epochs`` long and in an order of its own; the mean
+    #: of their weights counts (a model soup, Wortsman et al. 2022).
+    soup: Annotated[int, Field(ge=1, le=100)] = 1
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
@@ -190,6 +193,11 @@ class TrainingConfig(Section):
     keep_state: bool = False
     #: The models of a report, in the order of Table I.
     subsets: tuple[Subset, ...] = SUBSETS
+
+    @property
+    def length(self) -> int:
+        """Epochs of all trainings of a soup, one after the other."""
+        return self.epochs * self.soup
 
 
 class EvaluationConfig(Section):
@@ -264,6 +272,10 @@ class Profile(Section):
             (
                 compact and odd,
                 f"an image side of {min(odd, default=0)}: compact needs a multiple of 32",
+            ),
+            (
+                training.soup > 1 and training.patience,
+                "training.soup averages whole trainings: use training.patience=0",
             ),
             (compact and self.text.cast_to_int, "text.cast_to_int is for the author's model only"),
             (

@@ -285,9 +285,11 @@ def test_frozen_stages_stay_as_imagenet_left_them(dataset):
     assert rates == {0.001, 0.001 * profile().training.encoder_rate}
 
 
-def test_a_compact_run_resumes_to_the_same_bits(dataset, tmp_path):
-    two = profile("training.epochs=2", "training.adversarial_weight=0.1", "training.patience=0")
-    whole = train(two, dataset, "total", tmp_path / "whole", progress=False)
+@pytest.mark.parametrize(("epochs", "soup"), [(2, 1), (1, 2), (2, 2)])
+def test_a_compact_run_resumes_to_the_same_bits(epochs, soup, dataset, tmp_path):
+    length = [f"training.epochs={epochs}", f"training.soup={soup}", "training.patience=0"]
+    wanted, last = profile(*length, "training.adversarial_weight=0.1"), epochs * soup
+    whole = train(wanted, dataset, "total", tmp_path / "whole", progress=False)
 
     class Stop(Exception):
         pass
@@ -297,20 +299,44 @@ def test_a_compact_run_resumes_to_the_same_bits(dataset, tmp_path):
 
     def cut(trainer, batches, epoch):
         calls.append(epoch)
-        if epoch == 2:
+        if epoch == last:
             raise Stop
         return original(trainer, batches, epoch)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
         patch.setattr(loop, "_train_epoch", cut)
-        train(two, dataset, "total", train_again, progress=False)
-    again = train(two, dataset, "total", train_again, resume=True, progress=False)
-    assert calls == [1, 2]
+        train(wanted, dataset, "total", train_again, progress=False)
+    again = train(wanted, dataset, "total", train_again, resume=True, progress=False)
+    assert calls == [*range(1, last + 1)]
     for name in ("best.safetensors", "last.safetensors", "history.csv"):
         assert (whole.folder / name).read_bytes() == (again.folder / name).read_bytes()
     assert np.isfinite(again.history.to_numpy()).all()
     loaded = again.generator()
     assert isinstance(loaded, CompactGenerator)
+
+
+def test_a_soup_is_the_mean_of_trainings_from_one_start(dataset, tmp_path, monkeypatch):
+    ends, original = [], loop._train_epoch
+
+    def noted(trainer, *about):
+        rows = original(trainer, *about)
+        ends.append(trainer.averaged.module.state_dict())
+        return rows
+
+    monkeypatch.setattr(loop, "_train_epoch", noted)
+    alone = train(profile(), dataset, "total", tmp_path / "alone", progress=False).generator()
+    soup = profile("training.soup=3", "training.keep=last")
+    run = train(soup, dataset, "total", tmp_path / "soup", progress=False)
+    assert run.history["epoch"].tolist() == [1, 2, 3]
+    _, *ends = ends
+    for name, mean in run.generator().state_dict().items():
+        parts = torch.stack([end[name].float() for end in ends])
+        torch.testing.assert_close(mean.float(), parts.mean(dim=0), rtol=1e-6, atol=1e-6)
+        assert torch.equal(parts[0], alone.state_dict()[name].float())
+    moved = [name for name in ends[0] if not torch.equal(ends[1][name], ends[2][name])]
+    assert moved  # each saw the records in an order of its own
+    with pytest.raises(CsalganError, match=r"use training\.patience=0"):
+        profile("training.soup=2", "training.patience=3")
 
 
 def test_bfloat16_gradients_are_those_of_float32(dataset):

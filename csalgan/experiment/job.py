@@ -240,8 +240,8 @@ class Job:
         epochs, state = len(run.history), folder / "state.pt"
         done = finished(profile, run.val_cc)
         # A complete run whose state was not kept has nothing from which to go on.
-        if epochs > profile.training.epochs or (run.complete and not done and not state.is_file()):
-            known = f"it has {epochs} epochs, and {profile.training.epochs} are wanted"
+        if epochs > profile.training.length or (run.complete and not done and not state.is_file()):
+            known = f"it has {epochs} epochs, and {profile.training.length} are wanted"
             difference = difference or known
         if difference and epochs:
             raise CsalganError(

@@ -24,6 +24,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
 from csalgan.files.writing import remove_leftovers, write_bytes, write_text
 from csalgan.metrics import batched
+from csalgan.text import TextEncoder
 from csalgan.training import pretraining
 from csalgan.training import run as runs
 from csalgan.training.batches import Batch, Batches, texts_for
@@ -123,12 +125,29 @@ def _train(
             weights = pretraining.hand_over(first)
             pretraining.keep(path, weights, run.pretraining)
         pretraining.take_over(trainer, weights)
+    if trainer.soup:
+        run.start = state.get("start") or deepcopy(pretraining.hand_over(trainer))
     how = trainer.config, trainer.device
     batches = Batches(prepared, rows["train"], text, *how, trainer.map_size)
     validation = Batches(prepared, rows["val"], text, *how)
     while not run.finished:
+        if run.history and len(run.history) % trainer.config.epochs == 0:
+            trainer = _next_of_soup(trainer, encoder, run.start)
         run.train_one_more(trainer, batches, validation)
     return Run.load(out)
+
+
+def _next_of_soup(trainer: Trainer, encoder: TextEncoder, start: dict[str, Any]) -> Trainer:
+    """A trainer where the first of a soup began; what the last one ended at is put into the soup.
+
+    Epochs are counted on, so it sees the records in another order.
+    """
+    own = trainer.generator if trainer.averaged is None else trainer.averaged.module
+    trainer.soup.update_parameters(own)
+    fresh = Trainer(trainer.profile, encoder)
+    pretraining.take_over(fresh, start)
+    fresh.soup = trainer.soup
+    return fresh
 
 
 @dataclass
@@ -141,6 +160,8 @@ class _Training:
     progress: bool
     history: list[dict[str, float]]
     pretraining: list[dict[str, float]]
+    #: Weights that each training of a soup begins with.
+    start: dict[str, Any] | None = None
 
     @property
     def val_cc(self) -> list[float]:
@@ -163,7 +184,7 @@ class _Training:
         if validation is None:
             rows, what = self.pretraining, f"{what} pretraining"
         epoch, began = len(rows) + 1, time.perf_counter()
-        what = f"{what}  epoch {epoch}/{trainer.config.epochs}"
+        what = f"{what}  epoch {epoch}/{trainer.config.length}"
         bar = tqdm(
             batches.shuffled(self.profile.seed, epoch),
             total=len(batches),
@@ -191,6 +212,7 @@ class _Training:
         if not self.finished or self.profile.training.keep_state:
             state = {"game": trainer.state(), "history": self.history}
             state |= {"pretraining": self.pretraining, "info": json.dumps(self.info)}
+            state |= {"start": self.start}
             write_state(self.out / "state.pt", state)
         self.write_tables()
 
@@ -283,11 +305,11 @@ def _too_large(trainer: Trainer, batch: Batch) -> str:
 @torch.inference_mode()
 def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
     """Losses, CC and NSS over the validation records, at the model's size; NaN without any."""
-    trainer.best_generator.eval()
+    generator = trainer.best_generator.eval()
     trainer.discriminator.eval()
     config, columns = trainer.config, [torch.empty(len(runs.VALIDATION_COLUMNS), 0)]
     for batch in batches:
-        prediction, measured = trainer.predict(batch, trainer.best_generator), batch.measured
+        prediction, measured = trainer.predict(batch, generator), batch.measured
         content = content_loss(prediction, measured, config.losses)
         discriminator = fooling = torch.zeros(())
         if config.adversarial_weight:

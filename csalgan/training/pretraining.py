@@ -27,7 +27,7 @@ from csalgan.training.batches import Batch, Batches, texts_for
 from csalgan.training.trainer import Trainer, write_state
 
 #: Settings of ``training`` that pretraining does not see; of its own, it sees the epochs.
-_NOT_IN_PRETRAINING = ("epochs", "patience", "keep", "keep_state", "subsets", "pretrain")
+_NOT_IN_PRETRAINING = ("epochs", "soup", "patience", "keep", "keep_state", "subsets", "pretrain")
 
 
 def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
@@ -76,7 +76,7 @@ def provenance_of(profile: Profile, dataset: Dataset, sets: Sequence[Dataset]) -
 
 def first_trainer(profile: Profile, encoder: TextEncoder) -> Trainer:
     """The trainer of pretraining: the profile's, as long as ``training.pretrain.epochs``."""
-    changes = {"epochs": profile.training.pretrain.epochs}
+    changes = {"epochs": profile.training.pretrain.epochs, "soup": 1}
     training = profile.training.model_copy(update=changes)
     return Trainer(profile.model_copy(update={"training": training}), encoder)
 
@@ -107,7 +107,7 @@ class Mixed:
 
 
 def hand_over(first: Trainer) -> dict[str, Any]:
-    """What a second trainer takes of the first: both networks as they would be saved."""
+    """What another trainer takes of the first: both networks as they would be saved."""
     players = {"generator": first.best_generator, "discriminator": first.discriminator}
     return {name: player.state_dict() for name, player in players.items()}
 

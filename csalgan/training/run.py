@@ -201,7 +201,7 @@ def best_epoch(val_cc: list[float]) -> int:
 
 def finished(profile: Profile, val_cc: list[float]) -> bool:
     """Whether an epoch more is not wanted: all are trained, or patience has run out."""
-    if len(val_cc) >= profile.training.epochs:
+    if len(val_cc) >= profile.training.length:
         return True
     patience = profile.training.patience
     return bool(patience and val_cc and len(val_cc) - best_epoch(val_cc) >= patience)
@@ -232,7 +232,7 @@ def _decisive(info: dict[str, Any]) -> dict[str, Any]:
     """All that decides the result of an epoch; a run's older profile gets today's defaults."""
     profile = profile_from(info["profile"], "the earlier run")
     settings = pd.json_normalize(profile.as_dict()).to_dict("records")[0]
-    if profile.training.schedule == "constant":
+    if profile.training.schedule == "constant" and profile.training.soup == 1:
         del settings["training.epochs"]  # a cosine's rates depend on its length
     keys = ("subset", "text_fingerprint", "code", "device", "precision")
     return {

@@ -2,6 +2,7 @@
 
 import io
 import math
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ class Trainer:
         map_size: side of the maps that losses and the discriminator see. The compact decoder works
             at an eighth of the image's side, so a quarter loses nothing.
         averaged: the running average of the generator's weights; None without one.
+        soup: the mean of the generators that trainings before this one ended at; None where there
+            is to be no other.
     """
 
     def __init__(self, profile: Profile, encoder: TextEncoder):
@@ -86,6 +89,7 @@ class Trainer:
         decay, self.averaged = self.config.ema_decay, None
         if decay:
             self.averaged = AveragedModel(self.generator, avg_fn=_running(decay))
+        self.soup = AveragedModel(self.generator) if self.config.soup > 1 else None
         rate, options = self.config.learning_rate, {"betas": self.config.betas, "fused": True}
         options["weight_decay"] = self.config.weight_decay
         optimiser = torch.optim.AdamW if self.config.weight_decay else torch.optim.Adam
@@ -107,8 +111,16 @@ class Trainer:
 
     @property
     def best_generator(self) -> torch.nn.Module:
-        """The generator that is validated and saved: the average's where there is one."""
-        return self.generator if self.averaged is None else self.averaged.module
+        """The generator that is validated and saved: the average's where there is one.
+
+        Of a soup, the mean of those that its trainings ended at and of this one as it is.
+        """
+        own = self.generator if self.averaged is None else self.averaged.module
+        if self.soup is None or not self.soup.n_averaged:
+            return own
+        soup = deepcopy(self.soup)
+        soup.update_parameters(own)
+        return soup.module
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside the networks where the profile or the hardware says so."""
@@ -146,10 +158,11 @@ class Trainer:
         torch.manual_seed(hash((self.profile.seed, epoch)) % 2**31)
         if self.compact:
             for stage in self.generator.encoder.stages()[FROZEN_STAGES:]:
-                stage.requires_grad_(epoch > FROZEN_EPOCHS)
+                stage.requires_grad_((epoch - 1) % self.config.epochs >= FROZEN_EPOCHS)
 
     def set_rates(self, progress: float) -> None:
         """Learning rates of the generator at ``progress`` epochs after the start."""
+        progress %= self.config.epochs  # each training of a soup begins anew
         if self.config.schedule == "cosine":
             warm, turn = min(1.0, progress + 0.02), math.pi / 2 * progress / self.config.epochs
             share = warm * (0.01 + 0.99 * math.cos(turn) ** 2)
