@@ -81,6 +81,8 @@ def test_folders_and_sentences_give_maps_overlays_sheets_and_a_list(
     ]
     assert set(table["text"]) == {"a red ball", ""}
     assert set(table["commit"]) == {run.provenance.commit}
+    assert set(table["strength"]) == {1.0}
+    assert set(table["view"]) == {"256 384"}
     predictor = Predictor.of_run(run)
     for name, shape in [("one", (60, 80)), ("two", (90, 50)), ("more/one", (40, 40))]:
         source = next(photographs.glob(f"{name}.*"))
@@ -152,6 +154,7 @@ def test_it_says_which_records_the_model_was_trained_on(
         (["PHOTOS", "--text", "  "], "a sentence of blanks"),
         (["--data", "x", "--part", "tset"], "--part tset: use one of all"),
         (["--data", "x", "--text", "a"], "brings its own sentences"),
+        (["PHOTOS", "--text", "a dog " * 40], "a sentence of 80 words"),
         (["PHOTOS", "--view", "100"], "--view 100: use a multiple of 32"),
         (["PHOTOS", "--run", "nowhere"], "nowhere: no such weights"),
         (["PHOTOS", "--weights", "nothing"], "nothing: no such weights"),
@@ -269,6 +272,10 @@ def test_what_fails_halfway_leaves_nothing_behind(run, photographs, tmp_path, mo
     assert code == 1
     assert "two.png: is not a picture that can be read" in err
     assert not out.exists()
+    (out / ".csalgan-left" / "maps").mkdir(parents=True)  # by one that was killed
+    code, _, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert "two.png: is not a picture" in err  # and not that the folder is in use
+    assert not any(out.iterdir())
     (out / "maps").mkdir(parents=True)
     (out / "maps" / "one.png").write_bytes(b"an earlier one")
     command(*arguments, "--force", monkeypatch=monkeypatch, capsys=capsys)

@@ -1,6 +1,7 @@
 """``csalgan predict`` and ``explore``: what a trained model says, as files or in the browser."""
 
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -27,6 +28,8 @@ from csalgan.cli.options import (
 )
 from csalgan.files.errors import CsalganError
 from csalgan.files.progress import Progress, counted, doing
+from csalgan.files.writing import TEMPORARY, explaining, require_writable
+from csalgan.text.words import LONGEST_SENTENCE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,12 +90,16 @@ def predict(
         raise CsalganError("--text: a dataset brings its own sentences; leave --text out.")
     if any(sentence and not sentence.strip() for sentence in sentences):
         raise CsalganError('--text: a sentence of blanks; write one, or "" for free viewing.')
+    if long := [sentence for sentence in sentences if len(sentence.split()) > LONGEST_SENTENCE]:
+        raise CsalganError(
+            f"--text: a sentence of {len(long[0].split())} words ({long[0][:40]!r} …); no encoder "
+            f"reads more than {LONGEST_SENTENCE}, shorten it."
+        )
     if wrong := [side for side in view or () if side % 32 or not 32 <= side <= 1024]:
         raise CsalganError(f"--view {wrong[0]}: use a multiple of 32 from 32 to 1024.")
-    if out.is_dir() and any(out.iterdir()) and not force:
+    inside = [*out.iterdir()] if out.is_dir() else []
+    if not force and any(not path.name.startswith(TEMPORARY) for path in inside):
         raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
-
-    from csalgan.files.writing import require_writable
 
     require_writable(out)
     with doing("loading the model" + (" and the data" if data else "")):
@@ -110,14 +117,17 @@ def predict(
     predictor.sizes = tuple(view or predictor.sizes)
     if dataset is not None:
         work = _records(dataset, part, subset, predictor)
+    line = predictor.receipt.line() + (f" · strength {strength:g}" if strength != 1 else "")
     with telling(lambda: f"{out} is as it was before"), _making(out) as making:
-        write = partial(_write, out=making, predictor=predictor, npy=npy, overlays=overlays)
+        write = partial(_write, out=making, receipt=line, npy=npy, overlays=overlays)
         table = pd.DataFrame(_predict_all(work, predictor, strength, write))
-        table = table.assign(model=predictor.name, **predictor.receipt.as_dict())
+        seen = " ".join(map(str, predictor.sizes))
+        table = table.assign(strength=strength, view=seen, model=predictor.name)
+        table = table.assign(**predictor.receipt.as_dict())
         write_csv(making / "predictions.csv", table)
     what = counted(len(work), "record" if data else "photograph")
     print(f"{counted(len(table), 'map')} of {what}: {out / 'maps'}")
-    print(f"{predictor.name} · {predictor.receipt.line()}")
+    print(f"{predictor.name} · {line}")
 
 
 @contextmanager
@@ -126,13 +136,13 @@ def _making(out: Path) -> Iterator[Path]:
 
     What fails halfway leaves no prediction behind, and an earlier one as it was.
     """
-    from csalgan.files.writing import explaining
-
     new = not out.exists()
     with explaining(out):
         out.mkdir(parents=True, exist_ok=True)
+        for left in out.glob(f"{TEMPORARY}*"):  # of one that was killed
+            shutil.rmtree(left, ignore_errors=True)
         try:
-            with tempfile.TemporaryDirectory(prefix=".csalgan-", dir=out) as making:
+            with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=out) as making:
                 yield Path(making)
                 for path in [one for one in Path(making).rglob("*") if one.is_file()]:
                     target = out / path.relative_to(making)
@@ -252,7 +262,7 @@ def _write(
     maps: tuple["np.ndarray", ...],
     *,
     out: Path,
-    predictor: "Predictor",
+    receipt: str,
     npy: bool,
     overlays: bool,
 ) -> list[dict]:
@@ -276,7 +286,7 @@ def _write(
     if len(maps) > 1:
         told = [f"“{text}”" if text else "free viewing" for text in photograph.sentences]
         shown = [picture, *(blend(picture, saliency) for saliency in maps)]
-        sheet = output.sheet(shown, ["the photograph", *told], predictor.receipt.line())
+        sheet = output.sheet(shown, ["the photograph", *told], receipt)
         write_bytes(out / "sheets" / f"{photograph.name}.png", output.encoded(sheet, "PNG"))
     return rows
 

@@ -16,14 +16,13 @@ import numpy as np
 
 from csalgan.explorer.controls import INTRO, Controls
 from csalgan.files.errors import CsalganError
+from csalgan.text.words import LONGEST_SENTENCE
 
 if TYPE_CHECKING:
     from csalgan.experiment.job import Job
     from csalgan.explorer.session import Model
     from csalgan.explorer.view import View
 
-#: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
-LONGEST_SENTENCE = 50
 _AHEAD = 2  # pictures looked at before they are asked for
 
 

@@ -18,7 +18,8 @@ from csalgan.files.errors import CsalganError
 #: Environment variable: a file to which the path of every file written is added. The runner sets
 #: it for a step, which so owns what it wrote and nothing else.
 LEDGER = "CSALGAN_WRITTEN"
-_TEMPORARY = ".csalgan-"
+#: How the names of what is being written begin.
+TEMPORARY = ".csalgan-"
 _ABANDONED = 86_400.0  # seconds: nobody makes a folder for a day
 
 _SENTENCES = {
@@ -70,7 +71,7 @@ def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
         with explaining(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(
-                dir=target.parent, prefix=_TEMPORARY, suffix=target.suffix
+                dir=target.parent, prefix=TEMPORARY, suffix=target.suffix
             )
             os.close(handle)
             temporary = Path(name)
@@ -102,17 +103,17 @@ def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
     try:
         with explaining(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            for left in target.parent.glob(f"{_TEMPORARY}*"):
+            for left in target.parent.glob(f"{TEMPORARY}*"):
                 if left.is_dir() and time.time() - left.stat().st_mtime > _ABANDONED:
                     shutil.rmtree(left, ignore_errors=True)
-            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=_TEMPORARY))
+            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
             os.chmod(temporary, 0o777 & ~_umask())
             yield temporary
             if hasattr(os, "sync"):
                 os.sync()  # thousands of files at once: one by one would take a minute
             old = None
             if target.exists():
-                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=_TEMPORARY))
+                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
                 os.replace(target, old / "old")
             os.replace(temporary, target)
             _to_disk(target.parent)
@@ -156,7 +157,7 @@ def require_writable(folder: str | os.PathLike) -> None:
         while not place.exists():
             place = place.parent
         try:
-            handle, name = tempfile.mkstemp(dir=place, prefix=_TEMPORARY)
+            handle, name = tempfile.mkstemp(dir=place, prefix=TEMPORARY)
         except FileNotFoundError as error:  # a folder that lets nobody make a file, as /proc
             raise PermissionError(errno.EACCES, str(error)) from error
         try:
@@ -169,7 +170,7 @@ def require_writable(folder: str | os.PathLike) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files in a folder that killed processes left; nobody may write there."""
-    for path in folder.glob(f"{_TEMPORARY}*"):
+    for path in folder.glob(f"{TEMPORARY}*"):
         if path.is_file():
             path.unlink(missing_ok=True)
 

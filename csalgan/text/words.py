@@ -2,6 +2,8 @@
 
 import re
 
+#: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
+LONGEST_SENTENCE = 50
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
