@@ -321,7 +321,9 @@ def table_rows(scores: Scores, metric_profile: str) -> pd.DataFrame:
     return table[["metric", "row", "subset", "mean", "low", "high"]]
 
 
-def write_report(out: Path, scores: Scores, receipt: Provenance, settings: dict[str, Any]) -> Path:
+def write_report(
+    out: Path, scores: Scores, provenance: Provenance, settings: dict[str, Any]
+) -> Path:
     """Write tables and figures into a report's folder.
 
     ``tables/``: ``author_table_one`` as CSV, Markdown and LaTeX, ``author_mean_map.csv`` (the
@@ -334,7 +336,7 @@ def write_report(out: Path, scores: Scores, receipt: Provenance, settings: dict[
     Returns:
         The path of the Markdown table.
     """
-    line, folder = receipt.line(), out / "tables"
+    line, folder = provenance.line(), out / "tables"
     written = {
         "author_table_one": scores.table,
         "author_mean_map": scores.mean_map,
@@ -355,9 +357,9 @@ def write_report(out: Path, scores: Scores, receipt: Provenance, settings: dict[
     for run, draws in scores.draws.groupby("run", sort=False):
         name = "04_author-draws-" + re.sub(r"[^a-z0-9]+", "-", run.lower()).strip("-")
         fig = repeats(draws, scores.table[scores.table["run"] == run], run)
-        save(fig, out / "figures", name, receipt, photographs=False)
+        save(fig, out / "figures", name, provenance, photographs=False)
     manifest = {
-        "provenance": receipt.as_dict(),
+        "provenance": provenance.as_dict(),
         "weights": scores.files.to_dict("records"),
         **settings,
         "versions": {"python": platform.python_version()}

@@ -89,9 +89,15 @@ def test_train_and_resume_at_the_command_line(embedded, tmp_path, monkeypatch, c
         assert code == 0, err
     assert "2 epochs" in out
     assert "best epoch" in out
-    code, _, err = command(*common, monkeypatch=monkeypatch, capsys=capsys)
-    assert code == 1
-    assert "--resume" in err
+    for extra, named in (([], "--resume"), (["--seeds", "2"], "folder of their own")):
+        code, _, err = command(*common, *extra, monkeypatch=monkeypatch, capsys=capsys)
+        assert code == 1
+        assert named in err
+    fresh = ["train", "--profile", "smoke", "--data", str(embedded), "--resume"]
+    fresh += ["--out", str(tmp_path / "misspelt")]
+    code, _, err = command(*fresh, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0
+    assert "no run is in" in err
 
 
 def test_several_seeds_are_trained_on_one_split_and_told_with_their_spread(

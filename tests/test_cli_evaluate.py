@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from csalgan.cli import main
-from csalgan.data import make_split, open_dataset
+from csalgan.data import make_split, open_dataset, synthesise
 from csalgan.evaluation import COLUMNS, read_map
 from csalgan.files.errors import CsalganError
 
@@ -155,6 +155,17 @@ def test_compare_tells_two_models_apart(command, maps, embedded, tmp_path):
     code, said, _ = command("compare", scores, scores, "--bootstrap", 20)
     assert code == 0
     assert "\n0 of " in said
+    assert "note: " not in said
+    # One image has no interval, and another split's fits are another yardstick.
+    table = pd.read_csv(scores, dtype=str)
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    table[table["image_id"] == table["image_id"].iloc[0]].to_csv(one, index=False)
+    table.assign(value="0", seed="5").to_csv(other, index=False)
+    code, said, _ = command("compare", one, other, "--model-a", "blobs", "--model-b", "blobs")
+    assert code == 0
+    assert "excludes zero" not in said
+    assert said.count("one image") == 2 * int(re.search(r"\n0 of (\d+)", said)[1])
+    assert "another split or seed" in said
 
 
 def test_a_training_run_is_scored_like_a_folder(command, embedded, dataset, tmp_path):
@@ -170,7 +181,14 @@ def test_a_training_run_is_scored_like_a_folder(command, embedded, dataset, tmp_
     assert set(scores["model"]) == {"paper model, sal"}
     assert set(scores["encoder"]) == {"hashing"}
     assert len(set(scores["record"])) == len(dataset.subset("sal"))
-    assert re.search(r"note: among them, \d+ records that the model was trained on", said)
+    assert re.search(r"note: \d+ records of images that the model was trained on", said)
+    assert "trained on other data" not in said
+    # Images are known wherever they stand: more of the same scenes are other data.
+    more = synthesise(tmp_path / "more", n_images=20)
+    code, said, _ = command("evaluate", run, "--data", more, "--bootstrap", 20)
+    assert code == 0
+    assert re.search(r"note: \d+ records of images that the model was trained on", said)
+    assert "note: the model was trained on other data" in said
     record = dataset.subset("sal")["record"].iloc[0]
     code, said, _ = command("evaluate", run, *common, "--explain", record)
     assert code == 0

@@ -110,10 +110,10 @@ def test_several_seeds_are_one_row_with_their_spread(tmp_path):
         )
         for model, seed, value in (("mine", 0, 0.5), ("mine", 1, 0.7), ("mean_map", 0, 0.4))
     ]
-    text = scoring.comparison_table(pd.concat(tables), "receipt", "all images in 2 folds")
+    text = scoring.comparison_table(pd.concat(tables), "provenance", "all images in 2 folds")
     assert "| mine (mean ± SD of 2 seeds) | 0.600 ± 0.141 [0.600, 0.600] |" in text
     assert "| mean training map | 0.400 [0.400, 0.400] |" in text
-    assert text.rstrip().endswith("receipt")
+    assert text.rstrip().endswith("provenance")
 
 
 def test_packed_weights_predict_like_the_run_they_came_from(run, dataset, tmp_path):

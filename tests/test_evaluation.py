@@ -1,4 +1,4 @@
-"""Scores with receipts: the right truth, the right negatives, the right intervals."""
+"""Scores with their provenance: the right truth, the right negatives, the right intervals."""
 
 import math
 import threading
@@ -48,7 +48,7 @@ def noisy(toy, seed=0, size=(12, 16)):
 # --- scoring ----------------------------------------------------------------------------------
 
 
-def test_every_row_carries_its_receipt(scores, toy):
+def test_every_row_carries_its_provenance(scores, toy):
     assert list(scores.columns) == list(evaluation.COLUMNS)
     expected = sum(len(profile_info(p).metrics) for p in PROFILES) * len(toy.records)
     assert len(scores) == expected
@@ -116,7 +116,7 @@ def test_negatives_never_come_from_another_condition_of_the_same_image():
         assert len(every["negatives"]) == 10 * len(others)
 
 
-def test_controls_come_from_the_same_condition_and_stand_on_the_receipt(toy, evaluator, scores):
+def test_controls_come_from_the_same_condition_and_stand_in_the_provenance(toy, evaluator, scores):
     controls = scores.groupby(["metric_profile", "metric"])["controls"].agg(set)
     assert controls["tuebingen", "sauc"] == controls["tuebingen", "ig"] == {"same condition"}
     assert controls["tuebingen", "cc"] == controls["paper", "sauc"] == {""}
@@ -254,8 +254,8 @@ def test_records_choose_what_is_scored(toy, evaluator):
 
 
 def test_provenance_of_the_model_stands_in_every_row(toy):
-    receipt = Provenance("toy", "ab", "hashing", "smoke", 0, "abc123")
-    table = evaluation.Evaluator(toy, ToySplit(toy), provenance=receipt)(noisy(toy), model="m")
+    provenance = Provenance("toy", "ab", "hashing", "smoke", 0, "abc123")
+    table = evaluation.Evaluator(toy, ToySplit(toy), provenance=provenance)(noisy(toy), model="m")
     assert set(table["encoder"]) == {"hashing"}
     assert set(table["profile"]) == {"smoke"}
     assert set(table["commit"]) == {"abc123"}
@@ -468,23 +468,23 @@ def test_table_one_sets_ours_beside_the_papers_and_the_baselines(table_scores):
     assert paper["metric"].drop_duplicates().tolist() == ["AUC", "sAUC", "CC", "NSS"]
 
 
-def test_table_one_is_written_in_three_ways_with_its_receipt(table_scores, tmp_path):
+def test_table_one_is_written_in_three_ways_with_its_provenance(table_scores, tmp_path):
     table = evaluation.table_one(table_scores, "tuebingen", bootstrap=20)
-    receipt = Provenance("toy_set", "ab", "hashing", "smoke", 0, "abc")
-    evaluation.write_table_one(tmp_path, table, "04_table_one_tuebingen", receipt)
+    provenance = Provenance("toy_set", "ab", "hashing", "smoke", 0, "abc")
+    evaluation.write_table_one(tmp_path, table, "04_table_one_tuebingen", provenance)
     back = pd.read_csv(tmp_path / "04_table_one_tuebingen.csv")
     assert back["Total"].tolist() == pytest.approx(table["Total"].tolist(), rel=1e-5, nan_ok=True)
     text = (tmp_path / "04_table_one_tuebingen.md").read_text()
-    assert receipt.line() in text
+    assert provenance.line() in text
     assert "| **CC** | noisy |" in text
     assert "| 0.408 | 0.458 | 0.423 | 0.377 |" in text
     tex = (tmp_path / "04_table_one_tuebingen.tex").read_text()
     assert r"Non\_sal" in tex
-    assert receipt.line() in tex
+    assert provenance.line() in tex
     assert "−" not in tex
     rows = [line for line in tex.splitlines() if line.endswith(r"\\")]
     assert {line.count(" & ") for line in rows} == {5}
-    assert (tmp_path / "04_table_one_tuebingen.source.txt").read_text() == receipt.line() + "\n"
+    assert (tmp_path / "04_table_one_tuebingen.source.txt").read_text() == provenance.line() + "\n"
 
 
 def test_table_one_says_what_it_needs(scores):
@@ -568,11 +568,11 @@ def test_bfloat16_changes_no_printed_digit(real_evaluator, monkeypatch):
     for computed in ("bfloat16", "float32"):
         monkeypatch.setattr(prediction, "precision_of", lambda *_, computed=computed: computed)
         predictor = prediction.Predictor.open()
-        evaluator.provenance = predictor.receipt
+        evaluator.provenance = predictor.map_provenance
         maps = predictor.predict_records(dataset, rows.head(120))
         table = evaluator(maps, model="shipped", share=0.001)
         assert set(table["precision"]) == {computed}
-        assert f"predicted in {computed}" in predictor.receipt.line()
+        assert f"predicted in {computed}" in predictor.map_provenance.line()
         tables[computed] = table.groupby("metric")["value"].mean()
     gap = (tables["bfloat16"] - tables["float32"]).abs()
     assert 0 < gap.max() < 0.001, gap

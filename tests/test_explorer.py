@@ -26,6 +26,7 @@ from csalgan.explorer.view import View, maps_zip, robust_limit, snapshot
 from csalgan.figures import MAPS
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance
+from csalgan.training.run import digests
 
 
 class FakePredictor:
@@ -205,11 +206,15 @@ def test_the_share_of_a_word_is_what_moves_without_it(predictor):
 def test_models_know_which_part_an_image_was_in(job):
     fingerprint = job.dataset.fingerprint[:12]
     here = Model(FakePredictor, data=fingerprint, split=("image", 0))
-    session = Session(job, {"here": here, "elsewhere": here._replace(data="1" * 12)})
+    elsewhere = here._replace(data="1" * 12)
+    known = frozenset(digests(job.split.of("train", job.dataset.records)["image_id"]))
+    more = elsewhere._replace(images=known)  # of data that hold these images, too
+    session = Session(job, {"here": here, "elsewhere": elsewhere, "more": more})
     for part in ("train", "val", "test"):
         for image in job.split.of(part, job.dataset.records)["image_id"]:
             assert session.part("here", image) == part
             assert session.part("elsewhere", image) == "new"
+            assert session.part("more", image) == ("train" if part == "train" else "new")
 
 
 # --- a view -----------------------------------------------------------------------------------
@@ -274,15 +279,15 @@ def test_what_is_pointed_at_is_read_off_all_maps(view):
 
 
 def test_a_snapshot_says_all_that_decided_it_and_shows_what_was_shown(view):
-    receipt = FakePredictor.provenance
-    content = snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    provenance = FakePredictor.provenance
+    content = snapshot(view, provenance, "drawn here", {"A": {"cc": 0.5}})
     saved = Image.open(io.BytesIO(content))
     facts = {k.removeprefix("csalgan:"): v for k, v in saved.text.items()}
     assert facts["sentence B"] == "it's a cat"
     assert (facts["strength"], facts["model"], facts["shown"]) == ("1.5", "m", "drawn here")
     assert facts["data"] == "fake gaze"
     assert facts["photographs"] == "yes"
-    assert content == snapshot(view, receipt, "drawn here", {"A": {"cc": 0.5}})
+    assert content == snapshot(view, provenance, "drawn here", {"A": {"cc": 0.5}})
     left = np.asarray(saved.convert("RGB"))[:, :560]
     for pixel in (15, 5), (15, 35):
         assert (np.abs(left - view.panel("A").pixels[pixel].astype(int)) < 4).all(2).any()

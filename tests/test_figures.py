@@ -1,4 +1,4 @@
-"""Figures: saved whole, with their receipt, equal when made again, readable by everyone."""
+"""Figures: saved whole, with their provenance, equal when made again, readable by everyone."""
 
 import matplotlib.figure
 import numpy as np
@@ -44,7 +44,7 @@ def prepared(dataset):
 # --- saving -----------------------------------------------------------------------------------
 
 
-def test_a_saved_figure_carries_its_receipt(tmp_path):
+def test_a_saved_figure_carries_its_provenance(tmp_path):
     path = saving.save(lines(), tmp_path / "new", "04_some-thing_2", PROVENANCE, photographs=True)
     assert path == tmp_path / "new" / "04_some-thing_2.png"
     assert sorted(p.name for p in path.parent.iterdir()) == [
@@ -121,7 +121,7 @@ def test_simulated_gaze_is_called_so_in_the_picture(tmp_path):
         return fig
 
     real = PROVENANCE.with_(data="SJTU-TIS (510 images)")
-    for receipt, title, width, said, label in [
+    for provenance, title, width, said, label in [
         (PROVENANCE, "Training", 5, "Training · simulated gaze", "simulated gaze after it"),
         (PROVENANCE, "Training of a", 2, "Training of a simulated gaze", "simulated gaze after it"),
         (PROVENANCE, "People's gaze", 5, "Simulated gaze", "simulated gaze after it"),
@@ -129,7 +129,7 @@ def test_simulated_gaze_is_called_so_in_the_picture(tmp_path):
     ]:
         fig = drawing(title, width)
         for _ in range(2):
-            path = saving.save(fig, tmp_path, "01_a", receipt, photographs=False)
+            path = saving.save(fig, tmp_path, "01_a", provenance, photographs=False)
             assert saving.figure_info(path)["title"] == said
             assert fig.legends[0].get_texts()[0].get_text() == label
 

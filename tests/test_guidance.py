@@ -59,8 +59,8 @@ def correlate(dataset):
             cc = float(np.corrcoef(p.ravel(), q.ravel())[0, 1])
             kl = float((q / q.sum() * np.log(q / q.sum() / (p / p.sum()))).sum())
             rows += [key | {"metric": "cc", "value": cc}, key | {"metric": "kl", "value": kl}]
-        receipt = {"model": "m", "metric_profile": "tuebingen", "resize": "r", "epsilon": 0.0}
-        return pd.DataFrame(rows).assign(**receipt, fingerprint=dataset.fingerprint[:12])
+        provenance = {"model": "m", "metric_profile": "tuebingen", "resize": "r", "epsilon": 0.0}
+        return pd.DataFrame(rows).assign(**provenance, fingerprint=dataset.fingerprint[:12])
 
     return score
 

@@ -30,8 +30,8 @@ def untrained(encoder: str) -> Predictor:
     """A paper model as it is drawn, which is all that reading needs."""
     generator = PaperGenerator(512)
     initialise(generator, 0)
-    receipt = Provenance("d", "f" * 12, encoder, "p", 0, "c")
-    return Predictor("m", generator.eval(), get_encoder(encoder, cache=False), (32,), receipt)
+    provenance = Provenance("d", "f" * 12, encoder, "p", 0, "c")
+    return Predictor("m", generator.eval(), get_encoder(encoder, cache=False), (32,), provenance)
 
 
 class Counting(Predictor):

@@ -137,8 +137,17 @@ def test_it_says_which_records_the_model_was_trained_on(
     split = make_split(dataset.records, rule=run.profile.data.split, seed=run.profile.split_seed)
     seen = len(split.of("train", dataset.records))
     assert seen > 0
+    told = pd.read_csv(tmp_path / "predictions.csv")
+    assert told["trained_on"].sum() == (seen if part == "all" else 0)
     note = f"note: {seen} of {len(dataset.records)} records show images this model was trained on"
     assert (note in err) == (part == "all")
+    # Whoever scores the maps later is told, too.
+    maps = ["csalgan", "evaluate", str(tmp_path / "maps"), "--data", str(dataset.root)]
+    monkeypatch.setattr(sys, "argv", [*maps, "--uniform-share", "0.1", "--bootstrap", "10"])
+    with pytest.raises(SystemExit):
+        main()
+    note = f"note: {seen} records of images that the model was trained on"
+    assert (note in capsys.readouterr().out) == (part == "all")
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_a_state_that_is_not_ours_is_one_sentence_or_nothing(tmp_path, text):
     (tmp_path / "steps").mkdir()
     for name in ("plan", "01"):
         (tmp_path / "steps" / f"{name}.json").write_text(text)
-    with pytest.raises(CsalganError, match=r"no readable plan\.json"):
+    with pytest.raises(CsalganError, match=r"no readable steps/plan\.json"):
         pipeline.open_report(tmp_path)
     assert State(tmp_path).read("01") is None
 

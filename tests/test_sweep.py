@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -112,6 +113,11 @@ def test_a_sweep_trains_scores_and_compares_and_does_nothing_twice(spec, embedde
     assert len(pd.read_csv(out / "tables" / "sweep.csv")["point"].unique()) == 4
 
 
+def status(out) -> list[dict]:
+    command = [sys.executable, "-m", "csalgan", "status", str(out), "--json"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["steps"]
+
+
 def test_a_point_that_fails_is_named_and_stops_no_other(spec, embedded, tmp_path):
     out = tmp_path / "sweep"
     text = SPEC.replace("seeds: 2", "").replace("0.002]", "1.0]") + "  data.size: [16]\n"
@@ -124,6 +130,10 @@ def test_a_point_that_fails_is_named_and_stops_no_other(spec, embedded, tmp_path
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert broken in said
     assert "not empty and not a run" in said
+    assert {row["step"]: row["status"] for row in status(out)} == {
+        point.folder: "failed" if point.name == broken else "done"
+        for point in sweep.points(sweep.read_spec(wanted))
+    }
     assert len(pd.read_csv(out / "tables" / "sweep.csv")["point"].unique()) == 1
 
 
@@ -154,7 +164,19 @@ def test_a_cross_validation_scores_every_image_by_a_model_that_did_not_see_it(em
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["complete"]
     assert len(manifest["points"]) == 2 * 2 + 2
+    assert {row["step"] for row in status(out) if row["status"] == "done"} == {*manifest["points"]}
     assert figure_info(out / "figures" / "00_comparison.png")["profile"] == "smoke"
+
+    # The same folder is for the same folds.
+    tables = {path: path.read_bytes() for path in (out / "tables").iterdir()}
+    other = subprocess.run([*command, "--folds", "3"], capture_output=True, text=True)
+    assert other.returncode == 1
+    assert "holds a sweep with folds 2, now 3" in other.stderr
+    assert {path: path.read_bytes() for path in (out / "tables").iterdir()} == tables
+    third = spec.model_copy(update={"folds": 3})  # as after a kill: nothing is mixed
+    assert sweep.collect(third, dataset, tmp_path / "copy") is None
+    shutil.copytree(out / "runs", tmp_path / "copy" / "runs")
+    assert sweep.collect(third, dataset, tmp_path / "copy") is None
 
     # Two of them are compared record by record, seeds averaged.
     compared = subprocess.run(
@@ -164,6 +186,7 @@ def test_a_cross_validation_scores_every_image_by_a_model_that_did_not_see_it(em
     )
     assert compared.returncode == 0, compared.stderr
     assert f"{len(dataset.records)}  " in compared.stdout
+    assert "note:" not in compared.stdout  # of one split
 
     # Without one fold a point waits: a table is over all images or not there.
     (next((out / "runs").glob("total_seed-1*fold-2")) / "scores-test.csv").unlink()

@@ -309,6 +309,7 @@ def test_a_run_is_not_overwritten_or_mixed(dataset, tmp_path):
     (tmp_path / "mine" / "thesis.tex").write_text("mine")
     with pytest.raises(CsalganError, match="not empty and not a run"):
         train(profile(), dataset, "sal", tmp_path / "mine", progress=False)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
     (tmp_path / "file").write_text("mine")
     with pytest.raises(CsalganError, match="a file stands"):
         train(profile(), dataset, "sal", tmp_path / "file", progress=False)
@@ -412,11 +413,11 @@ def test_a_broken_run_is_one_sentence(dataset, tmp_path):
 def test_a_run_json_of_another_make_is_one_sentence(dataset, tmp_path, quick):
     run = train(profile(), dataset, "sal", tmp_path / "run", progress=False)
     path, whole = run.folder / "run.json", json.loads((tmp_path / "run" / "run.json").read_text())
-    receipt = whole["provenance"]
+    provenance = whole["provenance"]
     for change in (
-        {"provenance": [receipt]},
-        {"provenance": {**receipt, "extra": 1}},
-        {"provenance": {**receipt, "seed": "0"}},
+        {"provenance": [provenance]},
+        {"provenance": {**provenance, "extra": 1}},
+        {"provenance": {**provenance, "seed": "0"}},
         {"text_dim": 1e9},
         {"text_dim": 10**9},
         {"text_dim": True},

@@ -57,9 +57,10 @@ def evaluate(
     names = [name.strip() for item in profile or ["tuebingen"] for name in item.split(",")]
     for name in names:
         profile_info(name)
-    if not predictions.is_dir():
+    if not predictions.is_dir() or not any(predictions.iterdir()):
+        what = "is empty" if predictions.is_dir() else "no such folder"
         raise CsalganError(
-            f"{predictions}: no such folder; give a folder of saliency maps or of a training run."
+            f"{predictions}: {what}; give a folder of saliency maps or of a training run."
         )
     if out is not None:
         require_writable(out.parent)
@@ -94,8 +95,8 @@ def evaluate(
         return evaluation.open_folder(predictions, dataset, rows).predictions()
 
     settings = {"metric_profiles": names, "controls": controls, "seed": parts.seed}
-    receipt = model.receipt if model else None
-    evaluator = evaluation.Evaluator(dataset, parts, **settings, provenance=receipt)
+    provenance = model.map_provenance if model else None
+    evaluator = evaluation.Evaluator(dataset, parts, **settings, provenance=provenance)
     if uniform_share is None:
         held = _held_back(parts, dataset, None if model else predictions)
         uniform_share = evaluator.uniform_share(maps_of, held) if len(held) else None
@@ -122,8 +123,8 @@ def evaluate(
     maps = Progress(maps, total=len(records), desc="score", unit=" records")
     tables = [evaluator(maps, records, model=called, share=uniform_share)]
     if folder is not None and (faults := folder.faults):
-        scored = len(folder.files) - folder.unreadable
-        summary = f"{scored} of {counted(len(records), 'record')} scored."
+        read = len(folder.files) - folder.unreadable
+        summary = f"{read} of {counted(len(records), 'record')} scored."
         print(*faults, f"{counted(len(faults), 'fault')}; {summary}", sep="\n", file=sys.stderr)
     if tables[0].empty:
         raise CsalganError(f"{predictions}: none of its files could be read; see above.")
@@ -133,10 +134,12 @@ def evaluate(
         tables += [evaluator.baseline(name, records, train=train) for name in each]
     scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
     _print_scores(scores, dataset, subset, bootstrap, parts.seed)
+    scored = records[records["record"].isin(tables[0]["record"])]
     print(
         f"\ndata: {dataset.name} [{dataset.fingerprint[:12]}] · records: {subset}, {split} "
-        f"({len(records)}) · split: {parts.rule}, seed {parts.seed} · sAUC and IG against other "
-        f"images, {evaluation.CONTROLS[controls]} · commit: {scores['commit'].iloc[0]}"
+        f"({len(scored)} of {len(records)}) · split: {parts.rule}, seed {parts.seed} · sAUC and IG "
+        f"against other images, {evaluation.CONTROLS[controls]} · "
+        f"commit: {scores['commit'].iloc[0]}"
     )
     if model:
         print(f"predicted in {model.precision}")
@@ -144,8 +147,10 @@ def evaluate(
         print(f"KL and IG: of densities with a uniform share of {uniform_share:.3f}.")
     elif "tuebingen" in names:
         print("KL and IG are left out: add maps of other images, or give --uniform-share.")
-    if model and (seen := len(set(parts.train) & set(records["record"]))):
-        print(f"note: among them, {counted(seen, 'record')} that the model was trained on.")
+    if seen := int(model.seen(dataset, scored).sum()) if model else _seen(predictions, scored):
+        print(f"note: {counted(seen, 'record')} of images that the model was trained on.")
+    if model and trained_on != dataset.fingerprint[:12]:
+        print(f"note: the model was trained on other data, {model.provenance.data}.")
     if model and dataset.fingerprint[:12] in model.provenance.pretraining:
         print("note: the model was pretrained on all of these images.")
     if out is None:
@@ -153,6 +158,18 @@ def evaluate(
     else:
         write_csv(out, scores)
         print(f"{out}: {counted(len(scores), 'score')}")
+
+
+def _seen(maps: Path, records) -> int:
+    """How many records the maps' model was trained on, where csalgan predict wrote it beside."""
+    from csalgan.files.spreadsheets import read_csv
+
+    try:
+        told = read_csv(maps.parent / "predictions.csv", dtype=str)
+        names = told.loc[told["trained_on"] == "True", "map"]
+    except (CsalganError, OSError, KeyError):  # none, or none of csalgan's
+        return 0
+    return int(records["record"].isin([Path(name).stem for name in names]).sum())
 
 
 def _held_back(parts, dataset, folder: Path | None):
@@ -176,6 +193,8 @@ def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> No
         table = evaluation.summarise(rows, ["model", column], bootstrap, seed)
         undefined = table["n_undefined"].map(lambda n: f" ({n} NaN)" if n else "")
         table["cell"] = table.apply("{0[mean]:.3f} [{0[low]:.3f}, {0[high]:.3f}]".format, axis=1)
+        alone = table["n_images"] == 1
+        table.loc[alone, "cell"] = table["mean"].map("{:.3f} (one image)".format)
         table["cell"] += undefined
         table["records"] = table["n_records"] + table["n_undefined"]
         table["metric"] = table["metric"].map(evaluation.METRIC_LABELS)
@@ -213,6 +232,7 @@ def compare(
         interval=table.apply("[{0[low]:+.3f}, {0[high]:+.3f}]".format, axis=1),
         verdict=("excludes zero, " + table["better"] + " is better").where(clear, "holds zero"),
     )
+    shown.loc[table["n_images"] < 2, ["interval", "verdict"]] = "one image"
     shown = shown.rename(
         columns={"a": "A", "b": "B", "difference": "A − B", "n_records": "records"}
     ).set_index(table["metric"].map(evaluation.METRIC_LABELS).rename(None))
@@ -222,6 +242,15 @@ def compare(
         print(f"\nprofile {profile}, A − B with 95 % intervals over images")
         print(rows[columns].to_string(formatters=written))
     print(f"\n{clear.sum()} of {len(table)} differences exclude zero.")
+    splits = [
+        set(side.reindex(columns=["split", "seed"]).astype(str).itertuples(index=False, name=None))
+        for side in (left, right)
+    ]
+    if splits[0] != splits[1]:
+        print(
+            "note: A and B were scored with another split or seed each; the negatives of sAUC, the "
+            "center bias of IG and the uniform share of KL and IG differ with it."
+        )
     if out is not None:
         write_csv(out, table)
         print(f"{out}: {counted(len(table), 'difference')}")
@@ -277,9 +306,9 @@ def author(
 
     began = time.perf_counter()
     out = out or paths.reports_dir() / "author-weights"
-    require_writable(out)  # before the data are looked at
+    require_writable(out)  # what takes a moment is tried before the data are looked at
+    find_weights(clone)
     dataset = open_clean(data)
-    find_weights(clone)  # or a sentence, before anything is made
     with locked(out):
         scores = score_clone(
             clone, dataset, draws=draws, repeats=repeats, clip_weights=clip_weights, seed=seed

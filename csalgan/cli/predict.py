@@ -42,12 +42,16 @@ _LONGEST = 255  # bytes a file's name may have
 
 
 class Photograph(NamedTuple):
-    """One photograph to predict: what to call its files, where it is, what is read with it."""
+    """One photograph to predict: what to call its files, where it is, what is read with it.
+
+    ``trained_on``: whether the model was, on this image; None where that is not known.
+    """
 
     name: str
     path: Path
     sentences: tuple[str, ...]
     pixels: "Callable[[], np.ndarray]"
+    trained_on: bool | None = None
 
 
 def predict(
@@ -117,13 +121,13 @@ def predict(
     predictor.sizes = tuple(view or predictor.sizes)
     if dataset is not None:
         work = _records(dataset, part, subset, predictor)
-    line = predictor.receipt.line() + (f" · strength {strength:g}" if strength != 1 else "")
+    line = predictor.map_provenance.line() + (f" · strength {strength:g}" if strength != 1 else "")
     with telling(lambda: f"{out} is as it was before"), _making(out) as making:
-        write = partial(_write, out=making, receipt=line, npy=npy, overlays=overlays)
+        write = partial(_write, out=making, provenance=line, npy=npy, overlays=overlays)
         table = pd.DataFrame(_predict_all(work, predictor, strength, write))
         seen = " ".join(map(str, predictor.sizes))
         table = table.assign(strength=strength, view=seen, model=predictor.name)
-        table = table.assign(**predictor.receipt.as_dict())
+        table = table.assign(**predictor.map_provenance.as_dict())
         write_csv(making / "predictions.csv", table)
     what = counted(len(work), "record" if data else "photograph")
     print(f"{counted(len(table), 'map')} of {what}: {out / 'maps'}")
@@ -210,20 +214,22 @@ def _records(
             raise CsalganError(
                 f"--part {part}: the model was trained on all images of {dataset.root}; take all."
             )
-    elif predictor.provenance.fingerprint == dataset.fingerprint[:12]:
-        seen = f"{len(split.of('train', records))} of {len(records)} records"
+    seen = predictor.seen(dataset, records)
+    if seen.any():
         print(
-            f"note: {seen} show images this model was trained on, so scores of all tell nothing; "
-            "where it left some out, take --part test, or csalgan evaluate --split test.",
+            f"note: {seen.sum()} of {len(records)} records show images this model was trained on, "
+            "so scores of all tell nothing; where it left some out, take --part test, or csalgan "
+            "evaluate --split test.",
             file=sys.stderr,
         )
     if dataset.fingerprint[:12] in predictor.provenance.pretraining:
         print("note: this model was pretrained on all of these images.", file=sys.stderr)
     return [
         Photograph(
-            one.record, Path(one.image_path), (one.text,), partial(dataset.image, one.record)
+            *(one.record, Path(one.image_path), (one.text,), partial(dataset.image, one.record)),
+            trained_on=known,
         )
-        for one in records.itertuples(index=False)
+        for one, known in zip(records.itertuples(index=False), seen.tolist(), strict=True)
     ]
 
 
@@ -262,7 +268,7 @@ def _write(
     maps: tuple["np.ndarray", ...],
     *,
     out: Path,
-    receipt: str,
+    provenance: str,
     npy: bool,
     overlays: bool,
 ) -> list[dict]:
@@ -282,11 +288,12 @@ def _write(
         row = {"photograph": str(photograph.path), "text": sentence}
         row["map"] = path.relative_to(out).as_posix()
         row["height"], row["width"] = saliency.shape
+        row["trained_on"] = photograph.trained_on
         rows.append(row)
     if len(maps) > 1:
         told = [f"“{text}”" if text else "free viewing" for text in photograph.sentences]
         shown = [picture, *(blend(picture, saliency) for saliency in maps)]
-        sheet = output.sheet(shown, ["the photograph", *told], receipt)
+        sheet = output.sheet(shown, ["the photograph", *told], provenance)
         write_bytes(out / "sheets" / f"{photograph.name}.png", output.encoded(sheet, "PNG"))
     return rows
 

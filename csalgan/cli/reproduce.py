@@ -19,7 +19,7 @@ from csalgan.cli.options import (
 from csalgan.files.errors import CsalganError
 from csalgan.files.progress import doing
 
-ReportArgument = Annotated[Path, Argument(metavar="REPORT", help="Folder of a report.")]
+ReportArgument = Annotated[Path, Argument(metavar="REPORT", help="Its folder.")]
 
 
 def reproduce(
@@ -84,16 +84,21 @@ def status(
     folder: ReportArgument,
     as_json: Annotated[bool, Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Show what of a report is done, running, stale or failed.
+    """Show what of a report or a sweep is done, running or failed.
 
     stale: done, but the notebook, the modules it reads, the profile, the data or a step before it
     has changed since, or one of its files; interrupted: begun by a run that is gone.
     """
     from csalgan.files.locks import holder
-    from csalgan.pipeline import open_report
+    from csalgan.runner.state import State
 
-    _, steps = open_report(folder)
-    working = holder(folder)
+    state, working = State(folder), holder(folder)
+    if state.known() and not (state.folder / "plan.json").exists():  # a sweep, a crossval
+        steps = [state.row(name, working=bool(working)) for name in state.known()]
+    else:
+        from csalgan.pipeline import open_report
+
+        _, steps = open_report(folder)
     if as_json:
         print(json.dumps({"working": bool(working), "steps": steps}, indent=1, ensure_ascii=False))
         return

@@ -1,5 +1,6 @@
 """``csalgan train``, ``sweep`` and ``crossval``: one training, or many and one table."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,7 +36,9 @@ def train(
     subset: SubsetOption = "total",
     data: DataOption = "",
     seeds: SeedsOption = 1,
-    resume: Annotated[bool, Option("--resume", help="Continue the run in --out.")] = False,
+    resume: Annotated[
+        bool, Option("--resume", help="Continue the run in --out, if there is one.")
+    ] = False,
     changes: SetOption = None,
     clip_weights: ClipOption = None,
 ) -> None:
@@ -55,9 +58,13 @@ def train(
     refuse_inside(job.out)
     wanted = {job.out: job.profile}
     if seeds > 1:
+        if (job.out / "run.json").exists():
+            raise CsalganError(f"{out}: a run stands there; give --seeds a folder of their own.")
         wanted = {job.out / f"seed-{k}": job.profile.of_seed(k) for k in range(seeds)}
     found = []
     for folder, own in wanted.items():
+        if resume and not (folder / "run.json").exists():
+            print(f"note: no run is in {folder} yet, one begins.", file=sys.stderr)
         with telling(partial(_stands, folder), add=["--resume"]):
             run = train_model(own, job.dataset, subset, folder, resume=resume)
         found.append(run.kept[["val_cc", "val_nss"]].set_axis(["CC", "NSS"]))
@@ -133,14 +140,16 @@ def _run(spec: "Spec", out: Path, data: str, jobs: int, executor: str) -> None:
     from csalgan.runner.state import State
 
     require_writable(out)
+    sweeps.require_same(spec, out)
     job = open_job(spec.profile, data, str(out), list(spec.set))
     with telling(lambda: f"finished points and epochs stand in {job.out}"), locked(job.out):
-        tasks, tell = sweeps.tasks(spec, job.dataset, job.out), State(job.out).add_event
+        tasks, state = sweeps.tasks(spec, job.dataset, job.out), State(job.out)
+        state.expect([task.name for task in tasks])
         if executor == "slurm":
             cluster = spec.cluster.model_dump()
-            ended = slurm.run_tasks(tasks, job.out / "slurm", cluster, on_event=tell)
+            ended = slurm.run_tasks(tasks, job.out / "slurm", cluster, on_event=state.tell)
         else:
-            ended = run_tasks(tasks, jobs=jobs, on_event=tell)
+            ended = run_tasks(tasks, jobs=jobs, on_event=state.tell)
         table = sweeps.collect(spec, job.dataset, job.out)
     if table is not None:
         print(table.read_text(encoding="utf-8"))

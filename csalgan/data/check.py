@@ -67,12 +67,12 @@ def require_clean(dataset: Dataset) -> None:
     Raises:
         CsalganError: naming the first fault and how many there are.
     """
-    receipt = paths.cache_dir() / "checked" / f"{dataset.fingerprint[:16]}-{VERSION}"
-    if receipt.is_file():
+    mark = paths.cache_dir() / "checked" / f"{dataset.fingerprint[:16]}-{VERSION}"
+    if mark.is_file():
         return
     sjtu_tis.refuse(dataset.root, check_dataset(dataset.root).faults)
     with suppress(CsalganError):  # a cache that cannot be written to: it is checked again
-        write_text(receipt, f"{dataset.root}\n")
+        write_text(mark, f"{dataset.root}\n")
 
 
 def _free_viewing(root: Path, read: Callable[[Path], Dataset]) -> tuple[pd.DataFrame, list[Fault]]:

@@ -88,7 +88,7 @@ def survey(root: Path, *, whole: bool = False) -> tuple[pd.DataFrame, list[Fault
     # A photograph named like a record (with a suffix) announces one, as maps and fixations do.
     names = {*files["map"], *files["fixation"], *(stem for stem in files["image"] if "_" in stem)}
     names |= files["image"].keys() - {parse_stem(name).image_id for name in names}
-    if not names:
+    if not names and (root / "map").is_dir():
         faults.append(Fault("map/", "missing map", "holds no maps; copy the dataset again"))
     sentences = _sentences(root, faults, whole)
     keys = {parse_stem(name).key for name in names}

@@ -1,4 +1,4 @@
-"""From predictions to a tidy table of scores, one row a number, a receipt in every row."""
+"""From predictions to a tidy table of scores, one row a number, the provenance in every row."""
 
 import math
 from collections import deque
@@ -32,7 +32,7 @@ TEXTS = dict.fromkeys([column for column in COLUMNS if column not in _NUMBERS], 
 _OVER_FIXATIONS = frozenset({"auc", "auc_borji", "sauc", "nss", "ig", "ig_uniform"})
 #: Metrics that compare with gaze on other images.
 CONTROLLED = frozenset({"sauc", "ig"})
-#: Where that gaze may come from → how receipts say it.
+#: Where that gaze may come from → how provenance says it.
 CONTROLS = {"condition": "same condition", "pooled": "all conditions pooled"}
 _FITTED_ON = 100  # records a uniform share is fitted on
 _BACKLOG = 4  # predictions waiting for each worker: what is in memory at once
@@ -61,7 +61,7 @@ class Evaluator:
             bias of information gain: of the record's own ``condition``, or of all conditions
             ``pooled`` (:data:`CONTROLS`).
         seed: of metrics that draw at random, of halves and fits.
-        provenance: receipt of the model (:attr:`csalgan.prediction.Predictor.receipt`); its
+        provenance: of the model (:attr:`csalgan.prediction.Predictor.map_provenance`); its
             encoder, profile, commit and precision go into every row.
         workers: threads. The same numbers come out for any number of them.
 
@@ -334,17 +334,17 @@ class Evaluator:
         if table.empty:
             return pd.DataFrame(columns=list(COLUMNS))
         about = self._rows.loc[table["record"], list(_RECORD)].reset_index(drop=True)
-        receipt = self.provenance or Provenance("", "", "", "", self.seed, commit())
+        provenance = self.provenance or Provenance("", "", "", "", self.seed, commit())
         constants = {
             "model": model,
             "seed": self.seed,
             "fingerprint": self.dataset.fingerprint[:12],
             "data": self.dataset.name,
             "split": f"{self.split.rule}, seed {self.split.seed}",
-            "encoder": receipt.encoder,
-            "profile": receipt.profile,
-            "commit": receipt.commit,
-            "precision": "" if model in baselines.YARDSTICKS else receipt.precision,
+            "encoder": provenance.encoder,
+            "profile": provenance.profile,
+            "commit": provenance.commit,
+            "precision": "" if model in baselines.YARDSTICKS else provenance.precision,
         }
         return table.assign(**about, **constants)[list(COLUMNS)]
 

@@ -109,7 +109,8 @@ def compare(
         Rows ``metric_profile``, ``metric``, ``condition`` (``all`` first), ``a``, ``b`` (means
         over the pairs), ``difference``, ``low``, ``high``, ``n_records``, ``n_images``,
         ``excludes_zero`` (bool) and ``better`` (``A``, ``B``, or empty where zero lies inside).
-        Pairs with a NaN on either side are left out.
+        Pairs with a NaN on either side are left out. One image has no interval (NaN), and so no
+        better side.
 
     Raises:
         CsalganError: another dataset, other rules behind one profile's name, or no pair.
@@ -129,6 +130,7 @@ def compare(
     table = table.rename(columns={"mean": "difference"})
     sides = pairs.groupby(keys)[["value", "value_b"]].agg(lambda values: values.mean())
     table = table.join(sides.set_axis(["a", "b"], axis=1), on=keys)
+    table.loc[table["n_images"] < 2, ["low", "high"]] = np.nan
     clear = (table["low"] > 0) | (table["high"] < 0)
     more, less = table["difference"] > 0, table["metric"].isin(LESS_IS_BETTER)
     better = np.where(clear, np.where(more != less, "A", "B"), "")

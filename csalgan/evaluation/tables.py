@@ -129,7 +129,7 @@ def row_label(model: str) -> str:
 def write_table_one(
     folder: str | Path, table: pd.DataFrame, name: str, provenance: Provenance
 ) -> list[Path]:
-    """Write a table as ``name.csv``, ``.md`` and ``.tex``, and its receipt as ``.source.txt``.
+    """Write a table as ``name.csv``, ``.md`` and ``.tex``, and its provenance as ``.source.txt``.
 
     The CSV holds plain numbers; the other two show each cell with its interval and end with the
     provenance line.

@@ -54,7 +54,7 @@ _ABOUT = (
 
 
 def evaluator_of(job: Job, metric_profiles: Sequence[str]) -> Evaluator:
-    """An evaluator of a report's data, split, seed and receipt."""
+    """An evaluator of a report's data, split, seed and provenance."""
     return Evaluator(
         job.dataset,
         job.split,
@@ -98,10 +98,10 @@ def score_companion(job: Job, evaluator: Evaluator) -> pd.DataFrame | None:
         return None
     tested = _tested(job)
     every = pd.concat(tested.values()).drop_duplicates("record")
-    receipt, evaluator.provenance = evaluator.provenance, predictor.receipt
+    provenance, evaluator.provenance = evaluator.provenance, predictor.map_provenance
     predict = partial(predictor.predict_records, job.dataset)
     scores = evaluator.fitted_to(predict)(predict(every), every, model=COMPACT)
-    evaluator.provenance = receipt
+    evaluator.provenance = provenance
     return with_subsets(scores, tested)
 
 
@@ -141,7 +141,7 @@ def score_model(
         rows: of the dataset, to score; sentences are exchanged among them.
         model: what tables call it.
     """
-    dataset, evaluator.provenance = evaluator.dataset, predictor.receipt
+    dataset, evaluator.provenance = evaluator.dataset, predictor.map_provenance
     share = evaluator.uniform_share(lambda held: predictor.predict_records(dataset, held))
     ask = guidance.Reader(predictor, dataset)
     own = evaluator(ask(rows), model=model, share=share)
@@ -180,7 +180,7 @@ def comparison_table(scores: pd.DataFrame, line: str, where: str) -> str:
 
     Args:
         scores: tidy, with ``subset`` and ``seed``.
-        line: the receipt.
+        line: of the provenance.
         where: the records, in words.
     """
     keys = ["model", "subset", "condition", "metric"]
@@ -210,14 +210,14 @@ def comparison_table(scores: pd.DataFrame, line: str, where: str) -> str:
     return "\n".join([*lines, "", line, ""])
 
 
-def write_comparison(out: Path, scores: pd.DataFrame, receipt: Provenance, where: str) -> Path:
+def write_comparison(out: Path, scores: pd.DataFrame, provenance: Provenance, where: str) -> Path:
     """Write the table and the figure of models side by side; returns ``tables/comparison.md``."""
     summary = _summary(scores)
-    wanted = {} if "synthetic" in receipt.data else WANTED
+    wanted = {} if "synthetic" in provenance.data else WANTED
     title = f"Side by side on {where}" + ("; dashed: the goal" if wanted else "")
     fig = side_by_side(summary, wanted, title=title)
-    figures.save(fig, out / "figures", "00_comparison", receipt, photographs=False)
-    text = comparison_table(scores, receipt.line(), where)
+    figures.save(fig, out / "figures", "00_comparison", provenance, photographs=False)
+    text = comparison_table(scores, provenance.line(), where)
     return write_text(out / "tables" / "comparison.md", text)
 
 

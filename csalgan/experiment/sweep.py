@@ -27,7 +27,7 @@ from csalgan.experiment.scores import (
     write_comparison,
 )
 from csalgan.files.errors import CsalganError
-from csalgan.files.inputs import MOST_SEED, first_fault
+from csalgan.files.inputs import MOST_SEED, first_fault, read_json
 from csalgan.files.provenance import commit
 from csalgan.files.spreadsheets import read_csv, write_csv
 from csalgan.files.writing import write_text
@@ -188,7 +188,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     """
     wanted = points(spec)
     paths = {p.folder: out / "runs" / p.folder / f"scores-{spec.part}.csv" for p in wanted}
-    missing = {point.name for point in wanted if not paths[point.folder].is_file()}
+    missing = {p.name for p in wanted if not _is_scored(paths[p.folder], p.profile.as_dict())}
     scored = []
     for point in wanted:
         if point.name not in missing:
@@ -240,7 +240,7 @@ def run_point(about: dict[str, Any]) -> None:
     """
     profile, folder = profile_from(about["profile"], "this point"), Path(about["folder"])
     dataset, subset = open_dataset(about["data"]), about["subset"]
-    made_of, run = f" {commit()} {dataset.fingerprint}", None
+    made_of, run = f" {commit()} {dataset.fingerprint} {_digest(about['profile'])}", None
     if not about["yardsticks"]:
         run = train(profile, dataset, subset, folder, resume=True)
         made_of = sha256((folder / "best.safetensors").read_bytes()).hexdigest() + made_of
@@ -256,6 +256,35 @@ def run_point(about: dict[str, Any]) -> None:
         scores = score_yardsticks(evaluator, rows, rows_of(job, subset, "train"))
     write_csv(target, scores, float_format="%.6g")
     write_text(stamp, made_of)
+
+
+def require_same(spec: Spec, out: Path) -> None:
+    """Refuse a folder that holds a sweep of another profile, settings or folds: nothing is mixed.
+
+    Raises:
+        CsalganError: naming what differs.
+    """
+    try:
+        before = Spec.model_validate(read_json(out / "manifest.json")["sweep"])
+    except (OSError, CsalganError, LookupError, TypeError, ValidationError):
+        return  # none yet
+    for key in ("profile", "set", "folds"):
+        was, now = getattr(before, key), getattr(spec, key)
+        if was != now:
+            raise CsalganError(
+                f"{out}: holds a sweep with {key} {was}, now {now}; choose another --out folder."
+            )
+
+
+def _is_scored(scores: Path, profile: dict[str, Any]) -> bool:
+    """Whether a point's scores are there, and of this profile."""
+    stamp = scores.with_suffix(".of")
+    found = scores.is_file() and stamp.is_file() and stamp.read_text()
+    return bool(found) and found.endswith(_digest(profile))
+
+
+def _digest(profile: dict[str, Any]) -> str:
+    return sha256(json.dumps(profile, sort_keys=True).encode()).hexdigest()
 
 
 def _name(variant: str, values: dict[str, Any], seed: int, subset: str) -> str:

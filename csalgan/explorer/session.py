@@ -24,6 +24,7 @@ from csalgan.prediction import Predictor, opened, split_for
 from csalgan.prediction.weights import load_packed, shipped
 from csalgan.text.words import without_each_word
 from csalgan.training import Run
+from csalgan.training.run import digests
 
 #: Scores shown when there is gaze to compare with; in all of them more is better.
 SHOWN_METRICS = ("auc", "sauc", "nss", "cc", "sim")
@@ -45,12 +46,14 @@ class Model(NamedTuple):
         weights: what ``csalgan.predict(…, weights=…)`` takes for it.
         data: fingerprint of the dataset it was trained on, its first 12 hex digits.
         split: rule and seed of the split it was trained on.
+        images: :func:`csalgan.training.run.digests` of the images it was trained on.
     """
 
     open: Callable[[], Predictor]
     weights: str = ""
     data: str = ""
     split: tuple[str, int] = ("image", 0)
+    images: frozenset[str] | None = None
 
 
 def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
@@ -88,14 +91,15 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
     if weights:
         path = str(Path(weights).expanduser().resolve())
         predictor = opened(path, job.profile.text.clip_weights)
-        trained_on = predictor.provenance.fingerprint
-        chosen[predictor.name] = Model(lambda: predictor, path, trained_on, predictor.split)
+        about = predictor.provenance.fingerprint, predictor.split, predictor.images
+        chosen[predictor.name] = Model(lambda: predictor, path, *about)
     return chosen | (runs | packed if first else packed | runs)
 
 
 def _model(run: Run, weights: str) -> Model:
     split = (run.profile.data.rule, run.profile.split_seed)
-    return Model(lambda: opened(weights), weights, run.provenance.fingerprint, split)
+    about = run.provenance.fingerprint, split, run.images
+    return Model(lambda: opened(weights), weights, *about)
 
 
 class CachedPredictors:
@@ -200,8 +204,10 @@ class Session:
 
     def part(self, name: str, image_id: str) -> str:
         """Which part an image was in for a model; ``new`` where it was trained on other data."""
-        own = self.predictors.models[name].data == self.dataset.fingerprint[:12]
-        return self.parts(name).get(image_id, "new") if own else "new"
+        model = self.predictors.models[name]
+        if model.data == self.dataset.fingerprint[:12]:
+            return self.parts(name).get(image_id, "new")
+        return "train" if digests([image_id])[0] in (model.images or ()) else "new"
 
     def _picture(self, record: str) -> Picture:
         # The records of an image show the same photograph, so their predictions are shared.

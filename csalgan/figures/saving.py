@@ -39,7 +39,7 @@ def save(
         fig: any matplotlib figure; left as it was, but for what :func:`say_simulated` writes.
         folder: made when missing.
         name: ``NN_topic``, NN the number of the notebook that drew it.
-        provenance: the receipt printed at the foot.
+        provenance: what is printed at the foot.
         photographs: whether the figure shows an image of the dataset. Those of real data must
             never be published; :func:`figure_info` tells the report.
 

@@ -15,7 +15,7 @@ from csalgan.files.inputs import first_fault
 
 @dataclass(frozen=True, config={"extra": "forbid", "strict": True})
 class Provenance:
-    """The receipt of a result.
+    """Where a result comes from.
 
     ``data`` says whether the gaze is real (``SJTU-TIS (510 images)``) or simulated
     (``embedded (synthetic, seed 0)``); ``fingerprint`` is the first 12 hex digits of the

@@ -1,4 +1,4 @@
-"""Metrics one can trust: three named profiles, and a receipt for every number.
+"""Metrics one can trust: three named profiles, and the provenance of every number.
 
 ``mit``, ``tuebingen`` and ``paper`` (its module is ``author``) are pure functions on maps of one
 size. :func:`score` resizes, picks the functions of a profile and returns a dict. docs/metrics.md
@@ -26,7 +26,7 @@ _OPTIONS = ("seed", "splits")  # arguments of metrics that are no truth
 
 @dataclass(frozen=True)
 class ProfileInfo:
-    """What a receipt says about a profile.
+    """What is known of a profile.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class ProfileInfo:
 
 
 def profile_info(profile: str) -> ProfileInfo:
-    """The receipt of a profile. Raises :class:`CsalganError` for an unknown name."""
+    """What is known of a profile. Raises :class:`CsalganError` for an unknown name."""
     if profile not in PROFILES:
         raise CsalganError(
             f"there is no metric profile {profile!r}; choose from {', '.join(PROFILES)}."

@@ -90,7 +90,7 @@ def sim(prediction, saliency_map) -> float:
 
 @metric()
 def kl(prediction, saliency_map) -> float:
-    """The map divided by its sum, with a uniform share mixed in that was fitted on training gaze:
+    """The map divided by its sum, with a uniform share mixed in, fitted on images not tested on:
     a map of zeros and peaks is no density until then.
 
     Returns KL(truth ‖ prediction) in nats, :data:`EPSILON` added to every pixel of both maps:

@@ -24,7 +24,7 @@ from csalgan.files.locks import holder, locked
 from csalgan.files.writing import remove_leftovers, require_writable, write_text
 from csalgan.pipeline import report
 from csalgan.runner.processes import Event, Task, event, module_task, run_tasks
-from csalgan.runner.state import NAMES, Asked, Done, State, step_key
+from csalgan.runner.state import NAMES, Asked, State, step_key
 
 #: The notebooks in the order they build on each other; the third runs once a subset.
 NOTEBOOKS = (
@@ -139,12 +139,14 @@ def reproduce(
             notebook (named with its cell; its partial output is kept, and steps that do not need
             it are finished).
     """
-    if out:
-        require_writable(out)  # before the data are looked at
-    job = open_job(profile, data, out, overrides)
+    if out:  # what takes a moment is tried before the data are looked at
+        require_writable(out)
+        _require_report(Path(out))
     if author:
-        find_weights(author)  # or a sentence, before anything runs
+        find_weights(author)
         author = str(Path(author).expanduser().resolve())
+    job = open_job(profile, data, out, overrides)
+    _require_report(job.out)
     data = str(job.dataset.root) if data else ""
     asked = Asked.model_construct(
         profile=str(profile), data=data, overrides=list(overrides), author=author or None
@@ -153,15 +155,17 @@ def reproduce(
     if not job.dataset.has_sentences:
         print(f"{_ON_SENTENCES}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
     check_parameters(steps)
-    if job.out.is_dir() and not (job.out / _MANIFEST).exists():
-        for entry in job.out.iterdir():
-            if entry.name not in _OURS:
-                raise CsalganError(
-                    f"{job.out}: holds {entry.name} and is not a report; choose another --out "
-                    "folder."
-                )
     with locked(job.out):
         return _reproduce(job, steps, asked, fresh, from_step, jobs)
+
+
+def _require_report(out: Path) -> None:
+    if out.is_dir() and not (out / _MANIFEST).exists():
+        for entry in out.iterdir():
+            if entry.name not in _OURS:
+                raise CsalganError(
+                    f"{out}: holds {entry.name} and is not a report; choose another --out folder."
+                )
 
 
 def _steps_of(job: Job, asked: Asked) -> list[Step]:
@@ -189,8 +193,7 @@ def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
     """A report as it was asked for, and what is known of each of its steps, in order.
 
     Returns:
-        ``step``; ``status`` (``done``, ``stale``, ``running``, ``interrupted``, ``failed`` or
-        ``waiting``); ``started`` (ISO time, UTC, or ``""``); ``seconds``; ``message``.
+        the report, and a :meth:`State.row` a step.
 
     Raises:
         CsalganError: the folder is no report, or its data or profile are gone.
@@ -198,18 +201,8 @@ def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
     state = State(out)
     asked = state.plan()
     job = open_job(asked.profile, asked.data, str(out), asked.overrides)
-    working = holder(out)
-    rows = []
-    for name, step in keyed_steps(job, _steps_of(job, asked)).items():
-        done = state.read(name) or Done("", "waiting", "")
-        status = done.status
-        if status == "done" and not step.current:
-            status = "stale"
-        elif status == "running" and not working:
-            status = "interrupted"
-        about = {"started": done.started, "seconds": done.seconds, "message": done.message}
-        rows.append({"step": name, "status": status, **about})
-    return job, rows
+    working, steps = bool(holder(out)), keyed_steps(job, _steps_of(job, asked))
+    return job, [state.row(k, working=working, current=one.current) for k, one in steps.items()]
 
 
 def _reproduce(
@@ -240,20 +233,15 @@ def _reproduce(
         tasks.append(_task(job.out, state, step, wanted))
 
     def keep(told: Event) -> None:
-        state.add_event(told)
         name = told["step"]
         step = wanted[name]
         if told["event"] == "started":
-            state.write(name, Done(step.key, "running", told["time"]))
+            state.tell(told, step.key)
             return
-        before = state.read(name)
-        began = before.started if before else told["time"]
         files = state.written(name)
         if subset := step.parameters.get("subset"):
             files |= {job.out / "runs" / subset / one for one in _RUN}
-        status = "done" if told["event"] == "finished" else "failed"
-        files = state.digests(files)
-        state.write(name, Done(step.key, status, began, told["seconds"], files, told["message"]))
+        state.tell(told, step.key, state.digests(files))
         state.ledger(name).unlink(missing_ok=True)
 
     # The manifest comes first, half empty, so that a report cut short is still known as one.

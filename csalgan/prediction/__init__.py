@@ -30,6 +30,7 @@ from csalgan.prediction.weights import load_packed, shipped
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import Run, embed
+from csalgan.training.run import digests
 from csalgan.training.trainer import precision_of
 
 #: What a generator keeps of images, one part for each size they are seen at.
@@ -52,6 +53,7 @@ class Predictor:
         cast_to_int: cut text embeddings to integers, as the author's code did.
         split: rule and seed of the split whose training images the generator has seen; see
             :meth:`split_of`.
+        images: :func:`csalgan.training.run.digests` of those images; None where they were not kept.
         threads: how many compute a map; its last digits depend on it.
         fast: see :meth:`fast_copy`.
     """
@@ -63,6 +65,7 @@ class Predictor:
     provenance: Provenance
     cast_to_int: bool = False
     split: tuple[str, int] = ("image", 0)
+    images: frozenset[str] | None = None
     threads: int = 2
     batch_size: int = 16
     fast: bool = False
@@ -70,6 +73,18 @@ class Predictor:
     def split_of(self, dataset: Dataset) -> Split:
         """The split of a dataset by the model's rule and seed; see :func:`split_for`."""
         return split_for(dataset, self.split, self.provenance.fingerprint)
+
+    def seen(self, dataset: Dataset, records: pd.DataFrame) -> pd.Series:
+        """Which records (rows of ``dataset.records``) show an image that it was trained on: bool.
+
+        Images are known by their ids, so they are found in a part of the data, too, or in more.
+        """
+        ids = records["image_id"]
+        if self.images is not None:
+            return ids.map(lambda image: digests([image])[0] in self.images).astype(bool)
+        if self.provenance.fingerprint != dataset.fingerprint[:12]:
+            return pd.Series(data=False, index=records.index)
+        return ids.isin(self.split_of(dataset).of("train", dataset.records)["image_id"])
 
     @classmethod
     def of_run(cls, run: Run) -> "Predictor":
@@ -94,6 +109,7 @@ class Predictor:
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
             split=(profile.data.rule, profile.split_seed),
+            images=run.images,
             threads=profile.training.threads,
         )
 
@@ -170,7 +186,7 @@ class Predictor:
         return precision_of_predictions(isinstance(self.generator, CompactGenerator), self.fast)
 
     @property
-    def receipt(self) -> Provenance:
+    def map_provenance(self) -> Provenance:
         """Where its weights come from, and the precision of its predictions."""
         return self.provenance.with_(precision=self.precision)
 

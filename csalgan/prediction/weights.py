@@ -4,14 +4,12 @@ One safetensors file holds the generator in half precision and, as its metadata,
 to build it and to say where it came from. ``README.md`` beside it is the model card.
 """
 
-import hashlib
 import json
 import math
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -19,7 +17,7 @@ from safetensors.torch import save
 from csalgan.data import Dataset, make_split
 from csalgan.files.errors import CsalganError
 from csalgan.files.writing import write_bytes
-from csalgan.training.run import Run, require_info
+from csalgan.training.run import Run, digests, require_info
 
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 
@@ -65,7 +63,7 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
     """Write the generator that a run keeps, in half precision, with everything known of it.
 
     The images it was trained on are recorded by the rule and seed that drew them, by the
-    dataset's fingerprint, and by a digest of their sorted ids.
+    dataset's fingerprint, and by digests of their ids.
 
     Returns:
         The ``info`` of :func:`load_packed`.
@@ -79,7 +77,7 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
         )
     profile = run.profile
     split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
-    ids = np.unique(split.of("train", dataset.records)["image_id"].to_numpy(str))
+    images = digests(split.of("train", dataset.records)["image_id"])
     known = {"cc": float(run.kept["val_cc"]), "nss": float(run.kept["val_nss"])}
     about = {key: run.info[key] for key in ("provenance", "text_dim", "text_fingerprint")}
     about |= {
@@ -87,9 +85,9 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
         "split": {
             "rule": split.rule,
             "seed": split.seed,
-            "training_images": len(ids),
-            "training_images_sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+            "training_images": len(images),
         },
+        "images": images,
         # None where every image was trained on.
         "validation": {name: None if math.isnan(v) else v for name, v in known.items()},
     }

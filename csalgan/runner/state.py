@@ -48,7 +48,7 @@ class Done:
 
     Attributes:
         key: see :func:`step_key`.
-        status: ``running``, ``done`` or ``failed``.
+        status: ``waiting``, ``running``, ``done`` or ``failed``.
         started: ISO time, UTC.
         seconds: how long it took.
         files: file, relative to the report → SHA-256.
@@ -98,6 +98,42 @@ class State:
 
     def _write(self, step: str, done: Done) -> None:
         write_text(self.folder / f"{step}.json", json.dumps(asdict(done), indent=1) + "\n")
+
+    def tell(self, told: dict[str, Any], key: str = "", files: Mapping[str, str] = {}) -> None:
+        """Keep an event (:func:`.processes.run_tasks`), and what it says of its step."""
+        self.add_event(told)
+        before, kind = self.read(told["step"]), told["event"]
+        began = before.started if before and kind != "started" else told["time"]
+        status = {"started": "running", "finished": "done"}.get(kind, "failed")
+        done = Done(key, status, began, told["seconds"], {**files}, told["message"])
+        self.write(told["step"], done)
+
+    def expect(self, steps: Sequence[str]) -> None:
+        """Let these, and no others, be the steps that are known."""
+        for other in set(self.known()) - set(steps):
+            (self.folder / f"{other}.json").unlink()
+        for step in set(steps) - set(self.known()):
+            self.write(step, Done("", "waiting", ""))
+
+    def row(self, step: str, *, working: bool, current: bool = True) -> dict[str, Any]:
+        """A step as ``csalgan status`` shows it.
+
+        Args:
+            working: whether somebody works on the folder.
+            current: whether its result is what would be made now.
+
+        Returns:
+            ``step``; ``status`` (``done``, ``stale``, ``running``, ``interrupted``, ``failed`` or
+            ``waiting``); ``started`` (ISO time, UTC, or ``""``); ``seconds``; ``message``.
+        """
+        done = self.read(step) or Done("", "waiting", "")
+        status = done.status
+        if status == "done" and not current:
+            status = "stale"
+        elif status == "running" and not working:
+            status = "interrupted"
+        about = {"started": done.started, "seconds": done.seconds, "message": done.message}
+        return {"step": step, "status": status, **about}
 
     def known(self) -> list[str]:
         """Names of the steps with a record."""
@@ -164,8 +200,8 @@ class State:
             return Asked.model_validate_json(text, strict=True)
         except (OSError, ValueError, CsalganError) as error:
             raise CsalganError(
-                f"{self.out}: no report of `csalgan reproduce` (no readable plan.json); "
-                "give a report's folder."
+                f"{self.out}: no report that `csalgan reproduce` made here (no readable "
+                "steps/plan.json); give a report's folder."
             ) from error
 
     def add_event(self, event: dict[str, Any]) -> None:

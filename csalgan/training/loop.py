@@ -83,6 +83,7 @@ def train(
         raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
     use_threads(profile.training.threads)
     plan = runs.make_plan(profile, dataset, subset)  # first: nothing is made for what is not there
+    _require_room(out)
     with locked(out):
         remove_leftovers(out)
         run = _train(profile, dataset, plan, out, resume, progress)
@@ -231,13 +232,18 @@ class _Training:
             write_text(self.out / f"{name}.csv", content)
 
 
+def _require_room(out: Path) -> None:
+    """Refuse a folder that holds something, and no run or the first epoch of one."""
+    inside = {path.name for path in out.glob("*") if not path.name.startswith(".")}
+    ours = {"state.pt", "run.json", "last.safetensors", "best.safetensors"}
+    if inside and not inside & ours:
+        raise CsalganError(f"{out}: not empty and not a run; choose another --out folder.")
+
+
 def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str, Any]:
     """What the run in the folder has come to; empty where there is none yet."""
     path = out / "state.pt"
     if not path.exists() and not (out / "run.json").exists():
-        inside = {path.name for path in out.glob("*") if not path.name.startswith(".")}
-        if inside and not inside & {"last.safetensors", "best.safetensors"}:
-            raise CsalganError(f"{out}: not empty and not a run; choose another --out folder.")
         return {}
     if not resume:
         raise CsalganError(

@@ -2,8 +2,10 @@
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,6 +101,11 @@ class Run:
         return Provenance.of(self.info["provenance"], str(self.folder))
 
     @property
+    def images(self) -> frozenset[str] | None:
+        """:func:`digests` of the images it was trained on; None of a run that did not keep them."""
+        return frozenset(self.info["images"]) if "images" in self.info else None
+
+    @property
     def complete(self) -> bool:
         """Whether every epoch of the profile has been trained, or training stopped early."""
         return finished(self.profile, self.val_cc)
@@ -137,6 +144,9 @@ def require_info(info: Any, source: Path, **more: type) -> None:
     for key, kind in (_NEEDED | more).items():
         if type(info.get(key)) is not kind:
             raise CsalganError(f"{source}: {key} is missing, or no {kind.__name__}; train again.")
+    images = info.get("images", [])
+    if not isinstance(images, list) or not all(isinstance(one, str) for one in images):
+        raise CsalganError(f"{source}: images is no list of digests; train it again.")
     if not 0 < info["text_dim"] <= _LARGEST_TEXT:
         raise CsalganError(f"{source}: text_dim is no size of an embedding; train it again.")
     Provenance.of(info["provenance"], str(source))
@@ -189,9 +199,15 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
         "device": device.type,
         "precision": precision_of(profile.training.precision, device),
         "records": {part: len(numbers) for part, numbers in rows.items()},
+        "images": digests(dataset.records["image_id"].iloc[rows["train"]]),
         "torch": torch.__version__,
     }
     return Plan(info, encoder, rows, sets)
+
+
+def digests(image_ids: Iterable[str]) -> list[str]:
+    """What images are known by, in whatever dataset they stand: 12 hex digits of each id, once."""
+    return sorted({sha256(image.encode()).hexdigest()[:12] for image in image_ids})
 
 
 def best_epoch(val_cc: list[float]) -> int:
