@@ -213,6 +213,7 @@ def test_one_line_in_python(packed, photographs):
     several = csalgan.predict(picture, ["a red ball", ""], weights=str(packed))
     assert np.allclose(several[0], found, atol=0.02)
     free = csalgan.predict(np.asarray(picture), weights=str(packed))
+    assert np.array_equal(csalgan.predict(picture, None, weights=str(packed)), free)
     assert np.allclose(several[1], free, atol=0.02)
     silent = csalgan.predict(picture, "a red ball", weights=str(packed), strength=0.0)
     assert np.allclose(silent, free, atol=1e-3)

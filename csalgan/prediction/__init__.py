@@ -326,13 +326,17 @@ def require_strength(strength: float) -> None:
 
 
 def predict(
-    image, text: str | Sequence[str] = "", *, weights: str = "compact-minilm", strength: float = 1.0
+    image,
+    text: str | Sequence[str] | None = "",
+    *,
+    weights: str = "compact-minilm",
+    strength: float = 1.0,
 ) -> np.ndarray | list[np.ndarray]:
     """Where people look in a photograph after reading a sentence, in one line.
 
     Args:
         image: a path, a PIL image, or a uint8 ``(H, W, 3)`` RGB array.
-        text: a sentence, ``""`` for free viewing, or several sentences.
+        text: a sentence, ``""`` or None for free viewing, or several sentences.
         weights: what :meth:`Predictor.open` takes; loaded once.
         strength: how much the sentence counts (see :meth:`Predictor.predict`).
 
@@ -347,6 +351,7 @@ def predict(
     elif not isinstance(image, np.ndarray):
         image = read_photograph(image)
     predictor = opened(weights)
+    text = "" if text is None else text
     texts = [text] if isinstance(text, str) else list(text)
     if not texts:
         return []
