@@ -214,7 +214,9 @@ def write_comparison(out: Path, scores: pd.DataFrame, provenance: Provenance, wh
     """Write the table and the figure of models side by side; returns ``tables/comparison.md``."""
     summary = _summary(scores)
     wanted = {} if "synthetic" in provenance.data else WANTED
-    title = f"Side by side on {where}" + ("; dashed: the goal" if wanted else "")
+    title = f"Side by side on {where}" + (
+        "; dashed: goals of the package's weights" if wanted else ""
+    )
     fig = side_by_side(summary, wanted, title=title)
     figures.save(fig, out / "figures", "00_comparison", provenance, photographs=False)
     text = comparison_table(scores, provenance.line(), where)
