@@ -365,12 +365,14 @@ def packed_weights(whole: bytes) -> Iterator[tuple[str, bytes]]:
     (size,) = struct.unpack("<Q", whole[:8])
     header = json.loads(whole[8 : 8 + size])
     said = header["__metadata__"]["csalgan"]
+    large = said.replace('"kind": "compact"', '"kind": "compact", "channels": 512')
+    assert large != said
     for what, about in {
         "no facts": {},
         "facts that are no JSON": {"csalgan": "{"},
         "facts that are a list": {"csalgan": "[]"},
         "another profile": {"csalgan": json.dumps({"profile": {"name": 3}})},
-        "a large model": {"csalgan": said.replace('"channels": 96', '"channels": 512')},
+        "a large model": {"csalgan": large},
     }.items():
         text = json.dumps({**header, "__metadata__": about}).encode()
         yield what, struct.pack("<Q", len(text)) + text + whole[8 + size :]

@@ -271,7 +271,7 @@ def dataset(embedded):
 
 
 def test_frozen_stages_stay_as_imagenet_left_them(dataset):
-    trainer = Trainer(profile(), get_encoder("hashing"))
+    trainer = Trainer(profile("training.epochs=2", "training.soup=2"), get_encoder("hashing"))
     stages = trainer.generator.encoder.stages()
 
     def trained():
@@ -281,6 +281,8 @@ def test_frozen_stages_stay_as_imagenet_left_them(dataset):
     assert not any(trained())
     trainer.begin_epoch(2)
     assert trained() == [False] * 3 + [True] * 6
+    trainer.begin_epoch(3)  # the next training of a soup
+    assert not any(trained())
     rates = {group["lr"] for group in trainer.generator_optimiser.param_groups}
     assert rates == {0.001, 0.001 * profile().training.encoder_rate}
 
@@ -344,6 +346,7 @@ def test_bfloat16_gradients_are_those_of_float32(dataset):
     gradients = []
     for precision in ("float32", "bfloat16"):
         settings = (f"training.precision={precision}", "model.dropout=0.0", "data.size=128")
+        settings += ("training.epochs=2",)
         trainer = Trainer(profile(*settings), get_encoder("hashing"))
         trainer.begin_epoch(2)  # the first one keeps the encoder frozen
         drawn = torch.Generator().manual_seed(0)
