@@ -220,6 +220,8 @@ def test_one_line_in_python(packed, photographs):
     assert prediction.opened.cache_info().currsize == 1
     with pytest.raises(CsalganError, match="is not a picture"):
         csalgan.predict(photographs / "notes.txt", weights=str(packed))
+    with pytest.raises(CsalganError, match="a sentence of 80 words"):
+        csalgan.predict(picture, "a dog " * 40, weights=str(packed))
 
 
 def test_several_views_are_averaged_as_densities(run):

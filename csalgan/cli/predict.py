@@ -29,7 +29,7 @@ from csalgan.cli.options import (
 from csalgan.files.errors import CsalganError
 from csalgan.files.progress import Progress, counted, doing
 from csalgan.files.writing import TEMPORARY, explaining, require_writable
-from csalgan.text.words import LONGEST_SENTENCE
+from csalgan.text.words import require_readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,11 +94,8 @@ def predict(
         raise CsalganError("--text: a dataset brings its own sentences; leave --text out.")
     if any(sentence and not sentence.strip() for sentence in sentences):
         raise CsalganError('--text: a sentence of blanks; write one, or "" for free viewing.')
-    if long := [sentence for sentence in sentences if len(sentence.split()) > LONGEST_SENTENCE]:
-        raise CsalganError(
-            f"--text: a sentence of {len(long[0].split())} words ({long[0][:40]!r} …); no encoder "
-            f"reads more than {LONGEST_SENTENCE}, shorten it."
-        )
+    for sentence in sentences:
+        require_readable(sentence)
     if wrong := [side for side in view or () if side % 32 or not 32 <= side <= 1024]:
         raise CsalganError(f"--view {wrong[0]}: use a multiple of 32 from 32 to 1024.")
     inside = [*out.iterdir()] if out.is_dir() else []

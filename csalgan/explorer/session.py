@@ -207,7 +207,8 @@ class Session:
         model = self.predictors.models[name]
         if model.data == self.dataset.fingerprint[:12]:
             return self.parts(name).get(image_id, "new")
-        return "train" if digests([image_id])[0] in (model.images or ()) else "new"
+        seen = digests(pd.Series([image_id])).isin(model.images or ()).any()
+        return "train" if seen else "new"
 
     def _picture(self, record: str) -> Picture:
         # The records of an image show the same photograph, so their predictions are shared.

@@ -146,7 +146,8 @@ def reproduce(
         find_weights(author)
         author = str(Path(author).expanduser().resolve())
     job = open_job(profile, data, out, overrides)
-    _require_report(job.out)
+    if not out:
+        _require_report(job.out)
     data = str(job.dataset.root) if data else ""
     asked = Asked.model_construct(
         profile=str(profile), data=data, overrides=list(overrides), author=author or None

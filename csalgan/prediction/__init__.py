@@ -29,6 +29,7 @@ from csalgan.prediction.author import SIZE, clip_or_none, photographs_of, with_m
 from csalgan.prediction.weights import load_packed, shipped
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
+from csalgan.text.words import require_readable
 from csalgan.training import Run, embed
 from csalgan.training.run import digests
 from csalgan.training.trainer import precision_of
@@ -81,7 +82,7 @@ class Predictor:
         """
         ids = records["image_id"]
         if self.images is not None:
-            return ids.map(lambda image: digests([image])[0] in self.images).astype(bool)
+            return digests(ids).isin(self.images)
         if self.provenance.fingerprint != dataset.fingerprint[:12]:
             return pd.Series(data=False, index=records.index)
         return ids.isin(self.split_of(dataset).of("train", dataset.records)["image_id"])
@@ -344,7 +345,7 @@ def predict(
         float32 ``(H, W)`` in [0, 1], the highest place near 1; a list for several sentences.
 
     Raises:
-        CsalganError: not a picture, or no such weights.
+        CsalganError: not a picture, no such weights, or a sentence too long to be read.
     """
     if isinstance(image, Image.Image):
         image = np.asarray(image.convert("RGB"))
@@ -353,6 +354,8 @@ def predict(
     predictor = opened(weights)
     text = "" if text is None else text
     texts = [text] if isinstance(text, str) else list(text)
+    for sentence in texts:
+        require_readable(sentence)
     if not texts:
         return []
     shapes = [image.shape[:2]] * len(texts)

@@ -77,7 +77,7 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
         )
     profile = run.profile
     split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
-    images = digests(split.of("train", dataset.records)["image_id"])
+    images = sorted(set(digests(split.of("train", dataset.records)["image_id"])))
     known = {"cc": float(run.kept["val_cc"]), "nss": float(run.kept["val_nss"])}
     about = {key: run.info[key] for key in ("provenance", "text_dim", "text_fingerprint")}
     about |= {

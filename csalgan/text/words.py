@@ -2,9 +2,24 @@
 
 import re
 
+from csalgan.files.errors import CsalganError
+
 #: More words of a sentence are not read: the encoders take some 75 to 125 pieces of words.
 LONGEST_SENTENCE = 50
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+
+
+def require_readable(sentence: str) -> None:
+    """Refuse a sentence whose last words no encoder would read.
+
+    Raises:
+        CsalganError: it has more than :data:`LONGEST_SENTENCE` words.
+    """
+    if (count := len(sentence.split())) > LONGEST_SENTENCE:
+        raise CsalganError(
+            f"a sentence of {count} words ({sentence[:40]!r} …): no encoder reads more than "
+            f"{LONGEST_SENTENCE}, shorten it."
+        )
 
 
 def words(text: str) -> list[str]:

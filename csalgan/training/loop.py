@@ -143,8 +143,7 @@ def _next_of_soup(trainer: Trainer, encoder: TextEncoder, start: dict[str, Any])
 
     Epochs are counted on, so it sees the records in another order.
     """
-    own = trainer.generator if trainer.averaged is None else trainer.averaged.module
-    trainer.soup.update_parameters(own)
+    trainer.soup.update_parameters(trainer.own_generator)
     fresh = Trainer(trainer.profile, encoder)
     pretraining.take_over(fresh, start)
     fresh.soup = trainer.soup

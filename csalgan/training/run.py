@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -199,15 +198,15 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
         "device": device.type,
         "precision": precision_of(profile.training.precision, device),
         "records": {part: len(numbers) for part, numbers in rows.items()},
-        "images": digests(dataset.records["image_id"].iloc[rows["train"]]),
+        "images": sorted(set(digests(dataset.records["image_id"].iloc[rows["train"]]))),
         "torch": torch.__version__,
     }
     return Plan(info, encoder, rows, sets)
 
 
-def digests(image_ids: Iterable[str]) -> list[str]:
-    """What images are known by, in whatever dataset they stand: 12 hex digits of each id, once."""
-    return sorted({sha256(image.encode()).hexdigest()[:12] for image in image_ids})
+def digests(image_ids: pd.Series) -> pd.Series:
+    """What images are known by, in whatever dataset they stand: 12 hex digits of each id."""
+    return image_ids.map(lambda image: sha256(image.encode()).hexdigest()[:12])
 
 
 def best_epoch(val_cc: list[float]) -> int:

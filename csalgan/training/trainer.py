@@ -111,16 +111,20 @@ class Trainer:
 
     @property
     def best_generator(self) -> torch.nn.Module:
-        """The generator that is validated and saved: the average's where there is one.
+        """The generator that is validated and saved.
 
-        Of a soup, the mean of those that its trainings ended at and of this one as it is.
+        It is :attr:`own_generator`; of a soup, its mean with those that earlier trainings ended at.
         """
-        own = self.generator if self.averaged is None else self.averaged.module
         if self.soup is None or not self.soup.n_averaged:
-            return own
+            return self.own_generator
         soup = deepcopy(self.soup)
-        soup.update_parameters(own)
+        soup.update_parameters(self.own_generator)
         return soup.module
+
+    @property
+    def own_generator(self) -> torch.nn.Module:
+        """What this training has come to: the average's generator where there is one."""
+        return self.generator if self.averaged is None else self.averaged.module
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside the networks where the profile or the hardware says so."""
