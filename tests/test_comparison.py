@@ -131,6 +131,9 @@ def test_packed_weights_predict_like_the_run_they_came_from(run, dataset, tmp_pa
     packed = Predictor.open(str(path))
     assert np.allclose(packed.predict(images, ["a ball"])[0], mine, atol=0.02)
     assert packed.provenance == run.provenance
+    ours = Predictor.open()  # trained with one thread, asked on any machine
+    assert (ours.provenance.threads, ours.threads) == (1, 2)
+    assert "threads: 2" in ours.map_provenance.line()
 
 
 def test_files_that_are_not_packed_weights_are_named(tmp_path):

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from csalgan.config import TrainingConfig
 from csalgan.data import Dataset, Split, make_split
 from csalgan.data.clone import weights_of
 from csalgan.data.pictures import read_photograph
@@ -111,7 +112,8 @@ class Predictor:
             cast_to_int=text.cast_to_int,
             split=(profile.data.rule, profile.split_seed),
             images=run.images,
-            threads=profile.training.threads,
+            # A packed file is asked elsewhere than where it was trained.
+            threads=(TrainingConfig() if run.folder.is_file() else profile.training).threads,
         )
 
     @classmethod
@@ -188,8 +190,9 @@ class Predictor:
 
     @property
     def map_provenance(self) -> Provenance:
-        """Where its weights come from, and the precision of its predictions."""
-        return self.provenance.with_(precision=self.precision)
+        """Where its weights come from, and how it predicts: precision, and threads on a CPU."""
+        threads = self.provenance.threads and self.threads
+        return self.provenance.with_(precision=self.precision, threads=threads)
 
     @property
     def quick(self) -> bool:
