@@ -344,7 +344,7 @@ def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
         line = f" (line {where.line + 1})" if where else ""
         raise CsalganError(f"{source or path}: not readable as YAML{line}; mend it.") from error
     if not isinstance(values, dict):
-        raise CsalganError(f"{source or path}: holds no keys; see csalgan/profiles/demo.yaml.")
+        raise CsalganError(f"{source or path}: holds no keys; write lines such as seed: 0.")
     return values
 
 

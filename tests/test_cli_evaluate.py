@@ -201,7 +201,8 @@ def test_a_training_run_is_scored_like_a_folder(command, embedded, dataset, tmp_
         (["--profile", "best"], "no metric profile 'best'"),
         (["--subset", "foo"], "--subset foo: use one of total, general, sal, non_sal"),
         (["--split", "dev"], "--split dev: use one of all, train, val, test"),
-        (["--explain", "123"], "--explain 123: the dataset has no such record"),
+        (["--explain", "123"], "--explain prints one record and writes no table"),
+        (["--out", "scores.txt"], "--out scores.txt: tables are CSV"),
     ],
 )
 def test_a_mistake_is_one_sentence(command, maps, embedded, tmp_path, arguments, named):
@@ -242,6 +243,23 @@ def test_nothing_readable_is_an_error(command, embedded, dataset, tmp_path):
     assert code == 1
     assert "is not a .npy array" in err
     assert err.splitlines()[-1].startswith("error: ")
+
+
+def test_a_table_is_never_written_over_what_is_read(command, maps, embedded, tmp_path):
+    sentences = (embedded / "scores.csv", embedded / "fixation" / "scores.csv")
+    for out in sentences:
+        code, _, err = command("evaluate", maps, "--data", embedded, "--out", out)
+        assert code == 1
+        assert f"{embedded} is read here" in err
+        assert not out.exists()
+    scores = tmp_path / "scores.csv"
+    some = ("evaluate", maps, "--data", embedded, "--split", "test", "--bootstrap", 20)
+    assert command(*some, "--out", scores)[0] == 0
+    before = scores.read_bytes()
+    code, _, err = command("compare", scores, scores, "--out", scores)
+    assert code == 1
+    assert "scores.csv is read here" in err
+    assert scores.read_bytes() == before
 
 
 def test_compare_names_the_file_it_cannot_use(command, maps, embedded, tmp_path):

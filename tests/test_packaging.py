@@ -170,13 +170,26 @@ def test_a_notebook_has_the_order_of_all_notebooks(path):
 # --- reports ----------------------------------------------------------------------------------
 
 
-def test_no_committed_figure_shows_a_photograph_of_real_data():
+def committed() -> list[str]:
     listed = subprocess.run(
         ["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=False
     )
     if listed.returncode:
         pytest.skip("not a git checkout")
-    names = listed.stdout.split("\0")
+    return [name for name in listed.stdout.split("\0") if (ROOT / name).is_file()]
+
+
+def test_no_committed_table_holds_the_sentences_of_real_data():
+    tables = [name for name in committed() if name.startswith("reports/") and name.endswith(".csv")]
+    assert tables
+    for name in tables:
+        columns = set((ROOT / name).read_text(encoding="utf-8").partition("\n")[0].split(","))
+        # Words by record, in order, are the sentence.
+        assert not ("record" in columns and columns & {"text", "sentence", "word"}), name
+
+
+def test_no_committed_figure_shows_a_photograph_of_real_data():
+    names = committed()
     # A PDF has the PNG of the same name beside it, which says what both show.
     for name in (name for name in names if name.startswith("reports/")):
         path = ROOT / name

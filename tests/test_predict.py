@@ -82,7 +82,7 @@ def test_folders_and_sentences_give_maps_overlays_sheets_and_a_list(
     assert set(table["text"]) == {"a red ball", ""}
     assert set(table["commit"]) == {run.provenance.commit}
     assert set(table["strength"]) == {1.0}
-    assert set(table["view"]) == {"256 384"}
+    assert set(table["view"]) == {"256 448"}
     predictor = Predictor.of_run(run)
     for name, shape in [("one", (60, 80)), ("two", (90, 50)), ("more/one", (40, 40))]:
         source = next(photographs.glob(f"{name}.*"))
@@ -165,7 +165,9 @@ def test_it_says_which_records_the_model_was_trained_on(
         (["--data", "x", "--text", "a"], "brings its own sentences"),
         (["PHOTOS", "--text", "a dog " * 40], "a sentence of 80 words"),
         (["PHOTOS", "--view", "100"], "--view 100: use a multiple of 32"),
-        (["PHOTOS", "--run", "nowhere"], "nowhere: no such weights"),
+        (["PHOTOS", "--run", "nowhere"], "--run nowhere: no such folder"),
+        (["PHOTOS", "--weights", "PHOTOS/notes.txt"], "notes.txt: is no file of weights"),
+        (["PHOTOS", "--part", "test"], "--part and --subset choose records"),
         (["PHOTOS", "--weights", "nothing"], "nothing: no such weights"),
     ],
 )

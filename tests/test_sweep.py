@@ -101,7 +101,8 @@ def test_a_sweep_trains_scores_and_compares_and_does_nothing_twice(spec, embedde
     mean = scores[scores.metric == "cc"].groupby("point")["value"].mean()
     whole = table[(table.metric == "cc") & (table.condition == "all")].set_index("point")["mean"]
     assert mean.to_dict() == pytest.approx(whole.to_dict(), rel=1e-4)
-    assert figure_info(out / "figures" / "00_comparison.png")["profile"] == "smoke"
+    about = figure_info(out / "figures" / "00_comparison.png")
+    assert about["profile"] == "smoke training.subsets=[total]"
     # The same again trains and scores nothing; one more value trains its two points only.
     written = [p for p in (out / "runs").rglob("*.*") if p.is_file()]
     made = [p for p in written if p.suffix in (".safetensors", ".pt") or p.name[:6] == "scores"]
@@ -165,7 +166,8 @@ def test_a_cross_validation_scores_every_image_by_a_model_that_did_not_see_it(em
     assert manifest["complete"]
     assert len(manifest["points"]) == 2 * 2 + 2
     assert {row["step"] for row in status(out) if row["status"] == "done"} == {*manifest["points"]}
-    assert figure_info(out / "figures" / "00_comparison.png")["profile"] == "smoke"
+    about = figure_info(out / "figures" / "00_comparison.png")
+    assert about["profile"] == "smoke training.subsets=[total]"
 
     # The same folder is for the same folds.
     tables = {path: path.read_bytes() for path in (out / "tables").iterdir()}

@@ -1,5 +1,6 @@
 """The command line: one file a group of commands, errors in one sentence."""
 
+import errno
 import sys
 from functools import cache
 from pathlib import Path
@@ -74,7 +75,11 @@ def main() -> None:
     except (Interrupted, KeyboardInterrupt) as stop:
         print(f"\n{str(stop) or 'interrupted'}", file=sys.stderr)
         sys.exit(130)
-    except CsalganError as error:
+    except (CsalganError, OSError) as error:
+        if isinstance(error, OSError):
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            error = f"{error.filename}: this name is too long; use a shorter one."
         # Names of files are somebody's: a line break or an escape in one is shown, not obeyed.
         print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)

@@ -57,7 +57,9 @@ def synth(
 ) -> None:
     """Make the embedded dataset: drawn scenes, sentences, simulated gaze."""
     from csalgan.data import open_dataset, synthesise
+    from csalgan.files.writing import require_writable
 
+    require_writable(path)
     began = time.perf_counter()
     folder = synthesise(path, n_images=images, seed=seed, observers=observers)
     dataset = open_dataset(folder)

@@ -15,6 +15,7 @@ from csalgan.cli.options import (
     SeedOption,
     SubsetOption,
     open_clean,
+    require_table,
 )
 from csalgan.data.records import CONDITIONS, SUBSETS
 from csalgan.files.errors import CsalganError
@@ -51,7 +52,6 @@ def evaluate(
     out: Annotated[Path | None, Option(help="CSV of the scores of every record.")] = None,
 ) -> None:
     """Score saliency maps per condition and subset, with intervals."""
-    from csalgan.files.writing import require_writable
     from csalgan.metrics import profile_info
 
     names = [name.strip() for item in profile or ["tuebingen"] for name in item.split(",")]
@@ -62,8 +62,9 @@ def evaluate(
         raise CsalganError(
             f"{predictions}: {what}; give a folder of saliency maps or of a training run."
         )
-    if out is not None:
-        require_writable(out.parent)
+    if explain and out:
+        raise CsalganError("--explain prints one record and writes no table; leave --out out.")
+    require_table(out)  # what takes a moment is tried before the data are looked at
     with doing("opening the data"):
         import pandas as pd
 
@@ -75,6 +76,7 @@ def evaluate(
         from csalgan.prediction import Predictor, split_for
 
         dataset = open_clean(data)
+        require_table(out, dataset.root)
         is_run = (predictions / "run.json").is_file()
         model = Predictor.open(predictions) if is_run else None
     use_threads(model.threads if model else TrainingConfig().threads)
@@ -223,6 +225,7 @@ def compare(
     from csalgan import evaluation
     from csalgan.files.spreadsheets import write_csv
 
+    require_table(out, _table_in(a), _table_in(b))
     left = evaluation.one_model(_scores(a, subset), model_a or None, str(a))
     right = evaluation.one_model(_scores(b, subset), model_b or None, str(b))
     table = evaluation.compare(left, right, bootstrap=bootstrap, seed=seed)
@@ -256,6 +259,11 @@ def compare(
         print(f"{out}: {counted(len(table), 'difference')}")
 
 
+def _table_in(path: Path) -> Path:
+    """A table of scores: the file itself, or that of a crossval's folder."""
+    return path / "tables" / "scores.csv" if path.is_dir() else path
+
+
 def _scores(path: Path, subset: str):
     """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
     import pandas as pd
@@ -263,7 +271,7 @@ def _scores(path: Path, subset: str):
     from csalgan.evaluation import METRIC_LABELS, TEXTS
     from csalgan.files.spreadsheets import read_csv
 
-    path = path / "tables" / "scores.csv" if path.is_dir() else path
+    path = _table_in(path)
     if not path.exists():
         raise CsalganError(f"{path}: no such file; write it with csalgan evaluate … --out.")
     scores = read_csv(path, dtype=TEXTS)

@@ -12,6 +12,7 @@ from typer import CallbackParam, Option
 from csalgan.data.records import SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
+from csalgan.files.writing import require_writable
 
 
 def one_of(*choices: str) -> Callable[[CallbackParam, str], str]:
@@ -69,6 +70,18 @@ def open_clean(data: str):
     dataset = open_dataset(data or ensure_embedded())
     require_clean(dataset)
     return dataset
+
+
+def require_table(out: Path | None, *read: Path) -> None:
+    """Refuse, before the work, a place for a table that is none or that holds what is read."""
+    if out is None:
+        return
+    if out.suffix.lower() != ".csv" or out.is_dir():
+        raise CsalganError(f"--out {out}: tables are CSV; give the name of a .csv file.")
+    for path in read:
+        if out.resolve().is_relative_to(path.resolve()):
+            raise CsalganError(f"--out {out}: {path} is read here; write the table elsewhere.")
+    require_writable(out.parent)
 
 
 class Interrupted(CsalganError):

@@ -73,7 +73,7 @@ def predict(
         Option(help="Side photographs are seen at, repeatable. 256 alone: twice as fast, worse."),
     ] = None,
     strength: Annotated[
-        float, Option(help="How much the sentence counts: 0 free viewing, 1 as it is.")
+        float, Option(help="How much the sentence counts, -10 to 10: 0 free viewing, 1 as it is.")
     ] = 1.0,
     npy: Annotated[bool, Option("--npy", help="Also write float32 arrays.")] = False,
     overlays: Annotated[bool, Option(help="Also write overlays.")] = True,
@@ -92,12 +92,16 @@ def predict(
         raise CsalganError("give photographs or folders of them, or --data (one of the two).")
     if data and text:
         raise CsalganError("--text: a dataset brings its own sentences; leave --text out.")
+    if images and (part, subset) != ("all", "total"):
+        raise CsalganError("--part and --subset choose records of --data; leave them out.")
     if any(sentence and not sentence.strip() for sentence in sentences):
         raise CsalganError('--text: a sentence of blanks; write one, or "" for free viewing.')
     for sentence in sentences:
         require_readable(sentence)
     if wrong := [side for side in view or () if side % 32 or not 32 <= side <= 1024]:
         raise CsalganError(f"--view {wrong[0]}: use a multiple of 32 from 32 to 1024.")
+    if run and not run.is_dir():
+        raise CsalganError(f"--run {run}: no such folder; give that of a training run.")
     inside = [*out.iterdir()] if out.is_dir() else []
     if not force and any(not path.name.startswith(TEMPORARY) for path in inside):
         raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
@@ -107,12 +111,13 @@ def predict(
         import pandas as pd
 
         from csalgan.files.spreadsheets import write_csv
-        from csalgan.prediction import Predictor, require_strength
+        from csalgan.prediction import Predictor, require_reader, require_strength
 
         require_strength(strength)
         dataset = open_clean(data) if data else None
         work = _photographs(images or [], sentences)
         predictor = Predictor.open(run or weights, clip_weights=clip_weights)
+        require_reader(predictor, sentences)
     if fast:
         predictor = predictor.fast_copy()
     predictor.sizes = tuple(view or predictor.sizes)
@@ -221,6 +226,8 @@ def _records(
         )
     if dataset.fingerprint[:12] in predictor.provenance.pretraining:
         print("note: this model was pretrained on all of these images.", file=sys.stderr)
+    if not predictor.reads:
+        print(f"note: no sentence is read by {predictor.name}.", file=sys.stderr)
     return [
         Photograph(
             *(one.record, Path(one.image_path), (one.text,), partial(dataset.image, one.record)),

@@ -4,8 +4,8 @@
 ``uniform``     the same value everywhere
 ``center``      a Gaussian at the centre, its widths fitted on training fixations
 ``mean_map``    the mean of the training maps of the model's subset
-``free_viewing``  the map of the same image looked at with no sentence: the best that ignoring
-                the sentence can do, if everything else were known
+``free_viewing``  the map of the same image looked at with no sentence: measured gaze that knows
+                the picture and not the sentence
 ``split_half``  half of a record's fixations predicts the other half: how reliable the gaze is
 ``observers``   each observer's fixations predicted by those of all others: the human ceiling,
                 where it is known who fixated

@@ -127,7 +127,7 @@ def read_spec(path: str | Path) -> Spec:
         return Spec.model_validate(read_yaml(path))
     except ValidationError as error:
         raise CsalganError(
-            f"{path}: {first_fault(error, 'csalgan/experiment/sweep.py')}"
+            f"{path}: {first_fault(error, 'csalgan/experiment/sweep.py', Spec.model_fields)}"
         ) from error
 
 
@@ -163,9 +163,15 @@ def points(spec: Spec) -> list[Point]:
 
 
 def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
-    """A command for each point, which goes on where it was when it is given again."""
+    """A command for each point, which goes on where it was when it is given again.
+
+    Raises:
+        CsalganError: a value that the profile refuses, or a part without records (more folds than
+            the images are enough for).
+    """
     made, data = [], str(dataset.root.resolve())
     for point in points(spec):
+        rows_of(Job(point.profile, dataset, out), point.subset, spec.part)
         about = point._asdict() | {"profile": point.profile.as_dict(), "data": data}
         about |= {"part": spec.part, "folder": str((out / "runs" / point.folder).resolve())}
         log = out / "logs" / f"{point.folder}.log"
@@ -207,6 +213,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         return "/".join(sorted(column.dropna().unique()))
 
     provenance = Job(base, dataset, out).provenance.with_(
+        profile=" ".join([base.name, *spec.set]),
         encoder=every(trained["encoder"]),
         seed=min(point.seed for point in wanted),
         commit=every(scores["commit"]),

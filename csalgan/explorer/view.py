@@ -102,7 +102,7 @@ class View:
 
     @cached_property
     def maps(self) -> tuple[np.ndarray, np.ndarray]:
-        """The maps for A and B."""
+        """The maps for A and B, float32 (H, W) in [0, 1]."""
         return self.map(self.sentences[0]), self.map(self.sentences[1])
 
     @cached_property
@@ -201,7 +201,7 @@ def told(sentence: str) -> str:
 
 
 def even(saliency: np.ndarray) -> np.ndarray:
-    """The map as multiples of evenly spread attention (mean 1)."""
+    """A map (H, W) ≥ 0 as multiples of evenly spread attention: its mean is 1."""
     mean = float(saliency.mean())
     return saliency / mean if mean > 0 else np.ones_like(saliency)
 

@@ -28,14 +28,14 @@ def map_png(saliency: np.ndarray) -> bytes:
 
 
 def map_npy(saliency: np.ndarray) -> bytes:
-    """A map as it is: float32 ``.npy``."""
+    """A map (H, W) as it is: float32 ``.npy``."""
     buffer = io.BytesIO()
     np.save(buffer, saliency.astype(np.float32))
     return buffer.getvalue()
 
 
 def overlay_jpeg(image: np.ndarray, saliency: np.ndarray) -> bytes:
-    """A map laid over its photograph, a JPEG of the photograph's size."""
+    """A map (h, w) ≥ 0 over its photograph, uint8 (H, W, 3): a JPEG of the photograph's size."""
     return encoded(Image.fromarray(blend(image, saliency)), "JPEG", quality=90)
 
 

@@ -110,7 +110,8 @@ def first_fault(
         known: every key there is; the one most like an unknown key is named.
     """
     faults = error.errors()
-    first = faults[0]
+    # An unknown key first: it may be why another one is missing.
+    first = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "extra_forbidden":
         what = f"unknown key {key}{nearest(key, known)}"
@@ -121,7 +122,7 @@ def first_fault(
         given = repr(first["input"])
         given = given if len(given) < 80 else f"{given[:80]}…"
         what = f"{key}={given} is refused: {message[0].lower()}{message[1:]}"
-        if first["type"] == "value_error":
-            what = f"{key} is refused: {message}"
+        if first["type"] == "value_error":  # of the whole, where it names no key
+            what = f"{key} is refused: {message}" if first["loc"] else message
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"{what}{more}; see {where} for every key and its type."

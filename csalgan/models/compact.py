@@ -89,7 +89,10 @@ class CompactGenerator(nn.Module):
             self.direct = nn.Parameter(torch.full((heads,), 0.1))
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
-        """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32."""
+        """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32.
+
+        ``base`` is ``(B, C, S/8, S/8)``, ``places`` ``(B, heads, D/heads, S/16, S/16)``.
+        """
         levels = self.encoder(image)
         deep = _resize(self.from_high(levels.high) + self.from_top(levels.top), levels.middle)
         base = self.base(deep + self.from_middle(levels.middle) + self.from_low(levels.low))

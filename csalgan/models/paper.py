@@ -79,7 +79,10 @@ class PaperGenerator(nn.Module):
         return self.text_feature_conv(places)
 
     def fuse(self, image_features: Tensor, text_features: Tensor) -> Tensor:
-        """Equation (3): broadcast the text over all places, concatenate; Conv₂, 256 → 128."""
+        """Equation (3): broadcast the text over all places, concatenate; Conv₂, 256 → 128.
+
+        ``(B, 128, S/2, S/2)`` and ``(B, 128, 1, 1)`` → ``(B, 128, S/2, S/2)``.
+        """
         # empty_like keeps channels last; of an expanded tensor, cat would make channels first.
         text_everywhere = torch.empty_like(image_features).copy_(text_features)
         both = torch.cat([image_features, text_everywhere], dim=1)
@@ -91,9 +94,17 @@ class PaperGenerator(nn.Module):
         return self.sigmoid(self.conv_scratch(large))
 
     def read(self, features: Tensor, text: Tensor, size: int | None = None) -> Tensor:
-        """Equations (3) and (4): features of images and of a sentence for each → maps.
+        """Equations (3) and (4): features ``(B, 128, S/2, S/2)`` of images and a sentence for each.
 
-        ``size`` must be the images' side; the paper's maps have no other.
+        Args:
+            text: ``(B, text_dim)``.
+            size: the images' side S; the paper's maps have no other.
+
+        Returns:
+            Maps ``(B, 1, S, S)`` in [0, 1].
+
+        Raises:
+            CsalganError: another size, or another text length than the model was built for.
         """
         require_length(text, self.text_dim)
         if size not in (None, 2 * features.shape[-1]):

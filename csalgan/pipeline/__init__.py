@@ -156,8 +156,16 @@ def reproduce(
     if not job.dataset.has_sentences:
         print(f"{_ON_SENTENCES}: left out, {job.dataset.name} has no sentences", file=sys.stderr)
     check_parameters(steps)
+    names = [step.name for step in steps]
+    first = 0 if fresh else len(names)
+    if from_step and not fresh:
+        first = next((k for k, name in enumerate(names) if name.startswith(from_step)), -1)
+        if first < 0:
+            raise CsalganError(f"--from {from_step}: no such step; use one of {', '.join(names)}.")
+    if not fresh:
+        job.refuse_other_runs()
     with locked(job.out):
-        return _reproduce(job, steps, asked, fresh, from_step, jobs)
+        return _reproduce(job, steps, asked, fresh, names[first:], jobs)
 
 
 def _require_report(out: Path) -> None:
@@ -207,21 +215,14 @@ def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:
 
 
 def _reproduce(
-    job: Job, steps: list[Step], asked: Asked, fresh: bool, from_step: str, jobs: int
+    job: Job, steps: list[Step], asked: Asked, fresh: bool, again: Sequence[str], jobs: int
 ) -> Path:
     state, names = State(job.out), [step.name for step in steps]
-    first = 0 if fresh else len(names)
-    if from_step and not fresh:
-        first = next((k for k, name in enumerate(names) if name.startswith(from_step)), -1)
-        if first < 0:
-            raise CsalganError(f"--from {from_step}: no such step; use one of {', '.join(names)}.")
-    if not fresh:
-        job.refuse_other_runs()
     _clean(state, names, fresh)
     state.write_plan(asked)
     wanted = {}
     for name, step in keyed_steps(job, steps).items():
-        if step.current and name not in names[first:]:
+        if step.current and name not in again:
             print(f"{name}: unchanged, skipped", file=sys.stderr, flush=True)
             state.add_event(event("skipped", name, 0.0, "unchanged"))
             state.ledger(name).unlink(missing_ok=True)

@@ -195,6 +195,11 @@ class Predictor:
         return self.provenance.with_(precision=self.precision, threads=threads)
 
     @property
+    def reads(self) -> bool:
+        """Whether a sentence can change its maps."""
+        return self.encoder.name != "none"
+
+    @property
     def quick(self) -> bool:
         """Whether one more sentence about an encoded image takes milliseconds on a CPU."""
         return isinstance(self.generator, CompactGenerator) or max(self.sizes) <= 64
@@ -291,7 +296,10 @@ class Predictor:
             yield from zip(some["record"], self.predict(images, some["text"].tolist()), strict=True)
 
     def text_features(self, texts: Sequence[str], strength: float = 1.0) -> Tensor | Sentences:
-        """What the generator reads of N sentences at a strength (see :meth:`predict`)."""
+        """What the generator reads of N sentences at a strength (see :meth:`predict`).
+
+        Float ``(N, D)``; of the compact model :class:`Sentences`.
+        """
         require_strength(strength)
         if isinstance(self.generator, CompactGenerator):
             return read_sentences(self.encoder, texts, strength)
@@ -329,6 +337,19 @@ def require_strength(strength: float) -> None:
         )
 
 
+def require_reader(predictor: Predictor, texts: Sequence[str]) -> None:
+    """Refuse sentences where none is read: maps of no text are not handed out as maps of one.
+
+    Raises:
+        CsalganError: naming the model.
+    """
+    if any(texts) and not predictor.reads:
+        raise CsalganError(
+            f"{predictor.name}: reads no sentence; leave the text out, or take a model that does "
+            "(the author's needs CLIP's weights: --clip-weights FILE)."
+        )
+
+
 def predict(
     image,
     text: str | Sequence[str] | None = "",
@@ -348,7 +369,8 @@ def predict(
         float32 ``(H, W)`` in [0, 1], the highest place near 1; a list for several sentences.
 
     Raises:
-        CsalganError: not a picture, no such weights, or a sentence too long to be read.
+        CsalganError: not a picture, no such weights, weights that read no sentence, or one too long
+            to be read.
     """
     if isinstance(image, Image.Image):
         image = np.asarray(image.convert("RGB"))
@@ -359,6 +381,7 @@ def predict(
     texts = [text] if isinstance(text, str) else list(text)
     for sentence in texts:
         require_readable(sentence)
+    require_reader(predictor, texts)
     if not texts:
         return []
     shapes = [image.shape[:2]] * len(texts)

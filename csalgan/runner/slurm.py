@@ -73,7 +73,7 @@ def run_tasks(
         import submitit
     except ImportError as error:
         raise CsalganError(
-            "--executor slurm: submitit is not installed; run pip install 'csalgan[slurm]'."
+            "--executor slurm: submitit is not installed; run make setup, or pip install submitit."
         ) from error
     optional = {"gpus_per_node": cluster["gpus"], "slurm_partition": cluster["partition"]}
     try:

@@ -63,18 +63,18 @@ def bce(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def kl(prediction: Tensor, target: Tensor) -> Tensor:
-    """KL(target ‖ prediction) of the two densities in nats, (R,)."""
+    """KL(target ‖ prediction) of the densities of maps ``(R, 1, h, w)`` ≥ 0 in nats: ``(R,)``."""
     p, q = _density(target), _density(prediction)
     return (p * ((p + 1e-9).log() - (q + 1e-9).log())).sum(1)
 
 
 def cc(prediction: Tensor, target: Tensor) -> Tensor:
-    """Pearson correlation over places, (R,)."""
+    """Pearson correlation over places of the densities of maps ``(R, 1, h, w)`` ≥ 0: ``(R,)``."""
     return _correlation(_density(prediction), _density(target))
 
 
 def nss(prediction: Tensor, fixations: Tensor) -> Tensor:
-    """Mean z-score of the prediction at fixations, (R,)."""
+    """Mean z-score of maps ``(R, 1, h, w)`` at fixations, counts ``(R, 1, h, w)`` ≥ 0: ``(R,)``."""
     p, f = prediction.flatten(1), fixations.flatten(1)
     z = (p - p.mean(1, keepdim=True)) / (p.std(1, unbiased=False, keepdim=True) + 1e-6)
     return (z * f).sum(1) / f.sum(1).clamp(min=1e-6)
@@ -83,7 +83,8 @@ def nss(prediction: Tensor, fixations: Tensor) -> Tensor:
 def change(prediction: Tensor, measured: Measured) -> Tensor:
     """1 − the correlation of predicted with measured change, over all pairs of one image's records.
 
-    The change is the difference of the two densities. 0 where no image has two records.
+    The change is the difference of the two densities. A number in 0 … 2 from predictions
+    ``(R, 1, h, w)`` ≥ 0; 0 where no image has two records.
     """
     of = measured.image
     first, second = torch.triu_indices(len(of), len(of), 1, device=of.device)
@@ -96,12 +97,15 @@ def change(prediction: Tensor, measured: Measured) -> Tensor:
 
 
 def fooling_loss(fake_logits: Tensor) -> Tensor:
-    """``BCE(D(prediction), 1)``: small when the discriminator takes predictions for measured."""
+    """``BCE(D(prediction), 1)``: small when the discriminator takes predictions for measured.
+
+    A number ≥ 0, the mean over logits ``(R, 1)``.
+    """
     return F.softplus(-fake_logits.float()).mean()
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """``BCE(D(map), 1) + BCE(D(prediction), 0)``."""
+    """``BCE(D(map), 1) + BCE(D(prediction), 0)``: a number ≥ 0 from logits ``(R, 1)`` each."""
     return F.softplus(-real_logits.float()).mean() + F.softplus(fake_logits.float()).mean()
 
 

@@ -26,7 +26,10 @@ FROZEN_EPOCHS = 1
 
 
 def discriminator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> Tensor:
-    """One step of D on measured maps and on predictions it may not change (``detach``)."""
+    """One step of D on measured maps and on predictions it may not change (``detach``).
+
+    Predictions are ``(R, 1, s, s)`` in [0, 1]; gives D's loss, a number without gradient.
+    """
     real, fake = trainer.judge(batch, batch.measured.saliency_map, prediction.detach())
     loss = discriminator_loss(real, fake)
     trainer.discriminator_optimiser.zero_grad(set_to_none=True)
@@ -36,7 +39,11 @@ def discriminator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> 
 
 
 def generator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of G: ``α·content + BCE(D(prediction), 1)``; D is held still."""
+    """One step of G: ``α·content + BCE(D(prediction), 1)``; D is held still.
+
+    Predictions are ``(R, 1, s, s)`` in [0, 1]; gives G's loss and its content term, numbers without
+    gradient.
+    """
     config = trainer.config
     content = content_loss(prediction, batch.measured, config.losses)
     loss = config.content_weight * content
