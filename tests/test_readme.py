@@ -128,7 +128,8 @@ def test_the_table_of_folds_is_what_the_folds_gave():
         "mean training map (again) (again)": ("sjtu-tis-folds/pretrained", "mean_map"),
         "compact, not pretrained": ("sjtu-tis-folds/plain", "best"),
         "compact, pretrained on OSIE and Scene500": ("sjtu-tis-folds/pretrained", "best"),
-        "**compact, the package's recipe: pretrained, mean of two trainings**": (
+        "compact, pretrained, mean of two trainings": ("sjtu-tis-folds/soup", "best"),
+        "**compact, the package's recipe: the same, seen at 256 and 448 px**": (
             "sjtu-tis-best",
             "best",
         ),
@@ -145,15 +146,36 @@ def test_the_table_of_folds_is_what_the_folds_gave():
             assert found[label][-1].strip("*") == ", ".join(f"{value:.3f}" for value in lost)
 
 
-def test_what_pretraining_is_worth_is_the_paired_difference():
-    table = pd.read_csv(REPORTS / "sjtu-tis-folds/pretrained/tables/minus_plain.csv")
-    table = table[table["metric"] == "cc"].set_index("condition")
+def test_what_a_step_is_worth_is_the_paired_difference():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (line,) = (line for line in text.splitlines() if "minus_plain.csv" in line)
-    for condition, about in (("all", "0.009 CC"), ("non_salient", "0.021")):
-        row = table.loc[condition]
-        assert about.startswith(f"{row['difference']:.3f}")
-        assert f"{about} [{row['low']:.3f}, {row['high']:.3f}]" in line
+    steps = {
+        "sjtu-tis-folds/pretrained/tables/minus_plain.csv": (
+            ("cc", "all", "0.009 CC"),
+            ("cc", "non_salient", "0.021"),
+        ),
+        "sjtu-tis-best/tables/minus_384.csv": (
+            ("nss", "all", "0.023 NSS"),
+            ("cc", "all", "0.001 CC"),
+            ("cc", "non_salient", "0.006"),
+        ),
+    }
+    for path, said in steps.items():
+        table = pd.read_csv(REPORTS / path).set_index(["metric", "condition"])
+        (line,) = (line for line in text.splitlines() if path in line)
+        for metric, condition, about in said:
+            row = table.loc[metric, condition]
+            assert about.startswith(f"{row['difference']:.3f}")
+            assert f"{about} [{row['low']:.3f}, {row['high']:.3f}]" in line
+
+
+def test_what_is_gained_over_the_center_bias_is_of_records_with_a_sentence():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    kinds = ("general", "salient", "non_salient")
+    rows = [of_folds("sjtu-tis-best", "best", kind, "ig") for kind in kinds]
+    gained = sum(row["mean"] * row["n_records"] for row in rows) / sum(r["n_records"] for r in rows)
+    assert f"the compact model {gained:.2f} ([all images" in text
+    free = of_folds("sjtu-tis-best", "free_viewing", "all", "ig")["mean"]
+    assert f"the free-viewing map gains {free:.2f} bits" in text
 
 
 def test_the_card_of_the_weights_is_what_the_folds_gave():
