@@ -12,6 +12,7 @@ from filelock import FileLock
 from PIL import Image
 from typer.testing import CliRunner
 
+import csalgan
 from csalgan import author
 from csalgan.cli import _register, app
 from csalgan.config import load_profile
@@ -308,6 +309,10 @@ def test_a_predictor_of_the_authors_weights_says_what_it_reads(clone, embedded, 
     assert told.shape == (90, 120)
     np.testing.assert_array_equal(told, silent)
     assert Predictor.of_author(clone, "sal").provenance == predictor.provenance
+    # A map of no sentence is not handed out as the map of one.
+    assert csalgan.predict(image, weights=str(path)).shape == (90, 120)
+    with pytest.raises(CsalganError, match="reads no sentence; leave the text out"):
+        csalgan.predict(image, "A dog", weights=str(path))
     mean = Predictor.of_author(clone, "sal", dataset=open_dataset(embedded))
     assert mean.name.endswith("the mean sentence)")
     assert not np.array_equal(mean.predict([image], [""])[0], silent)

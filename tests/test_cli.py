@@ -41,6 +41,9 @@ def command(*arguments: str, monkeypatch, capsys) -> tuple[int, str, str]:
             + ["--clip-weights", "absent.pt"],
             "absent.pt",
         ),
+        (["reproduce", "--profile", "smoke", "--from", "09"], "--from 09: no such step"),
+        # More folds than there are images: nothing is trained first.
+        (["crossval", "--profile", "smoke", "--folds", "99"], "has no "),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, named, tmp_path, monkeypatch, capsys):
@@ -52,6 +55,16 @@ def test_a_mistake_is_one_sentence(arguments, named, tmp_path, monkeypatch, caps
     assert named in lines[0]
     assert "Traceback" not in err
     assert not out.exists()
+
+
+def test_a_name_too_long_for_the_disk_is_one_sentence(tmp_path, monkeypatch, capsys):
+    out = tmp_path / ("x" * 300)
+    code, _, err = command(
+        *("train", "--profile", "smoke", "--out", str(out)), monkeypatch=monkeypatch, capsys=capsys
+    )
+    assert code == 1
+    assert "this name is too long" in err
+    assert "Traceback" not in err
 
 
 def test_missing_clip_weights_name_the_three_ways(tmp_path, monkeypatch, capsys):
