@@ -169,9 +169,9 @@ Mistake = tuple[Any, str]
 def number(answer: Any) -> float:
     """The answer as one finite number; raises :class:`Wrong` when it is anything else."""
     value = _plain(answer)
-    if isinstance(value, str | bool | bytes) or callable(value):
-        raise Wrong(f"The answer is to be a number, not {_called(value)}.")
     try:
+        if isinstance(value, str | bool | bytes):
+            raise TypeError
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise Wrong(f"The answer is to be a number, not {_called(value)}.") from None
@@ -191,11 +191,12 @@ def number(answer: Any) -> float:
 def one_number(answer: Any, right: float, *mistakes: Mistake, tolerance: float = 0.005):
     """Accept the number (``tolerance`` is relative), else say which mistake gives the answer."""
     value = number(answer)
-    if _close(value, right, tolerance):
+    near = tolerance >= 0.005 and abs(right) <= 1 and abs(value - right) <= 0.005  # two digits
+    if near or _close(value, right, tolerance):
         return
     for wrong, sentence in mistakes:
-        # A mistake that makes no difference on these data is none.
-        if _close(value, wrong, tolerance) and not _close(wrong, right, tolerance):
+        # A mistake that makes no difference on these data is none; a rounded one is one.
+        if _close(value, wrong, max(tolerance, 1e-5)) and not _close(wrong, right, tolerance):
             raise Wrong(sentence)
     if abs(right) <= 1 and _close(value, 100 * right, tolerance):
         raise Wrong("That is the answer in per cent; give the share, between 0 and 1.")
@@ -275,8 +276,8 @@ def called(answer: Any, probe: tuple) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Tensors as arrays."""
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
+    """Tensors as arrays, or as the one number they hold."""
+    return value.detach().cpu().numpy()[()] if hasattr(value, "detach") else value
 
 
 def _close(a: float, b: float, tolerance: float) -> bool:
@@ -289,7 +290,7 @@ def _same(value: Any, goal: Any, tolerance: float) -> bool:
         return type(value) is type(goal) and value == goal
     try:
         value, goal = np.asarray(value, dtype=float), np.asarray(goal, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # the last: of tensors in a list
         return False
     same_shape = value.shape == goal.shape
     return same_shape and np.allclose(value, goal, rtol=tolerance, atol=1e-9, equal_nan=True)
@@ -302,10 +303,11 @@ def _difference(value: Any, goal: Any) -> str:
     wanted = np.shape(goal)
     try:
         shape = np.shape(value)
-    except ValueError:  # a list of lists of several lengths
+    except (ValueError, RuntimeError):  # a list of lists of several lengths, or of tensors
         return f"Your function gives {_called(value)} where {_shaped(wanted)} is right."
     if shape != wanted:
-        return f"Your function gives {_shaped(shape)} where {_shaped(wanted)} is right."
+        what = _called(value) if isinstance(value, str | dict | set) else _shaped(shape)
+        return f"Your function gives {what} where {_shaped(wanted)} is right."
     if wanted == ():
         shown = f"{value:.6g}" if isinstance(value, int | float | np.number) else _called(value)
         return f"On one of the examples your function gives {shown} where {goal:.6g} is right."

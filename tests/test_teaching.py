@@ -21,6 +21,7 @@ from csalgan.experiment.job import open_job
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import author as paper
 from csalgan.metrics import tuebingen
+from csalgan.text import variants
 from csalgan.text.words import words
 from csalgan.training import HISTORY_COLUMNS, losses
 
@@ -105,6 +106,13 @@ def disc_logits(d, s, p):
     return d.logits(s), d.logits(p)
 
 
+def stepped(d, s, p, alpha):
+    loss = alpha * losses.bce(p, s) + losses.fooling_loss(d.logits(p))
+    if loss.requires_grad:
+        loss.backward()
+    return loss
+
+
 def zs(p):
     return (p - p.mean()) / p.std()
 
@@ -173,6 +181,7 @@ WRONG = {
     "02-2": [
         (lambda job: 2_171_649, "count at 256"),
         (lambda job: 2_171_649 / 4, "divided everything by four"),
+        (lambda job: 2_171_649 // 4, "everything by four"),
     ],
     "02-3": [
         (lambda job: lambda g, t: t @ g.text_feature_conv.weight.flatten(1).T, "bias is missing"),
@@ -186,6 +195,7 @@ WRONG = {
             "in another order",
         ),
         (lambda job: lambda g, t: t @ g.text_feature_conv.weight, "stopped with RuntimeError"),
+        (lambda job: lambda g, t: g.encode_text(t).flatten(1), "encode_text is the convolution"),
     ],
     "02-4": [
         (lambda job: lambda layers: 1 + sum(k - 1 for k, _ in layers), "lie further apart"),
@@ -202,6 +212,7 @@ WRONG = {
         (lambda job: -math.log(0.9) - math.log(0.2), "asked for 1 on both"),
         (lambda job: -math.log(expit(0.9)) - math.log(1 - expit(0.2)), "takes logits"),
         (lambda job: math.log(0.9) + math.log(0.8), "the sign is not"),
+        (lambda job: -(math.log(0.9) + math.log(0.8)) / 2, "the mean of the two prices"),
     ],
     "03-3": [
         (
@@ -224,6 +235,12 @@ WRONG = {
             lambda job: lambda d, s, p, a: a * losses.bce(p, s) + losses.fooling_loss(-d.logits(p)),
             "D's own wish",
         ),
+        (
+            lambda job: lambda d, s, p, a: a * losses.bce(s, p) + losses.fooling_loss(d.logits(p)),
+            "takes the prediction first",
+        ),
+        (lambda job: stepped, "the loop calls backward .Trying to backward"),
+        (lambda job: lambda d, s, p, a: (losses.bce(p, s), d.logits(p)), "of type tuple"),
     ],
     "03-4": [
         (
@@ -249,6 +266,10 @@ WRONG = {
             "no gradient reaches D's weights",
         ),
         (lambda job: lambda d, s, p: losses.discriminator_loss(d(s), d(p)), "the sigmoid already"),
+        (
+            lambda job: lambda d, s, p: losses.discriminator_loss(*disc_logits(d, s, p)) / 2,
+            "mean of the two terms",
+        ),
     ],
     "03-5": [
         (lambda job: parted(job)[0], "give the share of all records"),
@@ -284,6 +305,7 @@ WRONG = {
     ],
     "04-4": [
         (lambda job: example(job)[1], "because the map is good"),
+        (lambda job: 1e200 * (1.0 + example(job)[1]), "CC 1.000: AUC is high"),
         (lambda job: -example(job)[1], "upside down"),
         (
             lambda job: (
@@ -328,6 +350,7 @@ WRONG = {
     "06-1": [
         (lambda job: lambda e, e0, s: s * e, "At s = 0 your feature is zero"),
         (lambda job: lambda e, e0, s: e0 + s * e, "go along the .difference"),
+        (lambda job: lambda e, e0, s: e0 + s * (e0 - e), "points from e0 to e"),
     ],
     "06-2": [
         (lambda job: lambda m, p: m >= m.max() * p / 100, "share of the .largest value"),
@@ -443,8 +466,15 @@ def test_answers_are_judged_on_the_data_of_the_job(job, tmp_path):
     mine, theirs = (mean_map_ccs(one)[1].mean() for one in (job, other))
     assert abs(mine - theirs) > 0.01
     assert course.check("01-3", mine, job)
+    assert course.check("01-3", round(mine, 2), job)
     assert course.check("01-3", theirs, other)
     assert not course.check("01-3", mine, other)
+
+
+def test_a_variant_that_somebody_adds_is_among_the_variants(job, monkeypatch):
+    longer = variants.Variant("longer", lambda row, pool: [variants.Sentence(f"{row.text} x", "")])
+    monkeypatch.setitem(variants.VARIANTS, "longer", longer)
+    assert "longer" in set(variants.sentence_variants(job.dataset.records)["variant"])
 
 
 # --- the notebooks ----------------------------------------------------------------------------

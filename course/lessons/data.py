@@ -20,8 +20,8 @@ def most_central(answer: Any, about: About) -> str:
     if found == central.idxmax():
         return (
             f"{central[found]:.0%} of the fixations, against {central.min():.0%} after the "
-            f"sentence about something {look_of(central.idxmin()).label}. A sentence can hold "
-            "gaze in the middle as well as pull it out."
+            f"sentence about something {look_of(central.idxmin()).label}. What is read holds gaze "
+            "in the middle or pulls it out."
         )
     if found == means["peak_distance"].idxmax():
         raise Wrong(
@@ -103,16 +103,13 @@ def shared_images(answer: Any, about: About) -> str:
         train, test = parts(split, table)
         return int(test["image_id"].isin(train["image_id"]).sum())
 
-    def same_records(split, table):
-        return len(set(split.train) & set(split.test))
-
     one_function(
         answer,
         probes,
         right,
         (test_records, "You counted test *records*; an image with several counts once."),
         (
-            same_records,
+            lambda split, table: len(set(split.train) & set(split.test)),
             "You compared record names. A record can be new and its image still be known: "
             "compare image_id.",
         ),

@@ -24,6 +24,7 @@ def strengthen(answer: Any, about: About) -> str:
             lambda e, e0, s: e0 + s * e,
             "At s = 1 your feature is e0 + e, and should be e: go along the *difference*.",
         ),
+        (lambda e, e0, s: e0 + s * (e0 - e), "The difference points from e0 to e: e - e0."),
     )
     return "Right. Beyond 1 lie embeddings that no sentence has."
 
@@ -65,9 +66,6 @@ def limits(answer: Any, about: About) -> str:
         largest = max(np.abs(one).max() for one in changes)
         return (-largest, largest)
 
-    def first(changes):
-        return (-np.abs(changes[0]).max(), np.abs(changes[0]).max())
-
     one_function(
         answer,
         probes,
@@ -77,6 +75,9 @@ def limits(answer: Any, about: About) -> str:
             "Your scale is not symmetric, so its middle, white, is not 0: a place that lost "
             "attention could look as if it had gained.",
         ),
-        (first, "You looked at the first map only; then the others may leave the scale."),
+        (
+            lambda changes: right(changes[:1]),
+            "You looked at the first map only; then the others may leave the scale.",
+        ),
     )
     return "Right: one scale for all, and 0 in its middle."

@@ -17,9 +17,6 @@ def share_moved(answer: Any, about: About) -> str:
         first, second = (exploration.density(one, len(before)) for one in (before, after))
         return np.abs(second - first).mean() / 2
 
-    def raw(before, after):
-        return np.abs(after - before).mean() / 2
-
     rng = np.random.default_rng(0)
     probes = []
     for scale in (1.0, 255.0):
@@ -34,7 +31,10 @@ def share_moved(answer: Any, about: About) -> str:
             "You counted everything that moves twice: once where it leaves, once where it "
             "arrives. Take half.",
         ),
-        (raw, "Your maps are on different scales: make both of them sum to 1 (or mean 1)."),
+        (
+            lambda before, after: np.abs(after - before).mean() / 2,
+            "Your maps are on different scales: make both of them sum to 1 (or mean 1).",
+        ),
     )
     return "Right: 0 when nothing moves, 1 when no attention stays where it was."
 

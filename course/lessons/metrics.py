@@ -56,9 +56,6 @@ def nss(answer: Any, about: About) -> str:
 
 @exercise("04-3", "change code")
 def sim(answer: Any, about: About) -> str:
-    def averaged(prediction, truth):
-        return mit.sim(prediction, truth) / prediction.size
-
     one_function(
         answer,
         _map_probes(),
@@ -68,7 +65,10 @@ def sim(answer: Any, about: About) -> str:
             "That is the SIM of tuebingen, which subtracts nothing: subtract each map's "
             "minimum first.",
         ),
-        (averaged, "That is the mean over pixels; SIM is the sum."),
+        (
+            lambda p, truth: mit.sim(p, truth) / p.size,
+            "That is the mean over pixels; SIM is the sum.",
+        ),
     )
     return "Right: 1 for equal densities, 0 where they never overlap."
 
@@ -86,6 +86,7 @@ def fool_auc(answer: Any, about: About) -> str:
         raise Wrong(f"The measured map has shape {truth.shape}, yours {built.shape}.")
     if not np.isfinite(built).all() or built.min() == built.max():
         raise Wrong("Your map is constant, or holds NaN or infinity: its values have no order.")
+    built = built / np.abs(built).max()  # so that no square is infinite
     goal, reached = tuebingen.auc(truth, fixations), tuebingen.auc(built, fixations)
     like = tuebingen.cc(built, truth)
     scores = f"AUC {reached:.3f} (the measured map: {goal:.3f}) and CC {like:.3f}"
@@ -111,27 +112,25 @@ def same_image(answer: Any, about: About) -> str:
     four = records[records["n_records"] == 4]
     chosen = four.iloc[[1, 2, -1]]["record"]
 
-    def image_of(record):
-        return records.loc[records["record"] == record, "image_id"].iloc[0]
+    def members(record):
+        return records.loc[records["image_id"] == dataset.row(record)["image_id"], "record"]
 
     def stacked(names):
         points = np.concatenate([dataset.fixations(name) for name in names])
         return points[np.lexsort(points.T)]
 
     def right(record):
-        mine = records["image_id"] == image_of(record)
-        return stacked(records.loc[mine & (records["record"] != record), "record"])
-
-    def with_own(record):
-        return stacked(records.loc[records["image_id"] == image_of(record), "record"])
+        return stacked(set(members(record)) - {record})
 
     def every_other_image(record):
-        condition = records.loc[records["record"] == record, "condition"].iloc[0]
-        others = (records["image_id"] != image_of(record)) & (records["condition"] == condition)
-        return stacked(records.loc[others, "record"])
+        same = records[records["condition"] == dataset.row(record)["condition"]]
+        return stacked(set(same["record"]) - set(members(record)))
 
     def ordered(record):
-        points = np.asarray(called(lambda name: answer(dataset, name), (record,)))
+        try:
+            points = np.asarray(called(lambda name: answer(dataset, name), (record,)))
+        except ValueError:  # arrays of several lengths in a list
+            points = np.zeros(0)
         if points.ndim != 2 or points.shape[1] != 2:
             raise Wrong(
                 f"Your function gives an array of shape {points.shape}; rows (y, x) are asked "
@@ -144,7 +143,7 @@ def same_image(answer: Any, about: About) -> str:
         [(record,) for record in chosen],
         right,
         (
-            with_own,
+            lambda record: stacked(members(record)),
             "The record's own fixations are among your negatives: nothing can beat itself.",
         ),
         (

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from course.checking import About, exercise, one_function, one_number
+from course.checking import About, Wrong, exercise, one_function, one_number
 from csalgan.figures import architecture
 from csalgan.models import PaperDiscriminator, PaperGenerator
 from csalgan.models.paper import initialise
@@ -59,13 +59,11 @@ def text_as_matrix(answer: Any, about: About) -> str:
         generator = PaperGenerator(text_dim=width).eval()
         initialise(generator, seed)
         text = torch.randn(3, width, generator=torch.Generator().manual_seed(seed))
+        generator.encode_text = _the_convolution
         probes.append((generator, text))
 
     def right(generator, text):
-        return generator.encode_text(text)[:, :, 0, 0]
-
-    def product(generator, text):
-        return text @ generator.text_feature_conv.weight.flatten(1).T
+        return PaperGenerator.encode_text(generator, text)[:, :, 0, 0]
 
     def places_first(generator, text):
         layer = generator.text_feature_conv
@@ -75,7 +73,10 @@ def text_as_matrix(answer: Any, about: About) -> str:
         answer,
         probes,
         right,
-        (product, "The product is right; the layer's bias is missing."),
+        (
+            lambda generator, text: text @ generator.text_feature_conv.weight.flatten(1).T,
+            "The product is right; the layer's bias is missing.",
+        ),
         (
             places_first,
             "The weights are in another order than the numbers of the text: the embedding is "
@@ -89,14 +90,15 @@ def text_as_matrix(answer: Any, about: About) -> str:
     )
 
 
+def _the_convolution(text):
+    raise Wrong("encode_text is the convolution: take its weights and make do with a product.")
+
+
 @exercise("02-4", "change code")
 def receptive_field(answer: Any, about: About) -> str:
     paper = [(3, 1)] * 3 + [(2, 2)] + [(3, 1)] * 3
     twice = [*paper, (2, 2), (3, 1), (3, 1), (3, 1)]
     probes = [([(3, 1), (3, 1)],), ([(5, 2), (3, 1), (3, 2), (3, 1)],), (paper,), (twice,)]
-
-    def no_strides(layers):
-        return 1 + sum(kernel - 1 for kernel, _ in layers)
 
     def stride_first(layers):
         field = step = 1
@@ -110,7 +112,7 @@ def receptive_field(answer: Any, about: About) -> str:
         probes,
         _seen_by_one_place,
         (
-            no_strides,
+            lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers),
             "After a stride, neighbouring places lie further apart in the input, so every "
             "later kernel reaches further. Your function adds each kernel as if it did not.",
         ),

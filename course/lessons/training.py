@@ -20,13 +20,14 @@ def undecided_epoch(answer: Any, about: About) -> str:
     undecided = 2 * math.log(2)
     value = number(answer)
 
-    def epoch_of(row: int) -> int:
-        return int(history["epoch"].iloc[row])
+    epochs = history["epoch"].astype(int)
 
-    closest = int((history["discriminator"] - undecided).abs().argmin())
-    right = epoch_of(closest)
+    def nearest(column: str, to: float) -> int:
+        return epochs[(history[column] - to).abs().idxmin()]
+
+    right = nearest("discriminator", undecided)
     if value == right:
-        row = history.iloc[closest]
+        row = history[epochs == right].iloc[0]
         return (
             f"Epoch {right}: {row.discriminator:.3f} beside {undecided:.3f}, at a validation CC of "
             f"{row.val_cc:.3f}. Whether D was fooled or had not learned yet, val_cc and the "
@@ -34,23 +35,23 @@ def undecided_epoch(answer: Any, about: About) -> str:
         )
     mistakes = [
         (
-            epoch_of(int(history["discriminator"].argmin())),
+            nearest("last_discriminator", undecided),
+            "You read the loss of the last batch; the epoch's mean stands in discriminator.",
+        ),
+        (
+            nearest("discriminator", 0),
             "That is the epoch with the *smallest* loss: there D tells the maps apart best.",
         ),
         (
-            epoch_of(int((history["discriminator"] - undecided / 2).abs().argmin())),
+            nearest("discriminator", undecided / 2),
             "You compared with ln 2. D pays for two cross-entropies, one on measured maps and one "
             "on predictions, so not being able to tell costs 2 ln 2.",
         ),
     ]
-    for wrong, sentence in mistakes:
-        if value == wrong:
-            raise Wrong(sentence)
-    if value not in set(history["epoch"]):
-        raise Wrong(
-            f"There is no epoch {value:g}: the history has {epoch_of(0)} to {epoch_of(-1)}."
-        )
-    raise Wrong(f"Epoch {value:g} is further from {undecided:.3f} than another one.")
+    if value not in set(epochs):
+        raise Wrong(f"There is no epoch {value:g}: the history has {min(epochs)} to {max(epochs)}.")
+    said = (sentence for wrong, sentence in mistakes if value == wrong)
+    raise Wrong(next(said, f"Epoch {value:g} is further from {undecided:.3f} than another one."))
 
 
 @exercise("03-2", "compute")
@@ -67,6 +68,7 @@ def discriminator_price(answer: Any, about: About) -> str:
             "You asked for 1 on both. On a *predicted* map D should say 0: its price there is "
             f"-ln(1 - {_FAKE}). Asking for 1 there is the generator's wish.",
         ),
+        (right / 2, "That is the mean of the two prices; D pays both."),
         (
             losses.discriminator_loss(*probabilities).item(),
             "You gave probabilities to a function that takes logits (numbers before the "
@@ -94,42 +96,42 @@ def _games() -> list[tuple]:
     return games
 
 
+_SIGMOID_TWICE = (
+    "discriminator(maps) has been through the sigmoid already, and the loss takes logits: use "
+    "discriminator.logits(maps)."
+)
+
+
 @exercise("03-3", "change code")
 def generator_loss(answer: Any, about: About) -> str:
     probes = [(*game, alpha) for game, alpha in zip(_games(), (0.05, 0.7), strict=True)]
 
-    def right(discriminator, target, prediction, alpha):
-        content = losses.bce(prediction, target)
-        return alpha * content + losses.fooling_loss(discriminator.logits(prediction))
+    def loss(judge, content=losses.bce):
+        def of(discriminator, target, prediction, alpha):
+            fooling = losses.fooling_loss(judge(discriminator, prediction))
+            return alpha * content(prediction, target) + fooling
 
-    def helps_d(discriminator, target, prediction, alpha):
-        content = losses.bce(prediction, target)
-        return alpha * content + losses.fooling_loss(-discriminator.logits(prediction))
+        return of
 
-    def sigmoid_twice(discriminator, target, prediction, alpha):
-        content = losses.bce(prediction, target)
-        return alpha * content + losses.fooling_loss(discriminator(prediction))
-
+    right = loss(lambda d, maps: d.logits(maps))
     one_function(
         answer,
         probes,
         right,
         (
-            helps_d,
+            loss(lambda d, maps: -d.logits(maps)),
             "Your second term asks D to say 0 on predictions: that is D's own wish. The "
             "generator wants D(prediction) to be 1.",
         ),
+        (loss(lambda d, maps: d(maps)), _SIGMOID_TWICE),
         (
-            sigmoid_twice,
-            "discriminator(prediction) has been through the sigmoid already, and the loss "
-            "takes logits: use discriminator.logits(prediction).",
+            loss(lambda d, maps: d.logits(maps), lambda one, other: losses.bce(other, one)),
+            "losses.bce takes the prediction first, then what is right.",
         ),
         tolerance=1e-5,
     )
-    for discriminator, target, prediction, alpha in probes:
-        mine, theirs = (
-            _pull(loss, discriminator, target, prediction, alpha) for loss in (answer, right)
-        )
+    for game in probes:
+        mine, theirs = (_pull(one, *game) for one in (answer, right))
         if mine is None:
             raise Wrong(
                 "The value is right, but no gradient reaches the prediction (detach, item or "
@@ -140,53 +142,41 @@ def generator_loss(answer: Any, about: About) -> str:
                 "The value is right, but part of the gradient is lost on its way to the "
                 "prediction. detach belongs to D's step: here the gradient must pass *through* D."
             )
-    return "Value and gradient are right: the gradient goes through D, whose weights stay still."
+    return "Value and gradient are right: the gradient goes through D to the prediction."
 
 
 @exercise("03-4", "change code")
 def discriminator_loss(answer: Any, about: About) -> str:
-    def right(discriminator, target, prediction):
-        return losses.discriminator_loss(
-            discriminator.logits(target), discriminator.logits(prediction)
-        )
-
-    def exchanged(discriminator, target, prediction):
-        return right(discriminator, prediction, target)
-
-    def sigmoid_twice(discriminator, target, prediction):
-        return losses.discriminator_loss(discriminator(target), discriminator(prediction))
+    def right(discriminator, *maps):
+        return losses.discriminator_loss(*map(discriminator.logits, maps))
 
     games = _games()
     one_function(
         answer,
         games,
         right,
-        (exchanged, "You exchanged the labels: 1 is for measured maps, 0 for predictions."),
         (
-            sigmoid_twice,
-            "discriminator(maps) has been through the sigmoid already, and the loss takes "
-            "logits: use discriminator.logits.",
+            lambda d, target, prediction: right(d, prediction, target),
+            "You exchanged the labels: 1 is for measured maps, 0 for predictions.",
         ),
+        (lambda d, *maps: losses.discriminator_loss(*map(d, maps)), _SIGMOID_TWICE),
+        (lambda *game: right(*game) / 2, "That is the mean of the two terms; D pays their sum."),
         tolerance=1e-5,
     )
-    discriminator, target, prediction = games[0]
-    if _pull(answer, discriminator, target, prediction) is not None:
+    if _pull(answer, *games[0]) is not None:
         raise Wrong(
             "The value is right, but your loss pulls on the prediction, and through it on the "
             "generator, which would learn to make D's work *easy*. Use prediction.detach()."
         )
-    loss = answer(discriminator, target, prediction)
+    loss = answer(*games[0])
     if not getattr(loss, "requires_grad", False):
         raise Wrong(
             "The value is right, but no gradient reaches D's weights (no_grad, item, or detach on "
             "the logits?): detach the prediction only."
         )
-    loss.backward()
-    halves = []
-    for maps, wish in ((target, 1.0), (prediction, -1.0)):
-        loss = losses.fooling_loss(wish * discriminator.logits(maps))
-        halves.append(torch.autograd.grad(loss, discriminator.decide.weight)[0])
-    if not torch.allclose(discriminator.decide.weight.grad, sum(halves), atol=1e-6):
+    weights = games[0][0].decide.weight
+    mine, wanted = (torch.autograd.grad(one, weights)[0] for one in (loss, right(*games[0])))
+    if not torch.allclose(mine, wanted, atol=1e-6):
         raise Wrong(
             "The value is right, but D learns from one of the two kinds of maps only: detach the "
             "prediction before it enters D, not the logits that come out."
@@ -221,9 +211,13 @@ def known_images(answer: Any, about: About) -> str:
 def _pull(loss, discriminator, target, prediction, *rest) -> torch.Tensor | None:
     """The gradient of a loss at the prediction; None when there is none."""
     prediction = prediction.clone().requires_grad_(True)
-    value = loss(discriminator, target, prediction, *rest)
-    if getattr(value, "requires_grad", False):
-        value.backward()
-        discriminator.zero_grad(set_to_none=True)
+    try:
+        value = loss(discriminator, target, prediction, *rest)
+        if getattr(value, "requires_grad", False):
+            value.backward()
+    except Exception as error:  # backward twice, a map changed in place
+        said = str(error).partition(" (")[0].rstrip(".")
+        raise Wrong(f"Give back the loss alone; the loop calls backward ({said}).") from None
+    discriminator.zero_grad(set_to_none=True)
     found = prediction.grad
     return found if found is not None and bool(found.any()) else None

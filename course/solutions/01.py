@@ -18,15 +18,14 @@ answers["01-1"] = statistics.groupby("condition")["central"].mean().idxmax()
 
 # 01-2: how much attention each sentence moved, image by image.
 four = dataset.records[dataset.records.n_records == 4]
-for image_id, members in four.groupby("image_id"):
-    record = members.set_index("condition")["record"]
-    salient, non_salient = (
-        np.abs(exploration.difference_map(prepared, record[one], record["none"])).mean() / 2
-        for one in ("salient", "non_salient")
-    )
-    if salient > non_salient:
-        answers["01-2"] = image_id
-        break
+record = four.pivot(index="image_id", columns="condition", values="record")
+moved = record[["salient", "non_salient"]].apply(
+    lambda column: [
+        np.abs(exploration.difference_map(prepared, one, free)).mean() / 2
+        for one, free in zip(column, record["none"], strict=True)
+    ]
+)
+answers["01-2"] = moved.index[moved.salient > moved.non_salient][0]
 
 # 01-3: map by map first, then the mean.
 average = exploration.mean_maps(prepared)["all"]

@@ -118,7 +118,7 @@ VARIANTS: dict[str, Variant] = {
 
 def sentence_variants(
     records: pd.DataFrame,
-    variants: Sequence[str] = tuple(VARIANTS),
+    variants: Sequence[str] | None = None,
     *,
     pool: pd.DataFrame | None = None,
     seed: int = 0,
@@ -127,7 +127,7 @@ def sentence_variants(
 
     Args:
         records: rows of a dataset; those without a sentence (free viewing) are passed over.
-        variants: names in :data:`VARIANTS`.
+        variants: names in :data:`VARIANTS`; all when None.
         pool: records that may lend sentences; ``records`` when None.
         seed: see :class:`Pool`.
 
@@ -140,6 +140,7 @@ def sentence_variants(
     Raises:
         CsalganError: an unknown variant, or no record has a sentence.
     """
+    variants = tuple(VARIANTS) if variants is None else variants
     if unknown := [name for name in variants if name not in VARIANTS]:
         raise CsalganError(
             f"sentence variant {unknown[0]!r} is unknown; choose {', '.join(VARIANTS)}."

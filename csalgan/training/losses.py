@@ -53,7 +53,7 @@ def content_loss(prediction: Tensor, measured: Measured, weights: LossConfig) ->
 
 
 def bce(prediction: Tensor, target: Tensor) -> Tensor:
-    """SalGAN's content loss ``BCE(map, prediction)``, the mean over places and records.
+    """SalGAN's content loss ``BCE(prediction, map)``, the mean over places and records.
 
     Args:
         prediction: ``(R, 1, h, w)`` in [0, 1].
