@@ -62,7 +62,7 @@ def main() -> None:
 
 def rate(work: list[Photograph], predictor: Predictor, out: Path, *, overlays: bool) -> float:
     """Photographs a second, files in and files out."""
-    write = partial(_write, out=out, predictor=predictor, npy=False, overlays=overlays)
+    write = partial(_write, out=out, provenance="", npy=False, overlays=overlays)
     _predict_all(work[:4], predictor, 1.0, write)  # warm up
     began = time.perf_counter()
     _predict_all(work, predictor, 1.0, write)

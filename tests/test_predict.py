@@ -226,6 +226,15 @@ def test_one_line_in_python(packed, photographs):
         csalgan.predict(picture, "a dog " * 40, weights=str(packed))
 
 
+def test_the_benchmark_of_the_command_still_runs(run, photographs, tmp_path):
+    from benchmarks.predicting import rate
+    from csalgan.cli.predict import _photographs
+
+    work = _photographs([photographs / "one.jpg"], ("a red ball",))
+    assert rate(work, Predictor.of_run(run), tmp_path, overlays=True) > 0
+    assert len(list(tmp_path.rglob("one.*"))) == 2
+
+
 def test_several_views_are_averaged_as_densities(run):
     image = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
     predictor = Predictor.of_run(run)
