@@ -231,8 +231,8 @@ def test_the_benchmark_of_the_command_still_runs(run, photographs, tmp_path):
     from csalgan.cli.predict import _photographs
 
     work = _photographs([photographs / "one.jpg"], ("a red ball",))
-    assert rate(work, Predictor.of_run(run), tmp_path, overlays=True) > 0
-    assert len(list(tmp_path.rglob("one.*"))) == 2
+    assert rate(work, Predictor.of_run(run), tmp_path / "out", overlays=True) > 0
+    assert len(list((tmp_path / "out").rglob("one.*"))) == 2
 
 
 def test_several_views_are_averaged_as_densities(run):
