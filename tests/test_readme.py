@@ -178,6 +178,22 @@ def test_what_is_gained_over_the_center_bias_is_of_records_with_a_sentence():
     assert f"the free-viewing map gains {free:.2f} bits" in text
 
 
+def test_the_views_that_were_tried_are_what_the_folds_gave():
+    table = pd.read_csv(REPORTS / "sjtu-tis-folds" / "soup" / "tables" / "views.csv")
+    table = table[table["part"] == "test"].set_index("averaged")
+    text = (ROOT / "docs" / "compact.md").read_text(encoding="utf-8")
+    section = text.split("**Seen at other sizes.**")[1].split("So a finer second view")[0]
+    names = {"with their mirror images": ", mirrored too", "to the power 1.3": ", to the power 1.3"}
+    said = [line.strip("| ").split(" | ") for line in section.splitlines() if " px" in line[:40]]
+    rows = [cells for cells in said if len(cells) == 6]
+    assert len(rows) == 8
+    for label, *cells in rows:
+        sizes = "+".join(re.findall(r"\b\d{3}\b", label))
+        row = table.loc[sizes + "".join(new for old, new in names.items() if old in label)]
+        columns = ["cc", "nss", "cc_none", "cc_salient", "cc_non_salient"]
+        assert cells == [f"{value:.3f}" for value in row[columns]], label
+
+
 def test_the_card_of_the_weights_is_what_the_folds_gave():
     card = (ROOT / "csalgan" / "weights" / "README.md").read_text(encoding="utf-8")
     said = {

@@ -64,7 +64,8 @@ def evaluate(
         )
     if explain and out:
         raise CsalganError("--explain prints one record and writes no table; leave --out out.")
-    require_table(out)  # what takes a moment is tried before the data are looked at
+    # What takes a moment is tried before the data are looked at.
+    require_table(out, *([Path(data)] if data else []))
     with doing("opening the data"):
         import pandas as pd
 
@@ -76,7 +77,6 @@ def evaluate(
         from csalgan.prediction import Predictor, split_for
 
         dataset = open_clean(data)
-        require_table(out, dataset.root)
         is_run = (predictions / "run.json").is_file()
         model = Predictor.open(predictions) if is_run else None
     use_threads(model.threads if model else TrainingConfig().threads)

@@ -171,6 +171,7 @@ def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
     """
     made, data = [], str(dataset.root.resolve())
     for point in points(spec):
+        # A part without records is refused now, not when the points before it are trained.
         rows_of(Job(point.profile, dataset, out), point.subset, spec.part)
         about = point._asdict() | {"profile": point.profile.as_dict(), "data": data}
         about |= {"part": spec.part, "folder": str((out / "runs" / point.folder).resolve())}

@@ -37,12 +37,12 @@ def load_packed(name_or_path: str | Path) -> Run:
     path = Path(name_or_path)
     if path.suffix != ".safetensors":
         path = FOLDER / f"{name_or_path}.safetensors"
-    if not path.is_file() and Path(name_or_path).exists():
-        raise CsalganError(
-            f"{name_or_path}: is no file of weights; give a packed .safetensors, a training run's "
-            "folder, or the author's generator_*.pt."
-        )
     if not path.is_file():
+        if Path(name_or_path).exists():
+            raise CsalganError(
+                f"{name_or_path}: is no file of weights; give a packed .safetensors, a training "
+                "run's folder, or the author's generator_*.pt."
+            )
         known = ", ".join(shipped()) or "none"
         raise CsalganError(
             f"{name_or_path}: no such weights; the package has {known}. Train your own with "
