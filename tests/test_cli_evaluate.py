@@ -260,6 +260,12 @@ def test_a_table_is_never_written_over_what_is_read(command, maps, embedded, tmp
     assert code == 1
     assert "scores.csv is read here" in err
     assert scores.read_bytes() == before
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for call in (("evaluate", maps, "--data", loop), ("compare", loop, scores)):
+        code, _, err = command(*call, "--out", tmp_path / "other.csv")
+        assert code == 1
+        assert err.startswith("error: ")
 
 
 def test_compare_names_the_file_it_cannot_use(command, maps, embedded, tmp_path):

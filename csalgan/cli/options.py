@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from os.path import realpath
 from pathlib import Path
 from typing import Annotated
 
@@ -79,7 +80,8 @@ def require_table(out: Path | None, *read: Path) -> None:
     if out.suffix.lower() != ".csv" or out.is_dir():
         raise CsalganError(f"--out {out}: tables are CSV; give the name of a .csv file.")
     for path in read:
-        if out.resolve().is_relative_to(path.resolve()):
+        # Path.resolve stops with a traceback at a loop of links.
+        if Path(realpath(out)).is_relative_to(realpath(path)):
             raise CsalganError(f"--out {out}: {path} is read here; write the table elsewhere.")
     require_writable(out.parent)
 
