@@ -122,7 +122,7 @@ def score_clone(
         bench.score(bench.mean_maps(subset), subset, run=MEAN_MAP, text="") for subset in SUBSETS
     ]
     drawn, tested = (pd.concat(parts, ignore_index=True) for parts in zip(*scored, strict=True))
-    table = _table(drawn, tested, printed=not dataset.synthetic)  # the paper's are of photographs
+    table = _table(drawn, tested, printed=tables.of_the_paper(dataset.name))
     theirs, draws_of = table["run"] != MEAN_MAP, drawn["run"] != MEAN_MAP
     return Scores(table[theirs], table[~theirs], drawn[draws_of], tested, pd.DataFrame(files))
 

@@ -277,6 +277,10 @@ class Profile(Section):
                 training.soup > 1 and training.patience,
                 "training.soup averages whole trainings: use training.patience=0",
             ),
+            (
+                training.soup > 1 and not compact,
+                "training.soup is for model.kind=compact: batch norms would need statistics anew",
+            ),
             (compact and self.text.cast_to_int, "text.cast_to_int is for the author's model only"),
             (
                 not compact and (sides or training.batches == "images"),

@@ -38,7 +38,7 @@ def tidy() -> pd.DataFrame:
         for model in ("ours", "uniform")
         for metric in ("auc", "cc")
     ]
-    return pd.DataFrame(rows).assign(data="photographs")
+    return pd.DataFrame(rows).assign(data="SJTU-TIS (510 images)")
 
 
 @pytest.mark.parametrize(

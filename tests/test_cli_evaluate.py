@@ -151,7 +151,10 @@ def test_compare_tells_two_models_apart(command, maps, embedded, tmp_path):
     assert said.startswith(f"A: blobs ({scores})\nB: uniform ({scores})")
     line = next(x for x in said.splitlines() if re.match(r"CC +all ", x))
     assert "excludes zero, A is better" in line
-    assert set(pd.read_csv(table)["condition"]) >= {"all", "none", "salient"}
+    written = pd.read_csv(table)
+    assert set(written["condition"]) >= {"all", "none", "salient"}
+    assert written["a_from"].str.startswith("model: blobs · data: embedded (synthetic").all()
+    assert written["b_from"].str.startswith("model: uniform · ").all()
     code, said, _ = command("compare", scores, scores, "--bootstrap", 20)
     assert code == 0
     assert "\n0 of " in said

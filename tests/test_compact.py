@@ -129,6 +129,22 @@ def test_padding_changes_nothing_and_strength_0_is_free_viewing(photographs):
         assert not torch.allclose(silent, plain, atol=1e-3)
 
 
+def test_free_viewing_does_not_depend_on_the_sentences_beside_it(photographs):
+    model, text = generator(), sentences()
+    free = text._replace(
+        whole=torch.zeros_like(text.whole), words=text.words[:, :0], is_word=text.is_word[:, :0]
+    )
+    beside = text._replace(
+        whole=torch.cat([text.whole[:1], free.whole[1:]]),
+        is_word=text.is_word & torch.tensor([[True], [False]]),
+    )
+    with torch.inference_mode():
+        features = model.encode_image(photographs)
+        alone, mixed = model.read(features, free), model.read(features, beside)
+        assert torch.allclose(alone[1], mixed[1], atol=1e-6)
+        assert not torch.allclose(alone[0], mixed[0], atol=1e-3)
+
+
 def test_reading_sentences_interpolates_from_free_viewing():
     encoder = get_encoder("hashing", cache=False)
     text = read_sentences(encoder, ["a red ball", ""], strength=0.5)

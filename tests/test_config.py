@@ -87,6 +87,7 @@ def test_overrides_are_read_as_yaml_and_checked():
         ("training.batches=images", "for model.kind=compact"),
         ("model={kind: compact, test_scales: [250]}", "compact needs a multiple of 32"),
         ("training={content_weight: 0.0, adversarial_weight: 0.0}", "nothing to learn"),
+        ("training={soup: 2, patience: 0}", "training.soup is for model.kind=compact"),
         ("text.encoder=bert", "bert"),
         ("data.size=255", "data.size=255"),
         ("data.size.x=1", "size is a value"),

@@ -225,6 +225,17 @@ def test_one_of_several_parts_is_opened_by_its_file(tmp_path):
         open_dataset(tmp_path / "SALICON")
 
 
+def test_observers_may_have_names(tmp_path):
+    rows = write_hdf5(tmp_path, fixations="Fixations")
+    with h5py.File(tmp_path / "fixations.hdf5", "r+") as file:
+        names = np.array([f"viewer {number}".encode() for number in file["subjects"]])
+        del file["subjects"]
+        file["subjects"] = names
+    dataset = open_dataset(tmp_path)
+    told = np.unique(np.concatenate([dataset.observers(r) for r in dataset.records["record"]]))
+    assert told.tolist() == list(range(len({who for _, who, _ in rows})))
+
+
 def test_fixations_outside_the_image_are_left_out(tmp_path):
     rows = write_hdf5(tmp_path, fixations="Fixations")
     with h5py.File(tmp_path / "fixations.hdf5", "r+") as file:

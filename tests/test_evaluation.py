@@ -14,6 +14,7 @@ from csalgan.data.records import SUBSETS
 from csalgan.evaluation import baselines
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance
+from csalgan.files.spreadsheets import read_csv, write_csv
 from csalgan.metrics import PROFILES, profile_info, score
 from csalgan.metrics.maps import resize
 
@@ -412,6 +413,18 @@ def test_scores_of_other_data_or_other_rules_are_not_compared():
         evaluation.compare(a, a.assign(record="other"))
 
 
+def test_a_model_may_be_called_as_nothing_is(evaluator, tmp_path):
+    record = evaluator.dataset.records["record"].iloc[0]
+    scores = evaluator({record: np.eye(8)}, model="NA")
+    path = write_csv(tmp_path / "scores.csv", scores)
+    again = read_csv(path, **evaluation.AS_WRITTEN)
+    assert set(again["model"]) == {"NA"}
+    numbers = ["value", "epsilon", "uniform_share", "n", "seed"]
+    texts = again.columns.drop(numbers)
+    assert again[texts].equals(scores[texts].astype(again[texts].dtypes))
+    assert np.allclose(again[numbers].astype(float), scores[numbers].astype(float), equal_nan=True)
+
+
 def test_one_model_is_chosen_or_asked_for():
     table = pd.concat([tidy([1.0], ["x"], model=m) for m in ("mine", "uniform", "split_half")])
     assert set(evaluation.one_model(table, None, "t.csv")["model"]) == {"mine"}
@@ -461,9 +474,10 @@ def test_table_one_sets_ours_beside_the_papers_and_the_baselines(table_scores):
     )
     assert cc.at["noisy", "Sal"] == pytest.approx(mine["value"].mean())
     assert cc.at["noisy", "Sal_low"] <= cc.at["noisy", "Sal"] <= cc.at["noisy", "Sal_high"]
-    drawn = table_scores.assign(data="embedded (synthetic, seed 0, 12 images)")
-    rows = evaluation.table_one(drawn, "tuebingen", bootstrap=20)["row"]
-    assert not rows.str.contains("paper").any()  # of photographs, and these are drawn
+    for data in ("embedded (synthetic, seed 0, 12 images)", "OSIE (700 images)"):
+        other = table_scores.assign(data=data)
+        rows = evaluation.table_one(other, "tuebingen", bootstrap=20)["row"]
+        assert not rows.str.contains("paper").any()  # it is of SJTU-TIS
     paper = evaluation.table_one(table_scores, "paper", bootstrap=20)
     assert paper["metric"].drop_duplicates().tolist() == ["AUC", "sAUC", "CC", "NSS"]
 

@@ -10,7 +10,7 @@ import pytest
 from csalgan import metrics
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import tuebingen
-from csalgan.metrics.maps import resize
+from csalgan.metrics.maps import over_uniform, resize
 from csalgan.metrics.negatives import NegativePool
 
 
@@ -76,6 +76,17 @@ def test_resize_is_bilinear_with_half_pixel_centres():
 def test_shrinking_averages_instead_of_picking():
     checks = np.indices((64, 64)).sum(axis=0) % 2.0
     np.testing.assert_allclose(resize(checks, (16, 16)), 0.5, atol=0.02)
+
+
+def test_a_map_of_small_integers_is_the_density_that_its_values_are(truth):
+    levels = np.random.default_rng(2).integers(-128, 128, (24, 32)).astype(np.int8)
+    share = {"uniform_share": 0.05}
+    assert metrics.score(levels, **truth, **share) == pytest.approx(
+        metrics.score(levels.astype(float), **truth, **share), rel=1e-12
+    )
+    places = np.random.default_rng(3).random((9, 2))
+    ratios = over_uniform(levels, places)
+    assert np.allclose(ratios, over_uniform(levels.astype(float), places), rtol=1e-12)
 
 
 def test_resize_lets_nan_through(truth):

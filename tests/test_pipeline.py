@@ -190,6 +190,13 @@ def test_a_second_run_trains_nothing_again(report, home, monkeypatch):
             open_job("smoke", out=str(report), overrides=[change]).run("sal", progress=False)
         with pytest.raises(CsalganError, match=r"runs/total: a training of other settings"):
             pipeline.reproduce("smoke", out=str(report), overrides=[change])
+    # Nor is a training whose settings nobody can read any more.
+    told = report / "runs" / "sal" / "run.json"
+    whole = told.read_text()
+    told.write_text(whole.replace('"kind": "paper"', '"kind": "of another version"'))
+    with pytest.raises(CsalganError, match=r"runs/sal: a training stands there that cannot be"):
+        open_job("smoke", out=str(report)).run("sal", progress=False)
+    told.write_text(whole)
     assert {p: p.stat().st_mtime_ns for p in before} == before  # it may be all somebody has
 
 

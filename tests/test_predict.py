@@ -207,7 +207,7 @@ def test_a_folder_in_use_is_left_alone(run, photographs, tmp_path, monkeypatch, 
 def test_one_line_in_python(packed, photographs):
     path = photographs / "two.png"
     prediction.opened.cache_clear()
-    found = csalgan.predict(path, "a red ball", weights=str(packed))
+    found = csalgan.predict(path, "a red ball", weights=packed)
     assert found.shape == (90, 50)
     assert found.dtype == np.float32
     assert 0 <= found.min() < found.max() <= 1

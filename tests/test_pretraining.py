@@ -174,8 +174,16 @@ def test_a_run_from_before_this_setting_is_the_same_run(run, dataset):
 def test_data_that_cannot_be_pretrained_on_are_one_sentence(dataset, tmp_path):
     with pytest.raises(CsalganError, match=r"there is no .*/nowhere; put the dataset there"):
         pretraining.other_sets(profile(data="[nowhere]"), dataset)
-    with pytest.raises(CsalganError, match="is the dataset that is trained and tested on"):
+    with pytest.raises(CsalganError, match=r"and 11 more of the images of .*; pretrain on others"):
         pretraining.other_sets(profile(data="[main]"), dataset)
+    part = tmp_path / "part"  # those that are tested are among all of the release
+    shutil.copytree(dataset.root, part)
+    first = dataset.records["image_id"].iloc[0]
+    for path in part.glob(f"*/{first}*"):
+        path.unlink()
+    whole = profile(data=f"[{dataset.root}]")
+    with pytest.raises(CsalganError, match=r"and 10 more of the images of .*part; pretrain on"):
+        pretraining.other_sets(whole, open_dataset(part))
 
 
 def test_what_was_pretrained_on_is_said_when_it_is_predicted_or_scored(

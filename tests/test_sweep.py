@@ -9,7 +9,7 @@ import sys
 import pandas as pd
 import pytest
 
-from csalgan.data import make_split, open_dataset
+from csalgan.data import make_split, open_dataset, synthesise
 from csalgan.experiment import sweep
 from csalgan.figures import figure_info
 from csalgan.files.errors import CsalganError
@@ -75,6 +75,13 @@ def test_points_are_all_combinations_on_one_split(spec):
         ("profile: smoke\ngrid: {training.epoch: [3]}", "unknown key training.epoch"),
         ("profile: smoke\ngrid: {training.epochs: [many]}", "training.epochs='many' is refused"),
         ("profile: elsewhere", "elsewhere: no such profile"),
+        ("profile: smoke\ngrid: {seed: [0, 1]}", "seed: all points share one split and have"),
+        ("profile: smoke\nset: [seed=5]", "seed: all points share one split and have"),
+        ("profile: smoke\ngrid: {data.split: [image, record]}", "data.split: all points share one"),
+        (
+            "profile: smoke\nvariants: {a: {label: A, set: [data.split=record]}}",
+            "data.split: all points share one split",
+        ),
     ],
 )
 def test_a_bad_file_is_one_sentence(spec, text, message):
@@ -180,6 +187,14 @@ def test_a_cross_validation_scores_every_image_by_a_model_that_did_not_see_it(em
     assert sweep.collect(third, dataset, tmp_path / "copy") is None
     shutil.copytree(out / "runs", tmp_path / "copy" / "runs")
     assert sweep.collect(third, dataset, tmp_path / "copy") is None
+
+    # And for the same data: what was scored on others is neither shown nor replaced.
+    changed = synthesise(tmp_path / "changed", n_images=16, seed=1)
+    other = subprocess.run([*command, "--data", str(changed)], capture_output=True, text=True)
+    assert other.returncode == 1
+    assert f"holds a sweep with data {dataset.fingerprint[:12]}, now " in other.stderr
+    assert {path: path.read_bytes() for path in (out / "tables").iterdir()} == tables
+    assert sweep.collect(spec, open_dataset(changed), tmp_path / "copy") is None
 
     # Two of them are compared record by record, seeds averaged.
     compared = subprocess.run(

@@ -12,7 +12,7 @@ SUFFIX = {"none": "_0", "general": "_1", "non_salient": "_2", "salient": "_3"}
 class Toy:
     """Four images with four records and four with two, sizes that differ, gaze drawn by seed."""
 
-    name = "toy"
+    name = "SJTU-TIS (toy)"
     synthetic = True
     fingerprint = "ab" * 32
     root = "toy"

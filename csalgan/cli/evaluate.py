@@ -255,8 +255,15 @@ def compare(
             "center bias of IG and the uniform share of KL and IG differ with it."
         )
     if out is not None:
-        write_csv(out, table)
+        write_csv(out, table.assign(a_from=_origin(left), b_from=_origin(right)))
         print(f"{out}: {counted(len(table), 'difference')}")
+
+
+def _origin(scores) -> str:
+    """Where the scores of a model come from, on one line."""
+    columns = ("model", "data", "fingerprint", "encoder", "profile", "seed", "commit")
+    told = {key: sorted(set(scores[key].astype(str))) for key in columns if key in scores}
+    return " · ".join(f"{key}: {'/'.join(values)}" for key, values in told.items())
 
 
 def _table_in(path: Path) -> Path:
@@ -268,13 +275,13 @@ def _scores(path: Path, subset: str):
     """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
     import pandas as pd
 
-    from csalgan.evaluation import METRIC_LABELS, TEXTS
+    from csalgan.evaluation import AS_WRITTEN, METRIC_LABELS
     from csalgan.files.spreadsheets import read_csv
 
     path = _table_in(path)
     if not path.exists():
         raise CsalganError(f"{path}: no such file; write it with csalgan evaluate … --out.")
-    scores = read_csv(path, dtype=TEXTS)
+    scores = read_csv(path, **AS_WRITTEN)
     known = {"condition": CONDITIONS, "metric": METRIC_LABELS}
     for column in scores.columns.intersection(["value", "epsilon", *known]):
         given = scores[column]

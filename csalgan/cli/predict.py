@@ -70,7 +70,9 @@ def predict(
     ] = "compact-minilm",
     view: Annotated[
         list[int] | None,
-        Option(help="Side photographs are seen at, repeatable. 256 alone: twice as fast, worse."),
+        Option(
+            help="Side photographs are seen at, repeatable. 256 alone: a third of the time, worse."
+        ),
     ] = None,
     strength: Annotated[
         float, Option(help="How much the sentence counts, -10 to 10: 0 free viewing, 1 as it is.")

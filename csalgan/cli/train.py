@@ -140,8 +140,8 @@ def _run(spec: "Spec", out: Path, data: str, jobs: int, executor: str) -> None:
     from csalgan.runner.state import State
 
     require_writable(out)
-    sweeps.require_same(spec, out)
     job = open_job(spec.profile, data, str(out), list(spec.set))
+    sweeps.require_same(spec, job.dataset, job.out)
     tasks, state = sweeps.tasks(spec, job.dataset, job.out), State(job.out)
     with telling(lambda: f"finished points and epochs stand in {job.out}"), locked(job.out):
         state.expect([task.name for task in tasks])

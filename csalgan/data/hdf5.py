@@ -159,4 +159,6 @@ def _gaze(file: "h5py.File") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     else:
         raise CsalganError(f"{file.filename}: holds {kind}, not fixations; give fixations.hdf5.")
     places = np.floor(np.stack([y, x], axis=1).astype(np.float64))
+    if who.dtype.kind not in "iuf":  # names
+        _, who = np.unique(who, return_inverse=True)
     return n.astype(np.int64), places, who

@@ -2,7 +2,7 @@
 
 from csalgan.evaluation.explain import explain
 from csalgan.evaluation.maps import Folder, open_folder, read_map
-from csalgan.evaluation.scoring import COLUMNS, CONTROLS, TEXTS, Evaluator, Truth, with_subsets
+from csalgan.evaluation.scoring import AS_WRITTEN, COLUMNS, CONTROLS, Evaluator, Truth, with_subsets
 from csalgan.evaluation.statistics import compare, interval, one_model, over_seeds, summarise
 from csalgan.evaluation.tables import (
     COMPACT,
@@ -10,6 +10,7 @@ from csalgan.evaluation.tables import (
     OURS,
     PAPER_TABLE_I,
     TABLE_METRICS,
+    of_the_paper,
     row_label,
     table_one,
     write_table_one,

@@ -24,9 +24,14 @@ _SCORE = ("model", "metric_profile", "metric", "value")
 _RULES = ("resize", "epsilon", "controls", "uniform_share", "n", "seed")
 _RECEIPT = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
 COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_RECEIPT)
-#: How a CSV of them is read: what is text stays text, ids with leading zeros too.
 _NUMBERS = {"value", "epsilon", "uniform_share", "n", "seed"}
-TEXTS = dict.fromkeys([column for column in COLUMNS if column not in _NUMBERS], str)
+#: How a CSV of them is read: what is text stays text, ids with leading zeros and a model called
+#: ``NA`` too.
+AS_WRITTEN = {
+    "dtype": dict.fromkeys([column for column in COLUMNS if column not in _NUMBERS], str),
+    "keep_default_na": False,
+    "na_values": dict.fromkeys(_NUMBERS, ["", "nan", "NaN"]),
+}
 
 #: Metrics that are a mean over fixations; the others are over pixels.
 _OVER_FIXATIONS = frozenset({"auc", "auc_borji", "sauc", "nss", "ig", "ig_uniform"})

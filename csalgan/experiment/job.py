@@ -219,6 +219,11 @@ class Job:
             if run := self._standing(profile, subset, folder):
                 return run
             if not (folder / "state.pt").is_file():
+                if (folder / "run.json").exists():
+                    raise CsalganError(
+                        f"{folder}: a training stands there that cannot be read or go on; choose "
+                        "another out (--out), or let csalgan reproduce --fresh replace it."
+                    )
                 for path in folder.iterdir():
                     if path.name not in NAMES:
                         shutil.rmtree(path) if path.is_dir() else path.unlink()

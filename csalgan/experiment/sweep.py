@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from csalgan.config import Profile, Section, Subset, load_profile, profile_from, read_yaml
 from csalgan.data import Dataset, open_dataset
-from csalgan.evaluation import TEXTS, Evaluator, summarise
+from csalgan.evaluation import AS_WRITTEN, Evaluator, summarise
 from csalgan.experiment.job import Job
 from csalgan.experiment.scores import (
     rows_of,
@@ -34,6 +34,9 @@ from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
 from csalgan.runner.processes import Task, main_of, module_task
 from csalgan.training import train
+
+#: Keys that all points share: one split, or one set of folds; seeds have a key of their own.
+_SHARED = ("seed", "data.split", "data.folds", "data.fold", "data.split_seed")
 
 Seeds = Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MOST_SEED)], ...]
 
@@ -135,8 +138,9 @@ def points(spec: Spec) -> list[Point]:
     """Every training of a sweep, all of them on one split, or one set of folds.
 
     Raises:
-        CsalganError: a value that the profile refuses.
+        CsalganError: a value that the profile refuses, or a key that all points share.
     """
+    _refuse_shared(spec)
     folds = range(1, spec.folds + 1) if spec.folds else ()
     about = ["data.split=folds", f"data.folds={spec.folds}"]
     each = [[*about, f"data.fold={k}"] for k in folds] or [[]]
@@ -160,6 +164,22 @@ def points(spec: Spec) -> list[Point]:
             name = f"yardsticks_{subset}"
             found.append(Point(name, "", {}, part.split_seed, subset, part, yardsticks=True))
     return found
+
+
+def _refuse_shared(spec: Spec) -> None:
+    """Refuse what would be asked of one point alone and change none of them."""
+    own = [change for one in spec.variants.values() for change in one.set]
+    seeds = [change for change in spec.set if _key(change) == "seed"]
+    for change in (*spec.grid, *own, *seeds):
+        if _key(change) in _SHARED:
+            raise CsalganError(
+                f"{_key(change)}: all points share one split and have their seeds from seeds: (or "
+                "--seeds); set a split for the whole sweep, or make another one of it."
+            )
+
+
+def _key(change: str) -> str:
+    return change.partition("=")[0].strip()
 
 
 def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
@@ -193,17 +213,17 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         provenance.
         None when no point is finished.
     """
-    wanted = points(spec)
+    wanted, data = points(spec), dataset.fingerprint
     paths = {p.folder: out / "runs" / p.folder / f"scores-{spec.part}.csv" for p in wanted}
-    missing = {p.name for p in wanted if not _is_scored(paths[p.folder], p.profile.as_dict())}
+    missing = {p.name for p in wanted if not _is_scored(paths[p.folder], data, p.profile)}
     scored = []
     for point in wanted:
         if point.name not in missing:
             about = {**dict.fromkeys(spec.grid, ""), **point.values}
-            # A list cannot be grouped by; its text can.
-            about = {k: str(v) if isinstance(v, list) else v for k, v in about.items()}
+            # A list or nothing cannot be grouped by; its text can.
+            about = {k: str(v) if isinstance(v, list | None) else v for k, v in about.items()}
             about |= {"seed": point.seed, "subset": point.subset, "point": point.name}
-            scored.append(read_csv(paths[point.folder], dtype=TEXTS).assign(**about))
+            scored.append(read_csv(paths[point.folder], **AS_WRITTEN).assign(**about))
     if not scored:
         return None
     scores = pd.concat(scored, ignore_index=True)
@@ -211,7 +231,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
     base = load_profile(spec.profile, list(spec.set))
 
     def every(column: pd.Series) -> str:
-        return "/".join(sorted(column.dropna().unique()))
+        return "/".join(sorted(set(column) - {""}))
 
     provenance = Job(base, dataset, out).provenance.with_(
         profile=" ".join([base.name, *spec.set]),
@@ -248,7 +268,7 @@ def run_point(about: dict[str, Any]) -> None:
     """
     profile, folder = profile_from(about["profile"], "this point"), Path(about["folder"])
     dataset, subset = open_dataset(about["data"]), about["subset"]
-    made_of, run = f" {commit()} {dataset.fingerprint} {_digest(about['profile'])}", None
+    made_of, run = f" {commit()} {_digest(dataset.fingerprint, profile)}", None
     if not about["yardsticks"]:
         run = train(profile, dataset, subset, folder, resume=True)
         made_of = sha256((folder / "best.safetensors").read_bytes()).hexdigest() + made_of
@@ -266,33 +286,37 @@ def run_point(about: dict[str, Any]) -> None:
     write_text(stamp, made_of)
 
 
-def require_same(spec: Spec, out: Path) -> None:
-    """Refuse a folder that holds a sweep of another profile, settings or folds: nothing is mixed.
+def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
+    """Refuse a folder that holds a sweep of other data, profile, settings or folds: none is mixed.
 
     Raises:
         CsalganError: naming what differs.
     """
     try:
-        before = Spec.model_validate(read_json(out / "manifest.json")["sweep"])
+        manifest = read_json(out / "manifest.json")
+        before, data = Spec.model_validate(manifest["sweep"]), manifest["provenance"]["fingerprint"]
     except (OSError, CsalganError, LookupError, TypeError, ValidationError):
         return  # none yet
-    for key in ("profile", "set", "folds"):
-        was, now = getattr(before, key), getattr(spec, key)
+    keys = ("profile", "set", "folds")
+    pairs = {key: (getattr(before, key), getattr(spec, key)) for key in keys}
+    pairs["data"] = data, dataset.fingerprint[:12]
+    for key, (was, now) in pairs.items():
         if was != now:
             raise CsalganError(
                 f"{out}: holds a sweep with {key} {was}, now {now}; choose another --out folder."
             )
 
 
-def _is_scored(scores: Path, profile: dict[str, Any]) -> bool:
-    """Whether a point's scores are there, and of this profile."""
+def _is_scored(scores: Path, data: str, profile: Profile) -> bool:
+    """Whether a point's scores are there, of these data (by fingerprint) and this profile."""
     stamp = scores.with_suffix(".of")
     found = scores.is_file() and stamp.is_file() and stamp.read_text()
-    return bool(found) and found.endswith(_digest(profile))
+    return bool(found) and found.endswith(_digest(data, profile))
 
 
-def _digest(profile: dict[str, Any]) -> str:
-    return sha256(json.dumps(profile, sort_keys=True).encode()).hexdigest()
+def _digest(data: str, profile: Profile) -> str:
+    whole = sha256(json.dumps(profile.as_dict(), sort_keys=True).encode()).hexdigest()
+    return f"{data} {whole}"
 
 
 def _name(variant: str, values: dict[str, Any], seed: int, subset: str) -> str:

@@ -144,8 +144,9 @@ def with_uniform(values: np.ndarray, share: float) -> np.ndarray:
     share
         0 … 1 of the mass that is spread evenly, so that no place is impossible.
     """
+    values = values.astype(np.float64, copy=False)  # the difference of two int8 may be none
     values = values - min(values.min(), 0.0)
-    total = values.sum(dtype=np.float64)
+    total = values.sum()
     density = values / total if total > 0 else np.full(values.shape, 1 / values.size)
     return (1 - share) * density + share / values.size
 
@@ -162,9 +163,10 @@ def over_uniform(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
     Returns float64 (N,); ones for an all-zero map.
     """
+    values = values.astype(np.float64, copy=False)
     values = values - min(values.min(), 0.0)
     y, x = (places * values.shape).astype(int).T
-    mean = values.mean(dtype=np.float64)
+    mean = values.mean()
     return values[y, x] / mean if mean > 0 else np.ones(len(places))
 
 

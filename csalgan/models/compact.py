@@ -167,11 +167,11 @@ class CompactGenerator(nn.Module):
         best = matches.logsumexp(1) - count.log()  # a smooth maximum over words
         which = matches.mean(2).softmax(1)  # the word each place is most like
         values = torch.einsum("btyx,btc->bcyx", which, self.value(text.words).float())
-        # Without a word there is nothing to point with; strength 0 is free viewing.
-        count_of = (text.is_word.any(1) * text.strength)[:, None, None, None]
-        mean, best, values = mean * count_of, best * count_of, values * count_of
-        features_ = self.from_matches(torch.cat([mean, best], dim=1)) + self.from_values(values)
-        return features_, (mean * self.direct[:, None, None]).sum(1, keepdim=True)
+        # Without a word there is nothing to point with; strength 0 is free viewing. Not even the
+        # convolutions' biases are then added: a map does not depend on other sentences' words.
+        much = (text.is_word.any(1) * text.strength)[:, None, None, None]
+        pointed = self.from_matches(torch.cat([mean, best], dim=1)) + self.from_values(values)
+        return pointed * much, (mean * self.direct[:, None, None]).sum(1, keepdim=True) * much
 
 
 class ConditionalDiscriminator(nn.Module):

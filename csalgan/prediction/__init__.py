@@ -354,7 +354,7 @@ def predict(
     image,
     text: str | Sequence[str] | None = "",
     *,
-    weights: str = "compact-minilm",
+    weights: str | Path = "compact-minilm",
     strength: float = 1.0,
 ) -> np.ndarray | list[np.ndarray]:
     """Where people look in a photograph after reading a sentence, in one line.
@@ -376,7 +376,7 @@ def predict(
         image = np.asarray(image.convert("RGB"))
     elif not isinstance(image, np.ndarray):
         image = read_photograph(image)
-    predictor = opened(weights)
+    predictor = opened(str(weights))
     text = "" if text is None else text
     texts = [text] if isinstance(text, str) else list(text)
     for sentence in texts:

@@ -82,7 +82,8 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
         )
     profile = run.profile
     split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
-    images = sorted(set(digests(split.of("train", dataset.records)["image_id"])))
+    train = split.of("train", dataset.subset(run.subset))
+    images = run.info.get("images") or sorted(set(digests(train["image_id"])))
     known = {"cc": float(run.kept["val_cc"]), "nss": float(run.kept["val_nss"])}
     about = {key: run.info[key] for key in ("provenance", "text_dim", "text_fingerprint")}
     about |= {

@@ -23,7 +23,7 @@ def crops(
 ) -> Tensor | None:
     """A random crop, mirrored or not, of each of ``n`` images: ``(n, 2, 3)`` for ``affine_grid``.
 
-    Crops keep at least ``config.crop`` of both sides, and their proportions within a tenth.
+    Crops keep at least ``config.crop`` of the width, and their proportions within a tenth.
 
     Args:
         may_mirror: bool ``(n,)``, false where a sentence names a side.

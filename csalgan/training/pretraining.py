@@ -34,9 +34,10 @@ def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
     """The datasets of ``training.pretrain.data``, each a path or a folder beside ``dataset``.
 
     Raises:
-        CsalganError: one of them is not there, has no free viewing, or is ``dataset`` itself.
+        CsalganError: one of them is not there, has no free viewing, or shares images (known by
+            their ids) with ``dataset``: those that are tested would have been seen.
     """
-    found = []
+    found, own = [], set(dataset.records["image_id"])
     for name in profile.training.pretrain.data:
         places = (dataset.root.parent / name, Path(name).expanduser(), paths.root() / name)
         place = next((place for place in places if place.exists()), None)
@@ -48,8 +49,10 @@ def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
         other = open_dataset(place)
         require_clean(other)
         fault = "" if len(_free_viewing(other)) else "has no free viewing"
-        if other.fingerprint == dataset.fingerprint:
-            fault = "is the dataset that is trained and tested on"
+        if shared := own & set(other.records["image_id"]):
+            fault = (
+                f"holds {min(shared)} and {len(shared) - 1} more of the images of {dataset.root}"
+            )
         if fault:
             raise CsalganError(f"training.pretrain.data: {place} {fault}; pretrain on others.")
         found.append(other)

@@ -24,9 +24,9 @@ from csalgan.text import TextEncoder, get_encoder
 from csalgan.training.pretraining import other_sets, provenance_of
 from csalgan.training.trainer import device_of, precision_of
 
-#: Raise it when a change of the code changes what is trained: runs made before are then neither
-#: loaded by a report nor resumed.
-VERSION = "1.1"
+#: Kind of model → raised when a change of the code changes what is trained: runs made before are
+#: then neither loaded by a report nor resumed.
+VERSIONS = {"paper": "1.1", "compact": "1.2"}
 
 #: Columns of ``history.csv``: mean losses of the epoch and those of its last batch (what the
 #: author's code logs), then losses, CC and NSS on validation; ``val_fooling`` is BCE(D(prediction),
@@ -194,7 +194,7 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
         "pretrained_on": [each.fingerprint[:12] for each in sets],
         "text_dim": encoder.dim,
         "text_fingerprint": encoder.fingerprint,
-        "code": VERSION,
+        "code": VERSIONS[profile.model.kind],
         "device": device.type,
         "precision": precision_of(profile.training.precision, device),
         "records": {part: len(numbers) for part, numbers in rows.items()},
