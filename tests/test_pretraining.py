@@ -14,6 +14,7 @@ from csalgan.cli import main
 from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
+from csalgan.prediction import Predictor
 from csalgan.text import get_encoder
 from csalgan.training import Run, Trainer, describe, loop, pretraining, same_settings, train
 
@@ -189,17 +190,22 @@ def test_data_that_cannot_be_pretrained_on_are_one_sentence(dataset, tmp_path):
 def test_what_was_pretrained_on_is_said_when_it_is_predicted_or_scored(
     run, dataset, tmp_path, monkeypatch, capsys
 ):
-    seen = dataset.root.parent / "osie"
+    seen, other = dataset.root.parent / "osie", tmp_path / "other"
+    write_osie(other, n_images=8)  # another release, with the six images in it
     for arguments in (
         ("predict", "--data", seen, "--part", "test", "--run", run.folder, "--out", tmp_path / "a"),
         ("evaluate", run.folder, "--data", seen, "--split", "test"),
+        ("evaluate", run.folder, "--data", other, "--split", "test"),
     ):
         monkeypatch.setattr(sys, "argv", ["csalgan", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             main()
         said = capsys.readouterr()
         assert not stopped.value.code, said.err
-        assert "pretrained on all of these images" in said.out + said.err
+        assert "pretrained on 6 images of these data" in said.out + said.err
+    (weights_of := run.info.copy()).pop("pretraining_images")  # a run of before
+    predictor = Predictor.of_run(Run(run.folder, weights_of, run.history))
+    assert [predictor.pretrained_on(open_dataset(one)) for one in (seen, other)] == [6, 0]
 
 
 def test_history_of_pretraining_is_finite(run):

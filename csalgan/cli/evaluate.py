@@ -153,8 +153,8 @@ def evaluate(
         print(f"note: {counted(seen, 'record')} of images that the model was trained on.")
     if model and trained_on != dataset.fingerprint[:12]:
         print(f"note: the model was trained on other data, {model.provenance.data}.")
-    if model and dataset.fingerprint[:12] in model.provenance.pretraining:
-        print("note: the model was pretrained on all of these images.")
+    if model and (before := model.pretrained_on(dataset)):
+        print(f"note: the model was pretrained on {counted(before, 'image')} of these data.")
     if out is None:
         print("Add --out scores.csv to keep the score of every record.")
     else:

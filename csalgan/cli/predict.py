@@ -226,8 +226,9 @@ def _records(
             "evaluate --split test.",
             file=sys.stderr,
         )
-    if dataset.fingerprint[:12] in predictor.provenance.pretraining:
-        print("note: this model was pretrained on all of these images.", file=sys.stderr)
+    if before := predictor.pretrained_on(dataset):
+        what = f"{counted(before, 'image')} of these data"
+        print(f"note: this model was pretrained on {what}.", file=sys.stderr)
     if not predictor.reads:
         print(f"note: no sentence is read by {predictor.name}.", file=sys.stderr)
     return [

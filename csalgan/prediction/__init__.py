@@ -56,6 +56,7 @@ class Predictor:
         split: rule and seed of the split whose training images the generator has seen; see
             :meth:`split_of`.
         images: :func:`csalgan.training.run.digests` of those images; None where they were not kept.
+        pretraining_images: the same of the images seen before, in pretraining.
         threads: how many compute a map; its last digits depend on it.
         fast: see :meth:`fast_copy`.
     """
@@ -68,6 +69,7 @@ class Predictor:
     cast_to_int: bool = False
     split: tuple[str, int] = ("image", 0)
     images: frozenset[str] | None = None
+    pretraining_images: frozenset[str] | None = None
     threads: int = 2
     batch_size: int = 16
     fast: bool = False
@@ -87,6 +89,16 @@ class Predictor:
         if self.provenance.fingerprint != dataset.fingerprint[:12]:
             return pd.Series(data=False, index=records.index)
         return ids.isin(self.split_of(dataset).of("train", dataset.records)["image_id"])
+
+    def pretrained_on(self, dataset: Dataset) -> int:
+        """How many images of a dataset it saw in pretraining; all, or none, of one that was whole.
+
+        Weights made before images were recorded know whole datasets only.
+        """
+        ids = dataset.records["image_id"].drop_duplicates()
+        if self.pretraining_images is not None:
+            return int(digests(ids).isin(self.pretraining_images).sum())
+        return len(ids) if dataset.fingerprint[:12] in self.provenance.pretraining else 0
 
     @classmethod
     def of_run(cls, run: Run) -> "Predictor":
@@ -112,6 +124,7 @@ class Predictor:
             cast_to_int=text.cast_to_int,
             split=(profile.data.rule, profile.split_seed),
             images=run.images,
+            pretraining_images=run.pretraining_images,
             # A packed file is asked elsewhere than where it was trained.
             threads=(TrainingConfig() if run.folder.is_file() else profile.training).threads,
         )

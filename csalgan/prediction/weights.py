@@ -85,7 +85,8 @@ def pack(run: Run, dataset: Dataset, path: str | Path) -> dict[str, Any]:
     train = split.of("train", dataset.subset(run.subset))
     images = run.info.get("images") or sorted(set(digests(train["image_id"])))
     known = {"cc": float(run.kept["val_cc"]), "nss": float(run.kept["val_nss"])}
-    about = {key: run.info[key] for key in ("provenance", "text_dim", "text_fingerprint")}
+    kept = ("provenance", "text_dim", "text_fingerprint", "pretraining_images")
+    about = {key: run.info[key] for key in kept if key in run.info}
     about |= {
         "profile": profile.as_dict(),
         "split": {

@@ -105,6 +105,12 @@ class Run:
         return frozenset(self.info["images"]) if "images" in self.info else None
 
     @property
+    def pretraining_images(self) -> frozenset[str] | None:
+        """The same of the images seen before, in pretraining."""
+        found = self.info.get("pretraining_images")
+        return None if found is None else frozenset(found)
+
+    @property
     def complete(self) -> bool:
         """Whether every epoch of the profile has been trained, or training stopped early."""
         return finished(self.profile, self.val_cc)
@@ -143,9 +149,10 @@ def require_info(info: Any, source: Path, **more: type) -> None:
     for key, kind in (_NEEDED | more).items():
         if type(info.get(key)) is not kind:
             raise CsalganError(f"{source}: {key} is missing, or no {kind.__name__}; train again.")
-    images = info.get("images", [])
-    if not isinstance(images, list) or not all(isinstance(one, str) for one in images):
-        raise CsalganError(f"{source}: images is no list of digests; train it again.")
+    for key in ("images", "pretraining_images"):
+        images = info.get(key, [])
+        if not isinstance(images, list) or not all(isinstance(one, str) for one in images):
+            raise CsalganError(f"{source}: {key} is no list of digests; train it again.")
     if not 0 < info["text_dim"] <= _LARGEST_TEXT:
         raise CsalganError(f"{source}: text_dim is no size of an embedding; train it again.")
     Provenance.of(info["provenance"], str(source))
@@ -199,6 +206,9 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
         "precision": precision_of(profile.training.precision, device),
         "records": {part: len(numbers) for part, numbers in rows.items()},
         "images": sorted(set(digests(dataset.records["image_id"].iloc[rows["train"]]))),
+        "pretraining_images": sorted(
+            set().union(*(digests(one.records["image_id"]) for one in sets))
+        ),
         "torch": torch.__version__,
     }
     return Plan(info, encoder, rows, sets)
