@@ -6,6 +6,7 @@ can be replaced from the command line (``--set training.epochs=3``) or from pape
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,6 +31,14 @@ _RENAMED = {
 _FIXED = {"image_weights": "package", "channels": 96, "heads": 8, "sim": 0.0}
 _FIXED |= {"frozen_stages": 3, "frozen_epochs": 1}
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML as everybody writes it: ``1e-4`` is a number (to YAML 1.1 it is a word)."""
+
+
+_POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:float", _POWER, list("-+.0123456789"))
 _FOLDER = Path(__file__).resolve().parent / "profiles"
 
 
@@ -312,7 +321,7 @@ def load_profile(name_or_path: str | os.PathLike, overrides: Sequence[str] = ())
         CsalganError: no such profile, not YAML, an unknown key, or a value of the wrong type.
     """
     name = _RENAMED.get(str(name_or_path), str(name_or_path))
-    is_path = name.endswith((".yaml", ".yml")) or os.sep in name
+    is_path = _is_path(name)
     path = Path(name).expanduser() if is_path else _FOLDER / f"{name}.yaml"
     if not path.is_file():
         known = profile_names()
@@ -325,6 +334,16 @@ def load_profile(name_or_path: str | os.PathLike, overrides: Sequence[str] = ())
     for override in overrides:
         _apply(values, override)
     return profile_from(values, source)
+
+
+def resolved(name_or_path: str | os.PathLike) -> str:
+    """A profile's name, or the absolute path of its file: the same from any folder."""
+    name = str(name_or_path)
+    return str(Path(name).expanduser().resolve()) if _is_path(name) else name
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or os.sep in name
 
 
 def profile_from(values: dict[str, Any], source: str) -> Profile:
@@ -342,7 +361,7 @@ def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
         CsalganError: not YAML, or no keys.
     """
     try:
-        values = yaml.safe_load(read_text(path, 2**20))  # a profile has a few kilobytes
+        values = yaml.load(read_text(path, 2**20), _Yaml)  # a profile has a few kilobytes
     except _NOT_YAML as error:
         where = getattr(error, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""
@@ -371,6 +390,6 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise CsalganError(f"{said!r}: {section} is a value, not a section with keys.")
     try:
-        values[_RENAMED.get(last, last)] = yaml.safe_load(text)
+        values[_RENAMED.get(last, last)] = yaml.load(text, _Yaml)
     except _NOT_YAML as error:
         raise CsalganError(f"{said!r}: the value is not readable as YAML.") from error

@@ -14,6 +14,10 @@ from csalgan.files.inputs import printable, require_utf8
 from csalgan.files.progress import log_too
 from csalgan.runner.processes import tie_to_parent
 
+_DENIED = "this may not be read; ask its owner for the permission, or choose another."
+_NOT_OPENED = {errno.EACCES: _DENIED, errno.EPERM: _DENIED}
+_NOT_OPENED[errno.ENAMETOOLONG] = "this name is too long; use a shorter one."
+
 app = typer.Typer(
     name="csalgan",
     help="Text-guided image saliency: data, training, evaluation, reports.",
@@ -75,11 +79,15 @@ def main() -> None:
     except (Interrupted, KeyboardInterrupt) as stop:
         print(f"\n{str(stop) or 'interrupted'}", file=sys.stderr)
         sys.exit(130)
-    except (CsalganError, OSError) as error:
-        if isinstance(error, OSError):
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            error = f"{error.filename}: this name is too long; use a shorter one."
+    except (CsalganError, OSError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno in _NOT_OPENED:
+            error = f"{error.filename}: {_NOT_OPENED[error.errno]}"
+        elif isinstance(error, RuntimeError) and "home directory" in str(error):  # of pathlib
+            error = (
+                "a path begins with ~ and a name that no user of this machine has; write it out."
+            )
+        elif not isinstance(error, CsalganError):
+            raise
         # Names of files are somebody's: a line break or an escape in one is shown, not obeyed.
         print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)

@@ -10,6 +10,7 @@ from typer import Argument, Exit, Option
 
 from csalgan.cli.options import SeedOption, open_clean
 from csalgan.data.records import CONDITIONS, SUBSETS
+from csalgan.files.inputs import printable
 from csalgan.files.progress import counted, doing
 
 PathArgument = Annotated[Path, Argument(help="A dataset's folder or archive.")]
@@ -32,10 +33,12 @@ def check(
         if fault.kind == "sentence without record":
             unread[fault.file].append(fault.message.removeprefix("sentence of ").split(",")[0])
         else:
-            print(f"{fault.severity:<8}{fault.file}: {fault.kind}: {fault.message}")
+            told = printable(f"{fault.file}: {fault.kind}: {fault.message}")
+            print(f"{fault.severity:<8}{told}")
     for file, keys in unread.items():
         print(f"warning {file}: {counted(len(keys), 'sentence')} whose record is not here:")
-        print(textwrap.indent(textwrap.fill(" ".join(keys), 90), " " * 10))
+        told = textwrap.fill(printable(" ".join(keys)), 90)
+        print(textwrap.indent(told, " " * 10))
     errors, records = len(report.errors), report.records
     images = counted(records["image_id"].nunique(), "image")
     print(f"{report.root}: {images}, {counted(len(records), 'record')}")

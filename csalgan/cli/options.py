@@ -2,10 +2,11 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os.path import realpath
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 from typer import CallbackParam, Option
@@ -92,22 +93,27 @@ class Interrupted(CsalganError):
 
 @contextmanager
 def telling(
-    what_stands: Callable[[], str], *, add: Sequence[str] = (), drop: Sequence[str] = ()
+    what_stands: Callable[[], str],
+    *,
+    add: Sequence[str] = (),
+    drop: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[None]:
     """Say what stands when the block is interrupted, and the command that goes on.
 
     Args:
         what_stands: asked then, unless the interruption brings a sentence of its own.
         add: options that the command needs to go on, when it has not got them.
-        drop: options, each with its value, that would begin anew.
+        drop: options that would begin anew what has begun → how many values each takes.
     """
     try:
         yield
     except KeyboardInterrupt as stop:
         given = sys.argv[1:]
-        for name in set(drop) & set(given):
-            place = given.index(name)
-            del given[place : place + 2]
+        for name, values in drop.items() if str(stop) else ():
+            while name in given:
+                place = given.index(name)
+                del given[place : place + 1 + values]
+            given = [one for one in given if not one.startswith(f"{name}=")]
         command = shlex.join(["csalgan", *given, *(one for one in add if one not in given)])
         raise Interrupted(
             f"interrupted: {str(stop) or what_stands()}; go on with: {command}"

@@ -27,6 +27,7 @@ from csalgan.cli.options import (
     telling,
 )
 from csalgan.files.errors import CsalganError
+from csalgan.files.locks import NAMES, holder, locked
 from csalgan.files.progress import Progress, counted, doing
 from csalgan.files.writing import TEMPORARY, explaining, require_writable
 from csalgan.text.words import require_readable
@@ -37,20 +38,22 @@ if TYPE_CHECKING:
     from csalgan.data import Dataset
     from csalgan.prediction import Predictor
 
-_BATCH = 16
+_BATCH, _MOST = 16, 100_000_000  # photographs, and pixels of all their maps, in memory at once
 _LONGEST = 255  # bytes a file's name may have
 
 
 class Photograph(NamedTuple):
     """One photograph to predict: what to call its files, where it is, what is read with it.
 
-    ``trained_on``: whether the model was, on this image; None where that is not known.
+    ``area``: its pixels. ``trained_on``: whether the model was, on this image; None where that is
+    not known.
     """
 
     name: str
     path: Path
     sentences: tuple[str, ...]
     pixels: "Callable[[], np.ndarray]"
+    area: int
     trained_on: bool | None = None
 
 
@@ -147,15 +150,20 @@ def _making(out: Path) -> Iterator[Path]:
     new = not out.exists()
     with explaining(out):
         out.mkdir(parents=True, exist_ok=True)
-        for left in out.glob(f"{TEMPORARY}*"):  # of one that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for left in out.glob(f"{TEMPORARY}*"):
+            if who := holder(left):
+                raise CsalganError(f"{out}: {who} predicts into it; choose another folder.")
+            shutil.rmtree(left, ignore_errors=True)  # of one that was killed
         try:
-            with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=out) as making:
-                yield Path(making)
-                for path in [one for one in Path(making).rglob("*") if one.is_file()]:
-                    target = out / path.relative_to(making)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    os.replace(path, target)
+            with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=out) as name:
+                making = Path(name)
+                with locked(making):
+                    yield making
+                    for path in [one for one in making.rglob("*") if one.is_file()]:
+                        target = out / path.relative_to(making)
+                        if target.name not in NAMES:
+                            target.parent.mkdir(parents=True, exist_ok=True)
+                            os.replace(path, target)
         finally:
             if new and not any(out.iterdir()):
                 out.rmdir()
@@ -189,8 +197,9 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
         last = f"{file.stem}-{len(sentences)}.png" if len(sentences) > 1 else f"{file.stem}.png"
         if len(last.encode()) > _LONGEST:
             raise CsalganError(f"{file}: its name is too long for those of maps; shorten it.")
+        area = 0
         try:
-            require_photograph(file)
+            area = require_photograph(file)
         except CsalganError as error:
             unread.append(error)
         stem = place.with_suffix("")
@@ -200,7 +209,7 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
             raise CsalganError(
                 f"{file}: has the same name as {work[name].path}; give the folder that holds both."
             )
-        work[name] = Photograph(name, file, sentences, partial(read_photograph, file))
+        work[name] = Photograph(name, file, sentences, partial(read_photograph, file), area)
     if unread:
         more = f" (and {len(unread) - 10} more)" if len(unread) > 10 else ""
         raise CsalganError(" ".join(map(str, unread[:10])) + more)
@@ -234,6 +243,7 @@ def _records(
     return [
         Photograph(
             *(one.record, Path(one.image_path), (one.text,), partial(dataset.image, one.record)),
+            area=one.height * one.width,
             trained_on=known,
         )
         for one, known in zip(records.itertuples(index=False), seen.tolist(), strict=True)
@@ -256,8 +266,7 @@ def _predict_all(
         ThreadPoolExecutor(2) as pool,
         Progress(total=len(work), desc="predict", unit=" photographs") as bar,
     ):
-        for start in range(0, len(work), _BATCH):
-            batch = work[start : start + _BATCH]
+        for batch in _batches(work):
             pictures = list(pool.map(lambda photograph: photograph.pixels(), batch))
             features = predictor.encode_images(pictures)  # once for all its sentences
             shapes = [picture.shape[:2] for picture in pictures]
@@ -267,6 +276,19 @@ def _predict_all(
                 rows += written
                 bar.update()
     return rows
+
+
+def _batches(work: list[Photograph]) -> Iterator[list[Photograph]]:
+    """Several photographs at once, as many as memory is bounded for, and one at least."""
+    batch: list[Photograph] = []
+    for one in work:
+        area = sum(other.area for other in (*batch, one))
+        if batch and (len(batch) == _BATCH or area * (1 + len(one.sentences)) > _MOST):
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch
 
 
 def _write(
@@ -325,14 +347,14 @@ def explore(
     """
     if weights and not weights.expanduser().exists():
         raise CsalganError(f"{weights}: no such file or folder; check --weights.")
-    from csalgan.config import load_profile
+    from csalgan.config import load_profile, resolved
     from csalgan.explorer.server import serve
 
     # What is wrong is said here; everything slow is left to the page, which says what it does.
     overrides = overrides_of(changes, clip_weights)
     load_profile(profile, overrides)
     settings = {
-        "profile": profile,
+        "profile": resolved(profile),
         "data": str(open_clean(data).root) if data else "",
         "out": str(out.expanduser().resolve()) if out else "",
         "overrides": overrides,

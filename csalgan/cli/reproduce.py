@@ -42,7 +42,7 @@ def reproduce(
     with doing("loading"):
         from csalgan.pipeline import reproduce as run_notebooks
 
-    with telling(lambda: "nothing was begun", drop=["--from"]):
+    with telling(lambda: "nothing was begun", drop={"--from": 1, "--fresh": 0}):
         asked = profile, data, str(out or ""), overrides_of(changes, clip_weights)
         index = run_notebooks(*asked, fresh=fresh, from_step=from_step, jobs=jobs, author=author)
     print(f"report: {index}")
@@ -60,7 +60,10 @@ def report(
     folder: ReportArgument,
     file: Annotated[Path | None, Option("--zip", metavar="FILE", help="Pack it into.")] = None,
 ) -> None:
-    """Write a report's page again; pack it for others."""
+    """Write a report's page again; pack it for others.
+
+    A page whose results are of earlier code or settings is left as it was.
+    """
     from csalgan.pipeline import open_report
     from csalgan.pipeline import report as reports
 
@@ -70,8 +73,13 @@ def report(
             raise CsalganError(
                 f"{folder}: {step['step']} has not been done; finish it with csalgan reproduce."
             )
-    seconds = {step["step"]: step["seconds"] for step in steps}
-    print(f"report: {reports.write(job, [*seconds], seconds)}")
+    if any(step["status"] == "stale" for step in steps):
+        # A page of today's code and settings would say of old results that they are of these.
+        note = "what decides its results has changed since; csalgan reproduce makes them anew."
+        print(f"note: the page is left as it was, {note}", file=sys.stderr)
+    else:
+        seconds = {step["step"]: step["seconds"] for step in steps}
+        print(f"report: {reports.write(job, [*seconds], seconds)}")
     if file is not None:
         reports.pack(job.out, file)
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")

@@ -61,6 +61,16 @@ def find_weights(clone: str | os.PathLike) -> list[Weights]:
     return sorted(found, key=lambda one: (one.run, order.get(one.subset, len(order)), one.subset))
 
 
+def author_files(clone: str | os.PathLike) -> list[Path]:
+    """Every file of a clone that this suite reads: weights, logs, pictures."""
+    kinds = (
+        "model/*/generator_*.pt",
+        "log/*/log_*.txt",
+        *(f"images/{one}" for one in PICTURES.values()),
+    )
+    return sorted(path for kind in kinds for path in Path(clone).expanduser().glob(kind))
+
+
 def weights_of(path: str | os.PathLike, subset: str) -> Weights:
     """The generator of a subset: a file, or the one of the paper's run in a clone.
 

@@ -15,6 +15,7 @@ from csalgan.data.records import CONDITIONS_OF_SUBSET, SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import open_file
 
+_MOST_BYTES = 64 * 2**30  # one file may hold all photographs of a dataset
 #: Columns of a table of records.
 COLUMNS = ["record", "image_id", "condition", "text", "image_path", "map_path", "fixation_path"]
 COLUMNS += ["width", "height", "source", "n_records"]
@@ -145,7 +146,7 @@ def subset_of(records: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _file_digest(path: str) -> str:
     try:
-        with open_file(path) as file:
+        with open_file(path, _MOST_BYTES) as file:
             return file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CsalganError(f"{path}: cannot be read; copy the dataset again.") from error

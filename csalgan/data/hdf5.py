@@ -60,13 +60,18 @@ def read(root: Path) -> FreeViewing:
             f"{fixations}: has fixations on image {n.max()}, but {stimuli.name} holds "
             f"{len(images)}; give the two files that belong together."
         )
-    order = np.lexsort((observers, n))  # by image, then observer; else as they stand
-    ends = np.searchsorted(n[order], np.arange(1, len(images)))
     viewings = []
-    for (name, path, size), here in zip(images, np.split(order, ends), strict=True):
-        here = here[((places[here] >= 0) & (places[here] < size)).all(axis=1)]
-        gaze = places[here], observers[here]
-        viewings.append(Viewing(name, path, size, *gaze, SIGMA * max(size)))
+    with as_released(fixations):
+        if not len(n) == len(places) == len(observers):
+            raise ValueError(
+                f"{len(places)} places, {len(n)} images and {len(observers)} observers"
+            )
+        order = np.lexsort((observers, n))  # by image, then observer; else as they stand
+        ends = np.searchsorted(n[order], np.arange(1, len(images)))
+        for (name, path, size), here in zip(images, np.split(order, ends), strict=True):
+            here = here[((places[here] >= 0) & (places[here] < size)).all(axis=1)]
+            gaze = places[here], observers[here]
+            viewings.append(Viewing(name, path, size, *gaze, SIGMA * max(size)))
     beside = all(path != stimuli for _, path, _ in images)
     kind = FreeViewing if beside else _PixelsInFile
     return kind(root, fixations.parent.name, viewings, fixations, RECIPE)

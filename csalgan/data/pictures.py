@@ -31,6 +31,8 @@ PHOTOGRAPHS = (*FORMATS, "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 #: A larger picture is refused before it is decoded (a phone's 12 to 24 megapixels pass).
 MAX_PIXELS = 40_000_000
+#: The longest side of a JPEG, which overlays are.
+MAX_SIDE = 65_500
 #: No picture of that many pixels takes more bytes than this.
 _MOST_BYTES = 8 * MAX_PIXELS
 #: The modes that 8-bit grey, or black and white, may be stored in.
@@ -63,19 +65,20 @@ def opened(
         formats: Pillow's names of the formats that are tried.
 
     Raises:
-        CsalganError: no such file, no regular file, another format, damaged, or more than
-            :data:`MAX_PIXELS` pixels. Errors that decoding raises inside the block are turned
-            into it too.
+        CsalganError: no such file, no regular file, another format, damaged, more than
+            :data:`MAX_PIXELS` pixels, or a side longer than :data:`MAX_SIDE`. Errors that decoding
+            raises inside the block are turned into it too.
     """
     is_path = isinstance(source, str | os.PathLike)
     name = name or source
-    too_large = f"has more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller"
+    too_large = f"has more than {MAX_PIXELS / 1e6:.0f} megapixels, or {MAX_SIDE} pixels a side"
+    too_large += "; make it smaller"
     try:
         opening = open_file(source, _MOST_BYTES) if is_path else nullcontext(source)
         with opening as file, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=formats) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
+                if picture.width * picture.height > MAX_PIXELS or max(picture.size) > MAX_SIDE:
                     raise BadFile(name, too_large)
                 yield picture
     except FileNotFoundError as error:
@@ -118,10 +121,11 @@ def read_photograph(
         return np.asarray(seen.convert("RGB"))
 
 
-def require_photograph(path: Path) -> None:
-    """Refuse, by its header alone, what :func:`read_photograph` would."""
+def require_photograph(path: Path) -> int:
+    """How many pixels a photograph has; refuses, by its header alone, what cannot be read."""
     with opened(path, formats=PHOTOGRAPHS) as picture:
         _require_8_bit(path, picture)
+        return picture.width * picture.height
 
 
 def size_of(folder: str, path: str | os.PathLike) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def prepare(dataset: Dataset, size: int = 256) -> Prepared:
     about = (path, dataset.records, dataset.fingerprint, size)
     try:
         return Prepared(*about)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
         pass  # none, or damaged
     with atomic_file(path) as temporary:
         _pack(dataset, size, temporary)

@@ -62,9 +62,9 @@ def open_job(
     chosen = load_profile(profile, overrides)
     use_threads(chosen.training.threads)
     embedded = chosen.data.embedded_images
-    dataset = open_dataset(_place(data) if data else ensure_embedded(n_images=embedded))
+    dataset = open_dataset(place(data) if data else ensure_embedded(n_images=embedded))
     require_clean(dataset)
-    folder = _place(out) if out else paths.reports_dir() / chosen.name
+    folder = place(out) if out else paths.reports_dir() / chosen.name
     return Job(_present(chosen, dataset), dataset, folder)
 
 
@@ -88,7 +88,8 @@ def _present(profile: Profile, dataset: Dataset) -> Profile:
     return profile.model_copy(update={"training": training})
 
 
-def _place(path: str) -> Path:
+def place(path: str) -> Path:
+    """A path as a report takes it: from the current directory, else from the checkout's root."""
     given = Path(path).expanduser()
     from_root = paths.root() / given
     return (given if given.exists() or not from_root.exists() else from_root).resolve()

@@ -167,9 +167,12 @@ def points(spec: Spec) -> list[Point]:
 
 
 def _refuse_shared(spec: Spec) -> None:
-    """Refuse what would be asked of one point alone and change none of them."""
+    """Refuse what would be asked of one point alone and change none, and models called alike."""
     own = [change for one in spec.variants.values() for change in one.set]
     seeds = [change for change in spec.set if _key(change) == "seed"]
+    labels = [one.label for one in spec.variants.values()]
+    if len(set(labels)) < len(labels):
+        raise CsalganError(f"variants: {max(labels, key=labels.count)!r} is the label of two.")
     for change in (*spec.grid, *own, *seeds):
         if _key(change) in _SHARED:
             raise CsalganError(
@@ -292,6 +295,8 @@ def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
     Raises:
         CsalganError: naming what differs.
     """
+    if (out / "steps" / "plan.json").exists():
+        raise CsalganError(f"{out}: holds a report; choose another --out folder.")
     try:
         manifest = read_json(out / "manifest.json")
         before, data = Spec.model_validate(manifest["sweep"]), manifest["provenance"]["fingerprint"]

@@ -49,6 +49,7 @@ function render({ model, el }) {
     model.save_changes();
   });
   model.on("change:sheet", draw); // sent after the items
+  model.on("change:found", draw); // another search may find the same first pictures
   model.on("change:chosen", mark);
   if (model.get("items").length) draw();
   else more.hidden = true;

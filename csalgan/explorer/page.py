@@ -272,12 +272,11 @@ class Explorer(Controls):
         shown = dict(list(found.items())[: self.gallery.wanted])
         cells = [np.zeros((self.gallery.size[1], 0, 3), np.uint8)]
         for image in shown:
-            path = self.session.of_image[image]["image_path"].iloc[0]
-            cells.append(thumbnail(path, tuple(self.gallery.size)))
+            cells.append(thumbnail(self.session.photograph(image), tuple(self.gallery.size)))
             yield
-        self.gallery.found = len(found)
         self.gallery.items = [{"id": i, "label": f"{i}: {told}"} for i, told in shown.items()]
         self.gallery.sheet = encode(np.hstack(cells)) if shown else b""
+        self.gallery.found = len(found)
 
     # Showing.
 

@@ -123,9 +123,13 @@ def gradient(cmap: str) -> str:
 
 
 @lru_cache(maxsize=1000)
-def thumbnail(path: str, size: tuple[int, int]) -> np.ndarray:
-    """A photograph's middle at ``size`` (width, height): uint8 (height, width, 3)."""
-    image = Image.fromarray(read_photograph(path, side=2 * max(size)))
+def thumbnail(source: str | Picture, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a file, or of a picture, at ``size`` (width, height): uint8 (height, width, 3).
+
+    Of a file no more is decoded than that needs.
+    """
+    known = isinstance(source, Picture)
+    image = Image.fromarray(source.image if known else read_photograph(source, side=2 * max(size)))
     return np.asarray(ImageOps.fit(image, size, Image.Resampling.BILINEAR))
 
 

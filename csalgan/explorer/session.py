@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from csalgan.data.pictures import SUFFIXES
 from csalgan.data.records import CONDITIONS
 from csalgan.experiment.job import PAPER_EXAMPLE
 from csalgan.exploration import density, total_variation
@@ -243,6 +244,12 @@ class Session:
         first = self.dataset.row(record)["text"]
         second = [rows.get("non_salient", ""), *rows]
         return first, next((text for text in second if text not in ("", first)), "")
+
+    def photograph(self, image_id: str) -> str | Picture:
+        """The file of an image, or its pixels where they stand in a file with others."""
+        row = self.of_image[image_id].iloc[0]
+        path = str(row["image_path"])
+        return path if path.lower().endswith(SUFFIXES) else self.picture(row["record"])
 
     def find(self, words: str) -> dict[str, str]:
         """Image → its sentences, of images with all these words in them; test images first."""

@@ -54,5 +54,6 @@ def _is_plain(value: object) -> bool:
         and value.layout == torch.strided
         and value.device.type == "cpu"
         and not (value.is_complex() or value.is_quantized)
+        and not (value.is_floating_point() and value.element_size() < 2)  # no arithmetic for these
         and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
     )

@@ -33,6 +33,7 @@ _SENTENCES = {
     (errno.ENOTDIR, errno.EEXIST): (
         "a file stands where a folder is needed; move it or choose another folder."
     ),
+    (errno.EBUSY,): "this folder is in use (a mount, or where you are); choose another.",
     (errno.EISDIR,): "a folder stands where a file is needed; move it or choose another name.",
     (errno.EIO,): (
         "the disk reported a fault while writing; choose another disk, nothing half-written was "
@@ -99,7 +100,7 @@ def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
         CsalganError: the disk is full or the place cannot be written to.
     """
     target = Path(target)
-    temporary = None
+    temporary = old = None
     try:
         with explaining(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -111,17 +112,17 @@ def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
             yield temporary
             if hasattr(os, "sync"):
                 os.sync()  # thousands of files at once: one by one would take a minute
-            old = None
             if target.exists():
                 old = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
                 os.replace(target, old / "old")
             os.replace(temporary, target)
             _to_disk(target.parent)
-            if old is not None:
-                shutil.rmtree(old, ignore_errors=True)
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        if old is not None and not target.exists():
+            os.replace(old / "old", target)
+        for one in (temporary, old):
+            if one is not None:
+                shutil.rmtree(one, ignore_errors=True)
 
 
 def write_bytes(target: str | os.PathLike, data: bytes | memoryview) -> Path:

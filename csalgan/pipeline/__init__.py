@@ -14,17 +14,18 @@ from typing import Any
 
 import papermill
 
-from csalgan.config import Profile
-from csalgan.data.clone import find_weights
+from csalgan.config import Profile, load_profile, resolved
+from csalgan.data.clone import author_files, find_weights
 from csalgan.data.records import SUBSETS
-from csalgan.experiment.job import Job, open_job
+from csalgan.experiment.job import Job, open_job, place
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import read_json
 from csalgan.files.locks import holder, locked
-from csalgan.files.writing import remove_leftovers, require_writable, write_text
+from csalgan.files.writing import TEMPORARY, remove_leftovers, require_writable, write_text
 from csalgan.pipeline import report
 from csalgan.runner.processes import Event, Task, event, module_task, run_tasks
-from csalgan.runner.state import NAMES, Asked, State, step_key
+from csalgan.runner.state import NAMES, Asked, State, digest, step_key
 
 #: The notebooks in the order they build on each other; the third runs once a subset.
 NOTEBOOKS = (
@@ -140,8 +141,8 @@ def reproduce(
             it are finished).
     """
     if out:  # what takes a moment is tried before the data are looked at
-        require_writable(out)
-        _require_report(Path(out))
+        require_writable(place(out))
+        _require_report(place(out))
     if author:
         find_weights(author)
         author = str(Path(author).expanduser().resolve())
@@ -150,7 +151,7 @@ def reproduce(
         _require_report(job.out)
     data = str(job.dataset.root) if data else ""
     asked = Asked.model_construct(
-        profile=str(profile), data=data, overrides=list(overrides), author=author or None
+        profile=resolved(profile), data=data, overrides=list(overrides), author=author or None
     )
     steps = _steps_of(job, asked)
     if not job.dataset.has_sentences:
@@ -169,12 +170,18 @@ def reproduce(
 
 
 def _require_report(out: Path) -> None:
-    if out.is_dir() and not (out / _MANIFEST).exists():
-        for entry in out.iterdir():
-            if entry.name not in _OURS:
-                raise CsalganError(
-                    f"{out}: holds {entry.name} and is not a report; choose another --out folder."
-                )
+    try:
+        known = read_json(out / _MANIFEST)
+        if "complete" in known and "sweep" not in known:
+            return
+        foreign = [_MANIFEST]
+    except (OSError, CsalganError, TypeError):  # none yet, or nothing of ours
+        inside = (path.name for path in out.iterdir()) if out.is_dir() else ()
+        foreign = [name for name in inside if name not in _OURS and not name.startswith(TEMPORARY)]
+    if foreign:
+        raise CsalganError(
+            f"{out}: holds {foreign[0]} and is not a report; choose another --out folder."
+        )
 
 
 def _steps_of(job: Job, asked: Asked) -> list[Step]:
@@ -185,10 +192,12 @@ def _steps_of(job: Job, asked: Asked) -> list[Step]:
 def keyed_steps(job: Job, steps: Sequence[Step]) -> dict[str, Step]:
     """Steps by name, each with the key of its result and whether that is there, unchanged."""
     state = State(job.out)
-    profile = job.profile.as_dict() | {"pretraining": job.provenance.pretraining}
+    profile = job.profile.as_dict() | _outside(job)
     found: dict[str, Step] = {}
     for step in steps:
-        own = {k: v for k, v in step.parameters.items() if k in ("subset", "author")}
+        own = {k: v for k, v in step.parameters.items() if k == "subset"}
+        if author := step.parameters.get("author"):
+            own["author"] = [digest(path) for path in author_files(author)]
         reads = [found[name] for name in step.reads]
         fingerprint = job.dataset.fingerprint
         key = step_key(step.notebook, own, profile, fingerprint, [one.key for one in reads])
@@ -196,6 +205,16 @@ def keyed_steps(job: Job, steps: Sequence[Step]) -> dict[str, Step]:
         current = all(one.current for one in reads) and state.is_current(step.name, key)
         found[step.name] = replace(step, key=key, current=current)
     return found
+
+
+def _outside(job: Job) -> dict[str, Any]:
+    """What decides results and stands in files of their own: their content, whatever their path."""
+    clip, beside = job.profile.text.clip_weights, job.profile.beside
+    return {
+        "pretraining": job.provenance.pretraining,
+        "clip_weights": digest(Path(clip)) if clip else "",
+        "beside_profile": load_profile(beside).as_dict() if beside else {},
+    }
 
 
 def open_report(out: Path) -> tuple[Job, list[dict[str, Any]]]:

@@ -153,6 +153,7 @@ def _counterparts(job: Job) -> list[dict[str, Any]]:
 
 def _manifest(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> dict[str, Any]:
     done = [State(job.out).read(step) for step in steps]
+    ours = {name for one in done if one for name in one.files}
     return {
         "complete": True,
         "made": max((one.started for one in done if one), default=""),
@@ -177,6 +178,7 @@ def _manifest(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> dict
         "figures": {
             path.name: {"photographs": bool(info["photographs"]), "title": info["title"]}
             for path in sorted(job.figures.glob("*.png"))
+            if f"figures/{path.name}" in ours  # others were put there by hand
             for info in [figures.figure_info(path)]
         },
         "tables": sorted(path.name for path in job.tables.glob("*.csv")),

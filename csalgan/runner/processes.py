@@ -117,7 +117,7 @@ def run_tasks(
         on_event(outcome.event())
 
     # SIGTERM ends like Ctrl-C here, so that the children are ended too.
-    before = signal.signal(signal.SIGTERM, _exit)
+    before = signal.signal(signal.SIGTERM, end_at_signal)
     try:
         while waiting or running:
             for name in list(waiting):
@@ -236,5 +236,6 @@ def _gpu(slot: int) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if len(gpus) > 1 else {}
 
 
-def _exit(number: int, frame: object) -> None:
+def end_at_signal(number: int, frame: object) -> None:
+    """A handler of SIGTERM that lets ``finally`` blocks run."""
     raise SystemExit(128 + number)

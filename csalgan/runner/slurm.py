@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from csalgan.files.errors import CsalganError
-from csalgan.runner.processes import Event, Outcome, Task, event
+from csalgan.runner.processes import Event, Outcome, Task, end_at_signal, event
 
 _PAUSE = 2.0  # seconds between two questions to the scheduler
 _UNTIL_KILLED = 300.0  # seconds; Slurm waits KillWait (30) between SIGTERM and SIGKILL
@@ -99,6 +99,7 @@ def run_tasks(
     ended: dict[str, Outcome] = {}
     for name, job in waiting.items():
         on_event(event("submitted", name, 0.0, f"job {job.job_id}"))
+    before = signal.signal(signal.SIGTERM, end_at_signal)  # the jobs are cancelled then, too
     try:
         while waiting:
             for name in [name for name, job in waiting.items() if job.done()]:
@@ -109,6 +110,7 @@ def run_tasks(
     finally:
         for job in waiting.values():
             job.cancel()
+        signal.signal(signal.SIGTERM, before)
     return {task.name: ended[task.name] for task in tasks}
 
 

@@ -104,7 +104,8 @@ class State:
         self.add_event(told)
         before, kind = self.read(told["step"]), told["event"]
         began = before.started if before and kind != "started" else told["time"]
-        status = {"started": "running", "finished": "done"}.get(kind, "failed")
+        status = {"submitted": "waiting", "started": "running", "finished": "done"}
+        status = status.get(kind, "failed")
         done = Done(key, status, began, told["seconds"], {**files}, told["message"])
         self.write(told["step"], done)
 
@@ -137,7 +138,7 @@ class State:
 
     def known(self) -> list[str]:
         """Names of the steps with a record."""
-        return sorted(path.stem for path in self.folder.glob("*.json") if path.stem != "plan")
+        return sorted(path.stem for path in self.folder.glob("[!.]*.json") if path.stem != "plan")
 
     def ledger(self, step: str) -> Path:
         """The file that names what a step writes while it runs (:data:`.writing.LEDGER`)."""
@@ -170,7 +171,7 @@ class State:
     def digests(self, files: Iterable[Path]) -> dict[str, str]:
         """Files relative to the report, with their digests."""
         return {
-            path.relative_to(self.out).as_posix(): _digest(path)
+            path.relative_to(self.out).as_posix(): digest(path)
             for path in sorted(files)
             if path.is_file()
         }
@@ -181,7 +182,7 @@ class State:
         return (
             done is not None
             and (done.status, done.key) == ("done", key)
-            and all(_digest(self.out / name) == was for name, was in done.files.items())
+            and all(digest(self.out / name) == was for name, was in done.files.items())
         )
 
     def write_plan(self, asked: Asked) -> None:
@@ -255,7 +256,8 @@ def package_digest() -> str:
     return whole.hexdigest()
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits; ``""`` where it cannot be read."""
     try:
         with open_file(path, MOST_BYTES) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
