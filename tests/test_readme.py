@@ -12,11 +12,26 @@ REPORTS = ROOT / "reports"
 METRICS = ("auc", "sauc", "cc", "nss")
 
 
-def rows(heading: str) -> dict[str, list[str]]:
-    """Label → cells of every table between a heading and the next one; a label may come twice."""
+#: (heading, label) of the rows that a test has looked up.
+LOOKED_UP: set[tuple[str, str]] = set()
+
+
+class Rows(dict):
+    """Label → cells; what is looked up is remembered."""
+
+    def __init__(self, heading: str):
+        self.heading = heading
+
+    def __getitem__(self, label: str) -> list[str]:
+        LOOKED_UP.add((self.heading, label))
+        return super().__getitem__(label)
+
+
+def rows(heading: str) -> Rows:
+    """The rows of every table between a heading and the next one; a label may come twice."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
-    found: dict[str, list[str]] = {}
+    found = Rows(heading)
     for line in section.splitlines():
         if line.startswith("|") and not line.startswith("|---"):
             label, *cells = (cell.strip() for cell in line.strip("|").split("|"))
@@ -87,6 +102,10 @@ def test_the_table_of_baselines_is_table_one():
         "mean training map": "mean training map",
         "free-viewing map of the same image (records with a sentence)": "free-viewing map of the "
         "same image (records with a sentence)",
+        "split-half reliability: half of the fixations predicts the other half": "split-half "
+        "reliability: half of the fixations predicts the other half",
+        "the same, Spearman–Brown corrected to whole samples": "split-half reliability, "
+        "Spearman–Brown corrected to whole samples",
     }
     found = rows("What we measured on real gaze")
     for label, row in labels.items():
@@ -95,6 +114,59 @@ def test_the_table_of_baselines_is_table_one():
             expected = table.loc[row, [subset, f"{subset}_low", f"{subset}_high"]]
             assert mean == f"{expected.iloc[0]:.3f}", (label, subset)
             assert (low, high) == (f"{expected.iloc[1]:.2f}", f"{expected.iloc[2]:.2f}")
+    printed = found["paper, as printed (another protocol, see above)"]
+    assert printed == [f"{value:.3f}" for value in PAPER_TABLE_I.loc["cc"]]
+    table = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "04_table_one_tuebingen.csv")
+    nss = table[table["metric"] == "NSS"].set_index("row")["Total"]
+    model, mean, free, half = (f"{nss[row]:.2f}" for row in list(labels.values())[:4])
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"Total: {model}, (0.224, another definition), {mean}, {free}, {half} (of" in text
+
+
+def test_what_people_do_is_what_the_tables_say():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    tables = REPORTS / "sjtu-tis-paper-cpu" / "tables"
+    effect = pd.read_csv(tables / "01_sentence_effect.csv")
+    effect = effect.set_index(["metric", "predictor", "gaze"])
+    exchange = effect.loc[("cc", "salient", "non_salient")]
+    assert f"non-salient sentence correlate at {exchange['mean']:.2f};" in text
+    lost = [f"{1 - exchange[key]:.2f}" for key in ("mean", "high", "low")]
+    assert "costs people's own map {} CC [{}, {}]".format(*lost) in text
+    within = [effect.loc[("cc_halves", c, c), "mean"] for c in ("none", "salient", "non_salient")]
+    assert min(within) >= 0.90
+    moved = pd.read_csv(tables / "05_change_agreement.csv").set_index(["condition", "measure"])
+    moved = moved["mean"]["all"]
+    said = f"moves {moved['predicted_share']:.0%} of".replace("%", " %")
+    assert said in text
+    assert f"people move {moved['measured_share']:.0%},".replace("%", " %") in text
+    assert f"two changes correlate at {moved['correlation']:.2f}." in text
+
+
+def test_the_table_of_one_split_is_what_was_measured():
+    found = rows("What we measured on real gaze")
+    table = pd.read_csv(REPORTS / "sjtu-tis-one-split" / "tables" / "comparison.csv")
+    table = table.set_index(["run", "metric", "condition"])["mean"]
+    columns = [("cc", "all"), ("nss", "all"), ("cc", "salient"), ("cc", "non_salient")]
+    columns += [("cc_lost", "salient"), ("cc_lost", "non_salient")]
+    for label, run in (
+        ("mean training map (again)", "mean_map"),
+        ("compact, encoder `none`", "none-0"),
+        ("compact, `hashing`", "hashing-0"),
+    ):
+        cells = ", ".join(found[label]).split(", ")
+        for (metric, condition), cell in zip(columns, cells, strict=False):
+            if cell != "–":
+                digits = 2 if metric == "nss" else 3
+                assert cell == f"{table[run, metric, condition]:z.{digits}f}", (label, metric)
+    cells = ", ".join(found["**compact, `minilm`** (mean ± SD of 3 seeds)"]).replace("*", "")
+    for (metric, condition), cell in zip(columns, cells.split(", "), strict=True):
+        seeds = pd.Series([table[f"compact-{seed}", metric, condition] for seed in range(3)])
+        digits = 2 if metric == "nss" else 3
+        assert cell == f"{seeds.mean():.{digits}f} ± {seeds.std():.{digits}f}", metric
+    people = pd.read_csv(REPORTS / "sjtu-tis-paper-cpu" / "tables" / "01_sentence_effect.csv")
+    people = people.set_index(["metric", "predictor", "gaze"])["mean"]
+    lost = f"{1 - people['cc', 'salient', 'non_salient']:.2f}"
+    assert found["people: what the other sentence's map loses"][-1] == f"{lost}, {lost}"
 
 
 def test_what_the_papers_model_trained_here_makes_of_sentences():
@@ -212,3 +284,14 @@ def test_the_card_of_the_weights_is_what_the_folds_gave():
         row = of_folds("sjtu-tis-best", "best", condition, metric)
         value = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         assert f"| {label} | {value} |" in card, label
+
+
+def test_no_number_of_a_table_is_left_without_a_test():
+    for name, test in list(globals().items()):
+        if name.startswith("test_") and name != "test_no_number_of_a_table_is_left_without_a_test":
+            test()
+    for heading in ("How far the paper reproduces", "What we measured on real gaze"):
+        found = rows(heading)
+        numbers = {label for label in found if re.search(r"\d\.\d", " ".join(found.get(label)))}
+        assert numbers == {label for of, label in LOOKED_UP if of == heading} & numbers, heading
+        assert len(numbers) >= 10
