@@ -203,6 +203,24 @@ def test_the_authors_code_cuts_text_to_integers():
     assert embed(Encoder(), ["a"], cast_to_int=False).dtype == np.float32
 
 
+@pytest.mark.parametrize(("schedule", "last"), [("constant", 1.0), ("cosine", 0.0269)])
+def test_a_cosine_lowers_the_rate_until_the_last_step(
+    dataset, tmp_path, monkeypatch, schedule, last
+):
+    step, rates = loop.step, []
+
+    def noted(trainer, batch):
+        rates.append(trainer.generator_optimiser.param_groups[0]["lr"])
+        return step(trainer, batch)
+
+    monkeypatch.setattr(loop, "step", noted)
+    settings = ["training.epochs=2", "training.batch_size=4", f"training.schedule={schedule}"]
+    asked = profile(*settings)
+    run = train(asked, dataset, "total", tmp_path / "run", progress=False)
+    assert len(rates) == 2 * math.ceil(run.info["records"]["train"] / 4) == 12
+    assert rates[-1] == pytest.approx(last * asked.training.learning_rate, rel=0.01)
+
+
 def test_a_run_leaves_everything_needed_to_reload_it(dataset, tmp_path):
     run = train(profile(), dataset, "total", tmp_path / "run", progress=False)
     assert sorted(path.name for path in run.folder.iterdir()) == [

@@ -29,9 +29,9 @@ def undecided_epoch(answer: Any, about: About) -> str:
     if value in set(epochs[far == far.min()]):
         row = history[epochs == value].iloc[0]
         return (
-            f"Epoch {row.epoch:.0f}: {row.discriminator:.3f} beside {undecided:.3f}, at a validation "
-            f"CC of {row.val_cc:.3f}. Whether D was fooled or had not learned yet, val_cc and the "
-            "epochs around it tell, this number alone does not."
+            f"Epoch {row.epoch:.0f}: {row.discriminator:.3f} beside {undecided:.3f}, at a "
+            f"validation CC of {row.val_cc:.3f}. Whether D was fooled or had not learned yet, "
+            "val_cc and the epochs around it tell, this number alone does not."
         )
     mistakes = [
         (
