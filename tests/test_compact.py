@@ -277,7 +277,7 @@ def augmented(seed: int = 0, epochs: int = 4, **settings):
     )
     rows = np.arange(12)
     text = rows[:, None].astype(np.float32)
-    batches = Batches(Blobs(), rows, text, config, torch.device("cpu"))
+    batches = Batches(Blobs(), rows, text, config, torch.device("cpu"), map_size=16)
     for epoch in range(epochs):
         for batch in batches.shuffled(seed, epoch):
             images = batch.image[batch.measured.image].mean(1)
@@ -288,7 +288,12 @@ def augmented(seed: int = 0, epochs: int = 4, **settings):
 
 def test_image_and_map_are_cropped_alike():
     for _, image, saliency, _ in augmented(crop=0.8):
+        image = torch.nn.functional.avg_pool2d(image[None], 2)
         assert np.corrcoef(image.flatten(), saliency.flatten())[0, 1] > 0.99
+    bright = torch.zeros(1, 1, 32, 32)
+    bright[..., :16] = 1
+    flip = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]])
+    assert torch.equal(augment.crop(bright, flip, 32), bright.flip(3))
 
 
 def test_a_record_whose_sentence_names_a_side_is_never_mirrored_nor_are_those_beside_it():
