@@ -1,5 +1,6 @@
 """The explorer's server: whom it answers, how many kernels it keeps, and what it leaves behind."""
 
+import asyncio
 import http.client
 import re
 import signal
@@ -10,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from csalgan.explorer.server import KERNELS
+from csalgan.explorer.server import KERNELS, Kernels
 
 #: The server as it is, around a notebook that does next to nothing.
 _SERVE = """
@@ -100,6 +101,31 @@ def test_only_this_machine_is_answered_and_only_so_many_kernels_are_kept(server)
     server.process.send_signal(signal.SIGKILL)
     server.process.wait(20)
     wait_for(lambda: all(map(is_over, kernels)), 20)
+
+
+@pytest.mark.parametrize(
+    ("connections", "ended"), [((1, 0, 0), ["b"]), ((1, 1, 1), ["a"]), ((0, 0, 0), ["a"])]
+)
+def test_one_kernel_more_ends_a_closed_page_before_one_in_use(monkeypatch, connections, ended):
+    known = {
+        name: {"id": name, "connections": open_, "last_activity": f"2026-01-0{day}"}
+        for day, (name, open_) in enumerate(zip("abc", connections, strict=True), start=1)
+    }
+    assert len(known) == KERNELS
+    over = []
+
+    async def shutdown(_, kernel_id, now):
+        over.append(kernel_id)
+
+    async def start(_, **about):
+        return about["name"]
+
+    monkeypatch.setattr(Kernels, "list_kernel_ids", lambda _: ["c", "a", "b"])
+    monkeypatch.setattr(Kernels, "kernel_model", lambda _, kernel_id: known[kernel_id])
+    monkeypatch.setattr(Kernels, "shutdown_kernel", shutdown)
+    monkeypatch.setattr(Kernels.__base__, "start_kernel", start)
+    assert asyncio.run(Kernels().start_kernel(name="new")) == "new"
+    assert over == ended
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -5,6 +5,7 @@ import pytest
 from gaze_sets import write_osie
 from toy_gaze import Toy, ToySplit
 
+from csalgan import exploration
 from csalgan.data import Split, make_split, open_dataset
 from csalgan.evaluation import Evaluator, baselines
 from csalgan.files.errors import CsalganError
@@ -77,6 +78,35 @@ def test_the_density_is_one_and_leaves_nothing_impossible(fitted):
         assert density.min() > 0
 
 
+def gazes(draw) -> Toy:
+    """A dataset whose pictures, 200 × 400, are looked at where ``draw(rng)`` says, as shares."""
+
+    class Drawn(Toy):
+        def fixations(self, record):
+            places = draw(baselines.record_rng(record, 0))
+            return np.clip(places * (200, 400), 0, (199, 399)).astype(np.int32)
+
+    toy = Drawn()
+    toy.records = toy.records.assign(height=200, width=400)
+    return toy
+
+
+def test_the_density_lies_where_people_look_and_a_hundredth_of_it_everywhere():
+    toy = gazes(lambda rng: rng.uniform((0, 0), (1, 1 / 3), (1000, 2)))
+    density = baselines.fit(toy, toy.records).densities[""]
+    assert density[:, : len(density) // 3 + 1].sum() > 0.95
+    assert density.min() == pytest.approx(0.01 / density.size, rel=1e-3)
+
+
+def test_the_density_is_blurred_so_that_it_comes_close_to_what_the_gaze_is_drawn_from():
+    centre, spread = np.array([0.3, 0.6]), np.array([0.08, 0.12])
+    toy = gazes(lambda rng: rng.normal(centre, spread, (30, 2)))
+    density = baselines.fit(toy, toy.records).densities[""]
+    y, x = (((np.arange(128) + 0.5) / 128 - c) / s for c, s in zip(centre, spread, strict=True))
+    drawn_from = np.exp(-(y[:, None] ** 2 + x**2) / 2)
+    assert tuebingen.cc(density, drawn_from) > 0.97
+
+
 def test_the_mean_map_is_the_mean():
     class Flat(Toy):
         def map(self, record):
@@ -137,6 +167,44 @@ def test_halves_divide_the_fixations_and_depend_on_the_seed_and_record_only(toy,
     assert resized.shape == prediction.shape
     assert tuebingen.cc(resized, prediction) > 0.9
     assert baselines.halves(points[:1], shape, 0.05, np.random.default_rng(0)) is None
+
+
+class InOrder:
+    """A random generator that leaves everything in its order."""
+
+    def permutation(self, of):
+        return np.arange(of) if isinstance(of, int) else of
+
+
+def test_one_half_predicts_and_the_other_is_the_truth():
+    a, b = (20, 30), (70, 150)
+    points = np.array([a] * 5 + [b] * 5)
+    prediction, second, truth = baselines.halves(points, (100, 200), 0.03, InOrder())
+    assert second.tolist() == [list(b)] * 5
+    for made, place in ((prediction, a), (truth, b)):
+        peak = np.unravel_index(made.argmax(), made.shape)
+        assert baselines.relative(peak, made.shape)[0] == pytest.approx(
+            baselines.relative(place, (100, 200))[0], abs=0.01
+        )
+
+
+def test_halves_of_two_conditions_are_compared_and_no_half_with_itself(monkeypatch):
+    class Two:
+        records = Toy().records.query("image_id == '000000000000'").reset_index(drop=True)
+        native_size = np.full((4, 2), 100)
+
+        def __init__(self, order):
+            self.points = np.array([(20, 30), (70, 80)])[order]
+
+        def fixations(self, i):
+            return self.points
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: InOrder())
+    apart = exploration.cross_condition_halves(Two([0, 0, 0, 1, 1, 1]), sigma=0.03)
+    assert len(apart) == 4 * 4
+    assert apart["value"].max() < 0
+    alike = exploration.cross_condition_halves(Two([0, 1, 0, 0, 1, 0]), sigma=0.03)
+    assert alike["value"].min() == pytest.approx(1)
 
 
 def test_blurring_keeps_the_mass_and_the_place():

@@ -1,11 +1,12 @@
 """The compact generator: its encoder, how words point at places, and how it is trained."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
 
-from csalgan.config import AugmentConfig, load_profile
+from csalgan.config import AugmentConfig, TrainingConfig, load_profile
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
 from csalgan.models import CompactGenerator, ConditionalDiscriminator
@@ -14,7 +15,7 @@ from csalgan.models.lite0 import Lite0, class_names, imagenet_tensors
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment, loop, losses, train
-from csalgan.training.batches import Batch
+from csalgan.training.batches import Batch, Batches
 from csalgan.training.trainer import Trainer
 
 DIM = 16
@@ -253,19 +254,54 @@ def test_sentences_that_name_a_side_are_not_mirrored():
     assert 10 < mirrored.sum() < 40
 
 
-def test_image_and_map_are_cropped_alike():
-    picture = torch.rand(4, 1, 32, 32)
-    config = AugmentConfig(mirror=True, crop=0.7)
-    view = augment.crops(4, np.ones(4, bool), config, np.random.default_rng(1))
-    small = torch.nn.functional.avg_pool2d(picture, 4)
-    large = augment.crop(picture, view, 32)
-    assert torch.allclose(
-        torch.nn.functional.avg_pool2d(large, 4), augment.crop(small, view, 8), atol=0.25
+class Blobs:
+    """Six images, each a spot at a place of its own, with two records whose map is the same."""
+
+    size = 32
+    image_index = np.repeat(np.arange(6), 2)
+    records = pd.DataFrame({"text": ["a cup", "the cup"] * 3 + ["a cup", "the left cup"] * 3})
+
+    def __init__(self):
+        y, x = np.random.default_rng(0).uniform(8, 14, (2, 6, 1, 1))
+        side = np.arange(self.size)
+        far = (side[:, None] - y) ** 2 + (side - x) ** 2
+        spots = np.rint(255 * np.exp(-far / 8)).astype(np.uint8)
+        self.images, self.maps = np.repeat(spots[..., None], 3, axis=3), spots[self.image_index]
+        self.fixation_masks = self.maps > 128
+
+
+def augmented(seed: int = 0, epochs: int = 4, **settings):
+    """Of every record, as training sees it: its row, its image, its map, the spot's column."""
+    config = TrainingConfig(
+        batches="images", batch_size=4, augment=AugmentConfig(mirror=True, **settings)
     )
+    rows = np.arange(12)
+    text = rows[:, None].astype(np.float32)
+    batches = Batches(Blobs(), rows, text, config, torch.device("cpu"), map_size=16)
+    for epoch in range(epochs):
+        for batch in batches.shuffled(seed, epoch):
+            images = batch.image[batch.measured.image].mean(1)
+            maps = batch.measured.saliency_map[:, 0]
+            for row, image, saliency in zip(batch.text[:, 0], images, maps, strict=True):
+                yield int(row), image, saliency, int(image.sum(0).argmax())
+
+
+def test_image_and_map_are_cropped_alike():
+    for _, image, saliency, _ in augmented(crop=0.8):
+        image = torch.nn.functional.avg_pool2d(image[None], 2)
+        assert np.corrcoef(image.flatten(), saliency.flatten())[0, 1] > 0.99
     bright = torch.zeros(1, 1, 32, 32)
     bright[..., :16] = 1
     flip = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]])
     assert torch.equal(augment.crop(bright, flip, 32), bright.flip(3))
+
+
+def test_a_record_whose_sentence_names_a_side_is_never_mirrored_nor_are_those_beside_it():
+    right = {True: 0, False: 0}
+    for row, _, _, place in augmented(epochs=8):
+        right[row >= 6] += place > 16
+    assert right[True] == 0
+    assert right[False] > 0
 
 
 def test_words_are_dropped_but_never_all():

@@ -91,9 +91,9 @@ def test_values_are_those_of_score(scores, toy, evaluator):
     assert dict(zip(mine["metric"], mine["value"], strict=True)) == pytest.approx(expected)
 
 
-def test_negatives_never_come_from_another_condition_of_the_same_image():
+def rows_apart(images: int = 8):
     """Each image's gaze lies in a row of its own, so a negative tells which image it is from."""
-    toy = Toy()
+    toy = Toy(images)
     number = {image: k for k, image in enumerate(sorted(toy.records["image_id"].unique()))}
     toy.records = toy.records.assign(height=24, width=32)
     for row in toy.records.itertuples():
@@ -101,6 +101,23 @@ def test_negatives_never_come_from_another_condition_of_the_same_image():
         toy._maps[row.record][0, 0] = 2
         columns = np.arange(10, dtype=np.int32)
         toy._fixations[row.record] = np.stack([np.full(10, number[row.image_id]), columns], axis=1)
+    return toy, number
+
+
+def test_negatives_are_of_ten_other_images_in_mit_and_of_all_in_tuebingen():
+    toy, number = rows_apart(images=24)
+    evaluator = evaluation.Evaluator(toy, ToySplit(toy))
+    for row in toy.records[toy.records["condition"] == "salient"].itertuples():
+        seen = {}
+        for profile in ("mit", "tuebingen"):
+            given = evaluator.inputs(evaluator.truth(row.record), profile)
+            seen[profile] = set(given["negatives"][:, 0].tolist())
+        assert (len(seen["mit"]), len(seen["tuebingen"])) == (10, 11)
+        assert number[row.image_id] not in seen["tuebingen"] | seen["mit"]
+
+
+def test_negatives_never_come_from_another_condition_of_the_same_image():
+    toy, number = rows_apart()
     evaluator = evaluation.Evaluator(toy, ToySplit(toy), seed=1)
     pooled = evaluation.Evaluator(toy, ToySplit(toy), seed=1, controls="pooled")
     for row in toy.records.itertuples():

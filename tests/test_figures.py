@@ -324,6 +324,37 @@ def test_map_statistics_stay_in_their_ranges(prepared):
     ]
 
 
+def test_map_statistics_by_hand():
+    class One:
+        """Even attention on the upper left 2 × 2 of 8 × 8 pixels, four fixations on 10 × 20."""
+
+        size, native_size = 8, np.array([[10, 20]])
+        maps = np.zeros((1, 8, 8), np.uint8)
+        records = pd.DataFrame(
+            [{"record": "1", "image_id": "1", "condition": "none", "source": ""}]
+        )
+
+        def fixations(self, i):
+            return np.array([(5, 10), (5, 0), (0, 10), (0, 2)])
+
+    One.maps[0, :2, :2] = 200
+    (row,) = exploration.map_statistics(One()).to_dict("records")
+    x, y = np.array([0.525, 0.025, 0.525, 0.125]), np.array([0.55, 0.55, 0.05, 0.05])
+    assert {name: row[name] for name in [*row][4:]} == pytest.approx(
+        {
+            "n_fixations": 4,
+            "entropy": 2.0,
+            "half_area": 2 / 64,
+            "peak_distance": 7 / 8,
+            "offset_x": x.mean() - 0.5,
+            "offset_y": y.mean() - 0.5,
+            "spread_x": x.std(),
+            "spread_y": y.std(),
+            "central": 1 / 4,
+        }
+    )
+
+
 def test_cross_condition_agrees_with_a_plain_computation(prepared):
     table = exploration.cross_condition(prepared).set_index(["image_id", "metric"])
     records = prepared.records[prepared.records.n_records == 4]

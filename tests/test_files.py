@@ -28,6 +28,23 @@ def test_a_file_appears_only_when_the_block_succeeds(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["table.csv"]
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_folder_after(tmp_path, monkeypatch):
+    sync, rename, events = os.fsync, os.replace, []
+
+    def synced(handle):
+        events.append(os.fstat(handle).st_ino)
+        sync(handle)
+
+    def renamed(source, target):
+        events.append("renamed")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    path = write_text(tmp_path / "table.csv", "whole")
+    assert events == [path.stat().st_ino, "renamed", tmp_path.stat().st_ino]
+
+
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     target = tmp_path / "packed"
     with atomic_dir(target) as temporary:

@@ -122,6 +122,18 @@ def test_random_splits_follow_the_seed():
     assert mit.sauc(values, points, points, seed=1) == mit.sauc(values, points, points, seed=1)
 
 
+def test_random_splits_are_a_hundred():
+    rng = np.random.default_rng(0)
+    values, points = rng.random((20, 20)), np.argwhere(rng.random((20, 20)) < 0.05)
+    others = np.argwhere(rng.random((20, 20)) < 0.4)
+    known = {"fixations": points, "negatives": others, "seed": 3}
+    made = metrics.score(values, profile="mit", metrics=["auc_borji", "sauc"], **known)
+    for splits, same in ((100, True), (99, False)):
+        borji = mit.auc_borji(values, points, seed=3, splits=splits)
+        shuffled = mit.sauc(values, points, others, seed=3, splits=splits)
+        assert (made["auc_borji"] == borji, made["sauc"] == shuffled) == (same, same)
+
+
 def test_maps_and_fixations_follow_the_formulae():
     rng = np.random.default_rng(3)
     p, t, c = rng.random((9, 11)) + 0.2, rng.random((9, 11)), rng.random((9, 11))

@@ -1,5 +1,9 @@
 """Predictions at the photograph's own size, and the strength of a sentence."""
 
+import json
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +12,7 @@ from csalgan.config import load_profile
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
 from csalgan.prediction import Predictor, resize_map
-from csalgan.training import train
+from csalgan.training import Run, train
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +21,13 @@ def dataset(embedded):
 
 
 @pytest.fixture(scope="module")
-def predictor(dataset, tmp_path_factory):
+def run(dataset, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "total"
-    run = train(load_profile("smoke"), dataset, "total", folder, progress=False)
+    return train(load_profile("smoke"), dataset, "total", folder, progress=False)
+
+
+@pytest.fixture(scope="module")
+def predictor(run):
     return Predictor.of_run(run)
 
 
@@ -50,6 +58,24 @@ def test_strength_goes_from_free_viewing_to_the_sentence_and_beyond(predictor, d
     np.testing.assert_allclose(none, free, atol=1e-6)
     assert np.abs(full - free).max() > 1e-5
     assert np.abs(double - full).max() > 1e-5
+
+
+def test_the_text_feature_of_the_papers_model_is_linear_in_the_strength(predictor):
+    class Encoder:
+        def encode(self, texts):
+            return np.array([[len(text), 3.0 - len(text)] for text in texts], np.float32)
+
+    reader = replace(predictor, encoder=Encoder())
+    free, half, whole = (reader.text_features(["a cup"], s).tolist() for s in (0.0, 0.5, 1.0))
+    assert (free, half, whole) == ([[0, 3]], [[2.5, 0.5]], [[5, -2]])
+
+
+def test_a_run_of_another_text_encoder_is_refused(run, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    info = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(info | {"text_fingerprint": "f" * 64}))
+    with pytest.raises(CsalganError, match=r"trained with other hashing weights \(f{12}, now"):
+        Predictor.of_run(Run.load(folder))
 
 
 def test_folded_batch_norms_and_bfloat16_give_nearly_the_same_maps(predictor, dataset):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -17,8 +18,9 @@ import pytest
 from csalgan import pipeline
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
+from csalgan.runner import processes, state
 from csalgan.runner.processes import Task, run_tasks
-from csalgan.runner.state import Done, State, step_key
+from csalgan.runner.state import Asked, Done, State, step_key
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,6 +111,18 @@ def alive(pid: int) -> bool:
         return False
 
 
+def test_each_of_several_jobs_gets_one_of_the_gpus_that_are_visible(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    name = "CUDA_VISIBLE_DEVICES"
+    assert [processes._gpu(slot) for slot in range(3)] == [{name: "3"}, {name: "5"}, {name: "3"}]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert processes._gpu(1) == {}
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    for count, seen in ((1, {}), (2, {name: "1"})):
+        monkeypatch.setattr("torch.cuda.device_count", lambda count=count: count)
+        assert processes._gpu(1) == seen
+
+
 def test_memory_and_files_stay_flat_over_many_steps(tmp_path):
     def many(n: int) -> tuple[int, int]:
         tasks = [Task(f"t{i}", ("true",), tmp_path / f"t{i % 7}.log") for i in range(n)]
@@ -166,6 +180,34 @@ def test_a_key_changes_with_what_decides_a_result_and_with_nothing_else(tmp_path
     assert len({key, *others}) == 6
 
 
+def test_a_key_changes_with_the_package(tmp_path, monkeypatch):
+    one = notebook(tmp_path / "one.ipynb", "1 + 1")
+    keys = set()
+    for digest in ("before", "after"):
+        monkeypatch.setattr(state, "package_digest", lambda digest=digest: digest)
+        keys.add(step_key(one, {}, {}, "data", []))
+    assert len(keys) == 2
+
+
+def test_the_package_changes_with_what_computes_and_not_with_the_command_line(
+    tmp_path, monkeypatch
+):
+    package = tmp_path / "csalgan"
+    shutil.copytree(
+        ROOT / "csalgan", package, ignore=shutil.ignore_patterns("*.safetensors", "__pycache__")
+    )
+    monkeypatch.setattr(state, "__file__", str(package / "runner" / "state.py"))
+
+    def digest_with(name: str) -> str:
+        with (package / name).open("a") as file:
+            file.write("# more\n")
+        return state.package_digest.__wrapped__()
+
+    before = state.package_digest.__wrapped__()
+    assert digest_with("cli/train.py") == before
+    assert digest_with("metrics/mit.py") != before
+
+
 def test_a_step_stands_while_its_key_and_files_do(tmp_path):
     state = State(tmp_path)
     table = tmp_path / "tables" / "01_a.csv"
@@ -197,19 +239,27 @@ def test_a_state_that_is_not_ours_is_one_sentence_or_nothing(tmp_path, text):
     assert State(tmp_path).read("01") is None
 
 
-def test_two_runs_do_not_write_one_report(tmp_path):
+@contextmanager
+def held(folder: Path):
+    """Another process works on a folder, and is killed at the end; its id."""
     code = (
         "import sys, time; from pathlib import Path; from csalgan.files.locks import locked\n"
-        f"with locked(Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
+        f"with locked(Path({str(folder)!r})): print('held', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    assert other.stdout.readline() == b"held\n"
-    message = rf"process {other.pid} on .* works on this; wait for it"
-    with pytest.raises(CsalganError, match=message), locked(tmp_path):
-        pytest.fail("two at once")
-    other.kill()
-    other.wait()
-    other.stdout.close()
+    try:
+        assert other.stdout.readline() == b"held\n"
+        yield other.pid
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_two_runs_do_not_write_one_report(tmp_path):
+    with held(tmp_path) as other:
+        message = rf"process {other} on .* works on this; wait for it"
+        with pytest.raises(CsalganError, match=message), locked(tmp_path):
+            pytest.fail("two at once")
     with locked(tmp_path):  # a holder that was killed leaves no lock
         assert json.loads((tmp_path / ".holder.json").read_text())["pid"] == os.getpid()
 
@@ -260,22 +310,23 @@ paths.notebooks_dir = lambda: Path(sys.argv[1])
 pipeline.NOTEBOOKS = {small!r}
 pipeline._READERS = {small!r}[2:]
 try:
-    pipeline.reproduce("smoke", sys.argv[2], sys.argv[3], {settings!r}, jobs=int(sys.argv[4]))
+    asked = "smoke", sys.argv[2], sys.argv[3], {settings!r}
+    pipeline.reproduce(*asked, jobs=int(sys.argv[4]), **{more!r})
 except pipeline.CsalganError as error:
     sys.exit(f"error: {{error}}")
 """
 
 
-def command(notebooks: Path, data: Path, out: Path, jobs: int = 1) -> list[str]:
-    code = COMMAND.format(small=SMALL, settings=SETTINGS)
+def command(notebooks: Path, data: Path, out: Path, jobs: int = 1, **more) -> list[str]:
+    code = COMMAND.format(small=SMALL, settings=SETTINGS, more=more)
     return [sys.executable, "-c", code, str(notebooks), str(data), str(out), str(jobs)]
 
 
-def make(notebooks, data, out, jobs: int = 1) -> str:
+def make(notebooks, data, out, jobs: int = 1, **more) -> str:
     """Make the small report; what was printed."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        command(notebooks, data, out, jobs), capture_output=True, text=True, env=environment
+        command(notebooks, data, out, jobs, **more), capture_output=True, text=True, env=environment
     )
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -307,6 +358,23 @@ def said(out: Path, path: Path) -> bytes:
 @pytest.fixture(scope="module")
 def notebooks(tmp_path_factory):
     return small_notebooks(tmp_path_factory.mktemp("small") / "notebooks")
+
+
+def test_a_report_that_somebody_makes_is_refused_and_its_step_runs_or_was_interrupted(
+    notebooks, embedded, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("csalgan.files.paths.notebooks_dir", lambda: notebooks)
+    monkeypatch.setattr(pipeline, "NOTEBOOKS", SMALL)
+    monkeypatch.setattr(pipeline, "_READERS", SMALL[2:])
+    monkeypatch.setattr(pipeline, "_reproduce", lambda *_: pytest.fail("two at once"))
+    asked = Asked(profile="smoke", data=str(embedded), overrides=list(SETTINGS))
+    State(tmp_path).write_plan(asked)
+    State(tmp_path).write(SMALL[0], Done("key", "running", "2026"))
+    with held(tmp_path) as other:
+        with pytest.raises(CsalganError, match=rf"process {other} on .* works on this"):
+            pipeline.reproduce("smoke", str(embedded), str(tmp_path), SETTINGS)
+        assert pipeline.open_report(tmp_path)[1][0]["status"] == "running"
+    assert pipeline.open_report(tmp_path)[1][0]["status"] == "interrupted"
 
 
 @pytest.fixture(scope="module")
@@ -346,6 +414,48 @@ def test_a_step_done_again_leaves_nothing_of_before_and_keeps_what_others_wrote(
     assert said.count("unchanged, skipped") == 2  # not the step, nor what reads it
     assert results(out) == results(whole)
     assert make(notebooks, embedded, out).count("unchanged, skipped") == 4
+
+
+def begun(out: Path) -> list[str]:
+    """The steps that were ever begun in a report, in order."""
+    told = map(json.loads, (out / "events.jsonl").open())
+    return [one["step"] for one in told if one["event"] == "started"]
+
+
+def stamps(out: Path) -> dict[str, tuple[int, int]]:
+    """When each file of the trainings of a report was written, and as which."""
+    files = (path for path in (out / "runs").rglob("*.*") if path.name != ".lock")
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("first", ["04", "03_adversarial_training-s"])
+def test_from_a_step_on_every_step_is_done_again_and_no_training(
+    whole, notebooks, embedded, tmp_path, first
+):
+    out = tmp_path / "report"
+    shutil.copytree(whole, out, ignore=shutil.ignore_patterns(".lock"))
+    runs, before = stamps(out), begun(out)
+    make(notebooks, embedded, out, from_step=first)
+    assert begun(out)[len(before) :] == [f"{SMALL[1]}-sal", SMALL[2]][first == "04" :]
+    assert stamps(out) == runs
+    assert results(out) == results(whole)
+
+
+@pytest.mark.notebook
+def test_fresh_does_every_step_and_training_again_and_leaves_what_is_somebodys(
+    whole, notebooks, embedded, tmp_path
+):
+    out = tmp_path / "report"
+    shutil.copytree(whole, out, ignore=shutil.ignore_patterns(".lock"))
+    (out / "tables" / "mine.csv").write_text("a\n1\n")
+    (out / "runs" / "total" / "best.safetensors").write_bytes(b"of another time")
+    runs, before = stamps(out), begun(out)
+    make(notebooks, embedded, out, fresh=True)
+    assert begun(out)[len(before) :] == before
+    assert runs.keys() == stamps(out).keys()
+    assert not set(runs.values()) & set(stamps(out).values())
+    assert results(out) == results(whole) | {"tables/mine.csv": b"a\n1\n"}
 
 
 @pytest.mark.notebook

@@ -9,10 +9,13 @@ import sys
 import pandas as pd
 import pytest
 
+from csalgan.cli.train import sweep as command_line
 from csalgan.data import make_split, open_dataset, synthesise
 from csalgan.experiment import sweep
 from csalgan.figures import figure_info
 from csalgan.files.errors import CsalganError
+from csalgan.runner import processes
+from csalgan.runner.state import Done, State
 from csalgan.training import Run
 
 SPEC = """
@@ -125,6 +128,43 @@ def test_a_sweep_trains_scores_and_compares_and_does_nothing_twice(spec, embedde
 def status(out) -> list[dict]:
     command = [sys.executable, "-m", "csalgan", "status", str(out), "--json"]
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["steps"]
+
+
+def test_a_sweep_that_somebody_runs_is_refused_and_its_point_runs_or_was_interrupted(
+    spec, embedded, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(processes, "run_tasks", lambda *_, **__: pytest.fail("two at once"))
+    State(tmp_path).write("point", Done("", "running", "2026"))
+    code = (
+        "import sys; from pathlib import Path; from csalgan.files.locks import locked\n"
+        f"with locked(Path({str(tmp_path)!r})): print('held', flush=True); sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(CsalganError, match=rf"process {other.pid} on .* works on this"):
+            command_line(str(spec(SPEC)), out=tmp_path, data=str(embedded))
+        assert [row["status"] for row in status(tmp_path)] == ["running"]
+        other.stdin.close()
+    assert [row["status"] for row in status(tmp_path)] == ["interrupted"]
+
+
+def test_another_commit_scores_a_point_again_and_leaves_its_weights(
+    spec, embedded, tmp_path, monkeypatch
+):
+    dataset, asked = open_dataset(embedded), sweep.read_spec(spec(SPEC))
+    about = json.loads(sweep.tasks(asked, dataset, tmp_path)[0].command[-1])
+    scored = []
+    score = sweep.score_model
+    monkeypatch.setattr(sweep, "score_model", lambda *of: scored.append(1) or score(*of))
+    stamps = []
+    for commit in ("one", "one", "another"):
+        monkeypatch.setattr(sweep, "commit", lambda commit=commit: commit)
+        sweep.run_point(about)
+        weights = next((tmp_path / "runs").rglob("best.safetensors"))
+        stamps.append((weights.stat().st_mtime_ns, weights.stat().st_ino, len(scored)))
+    assert [count for *_, count in stamps] == [1, 1, 2]
+    assert len({stamp[:2] for stamp in stamps}) == 1
 
 
 def test_a_point_that_fails_is_named_and_stops_no_other(spec, embedded, tmp_path):

@@ -3,6 +3,7 @@
 import math
 import re
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import course
 from course import display
 from csalgan import exploration, metrics
 from csalgan.data import make_split
-from csalgan.experiment.job import open_job
+from csalgan.experiment.job import Job, open_job
 from csalgan.files.errors import CsalganError
 from csalgan.metrics import author as paper
 from csalgan.metrics import tuebingen
@@ -195,7 +196,11 @@ WRONG = {
             "in another order",
         ),
         (lambda job: lambda g, t: t @ g.text_feature_conv.weight, "stopped with RuntimeError"),
-        (lambda job: lambda g, t: g.encode_text(t).flatten(1), "encode_text is the convolution"),
+        (lambda job: lambda g, t: g.encode_text(t).flatten(1), "is the convolution"),
+        (
+            lambda job: lambda g, t: g.text_feature_conv(t.reshape(len(t), -1, 2, 2)).flatten(1),
+            "is the convolution",
+        ),
     ],
     "02-4": [
         (lambda job: lambda layers: 1 + sum(k - 1 for k, _ in layers), "lie further apart"),
@@ -442,6 +447,16 @@ def test_an_unknown_exercise_is_named_with_those_there_are():
         course.check("03-9", 1)
     with pytest.raises(CsalganError, match=r"no exercise '3-2'; use one of 01-1"):
         course.check("3-2", 1)
+
+
+def test_every_epoch_that_is_equally_close_is_right(job, tmp_path):
+    run = shutil.copytree(job.out / "runs" / "total", tmp_path / "runs" / "total")
+    history = pd.read_csv(run / "history.csv")
+    told = Job(job.profile, job.dataset, tmp_path)
+    for losses_, right in (([0.0] * 7, range(1, 8)), ([1.2, 1.4, 0, 1.4, 0, 0, 0], (2, 4))):
+        history.assign(discriminator=losses_).to_csv(run / "history.csv", index=False)
+        answers = [epoch for epoch in range(1, 8) if course.check("03-1", epoch, told)]
+        assert answers == [*right]
 
 
 def test_a_check_never_trains(tmp_path):

@@ -4,12 +4,15 @@ import errno
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from csalgan.cli.evaluate import evaluate
@@ -29,6 +32,7 @@ from csalgan.training import (
     discriminator_step,
     embed,
     generator_step,
+    loop,
     losses,
     part_rows,
     train,
@@ -199,6 +203,24 @@ def test_the_authors_code_cuts_text_to_integers():
     assert embed(Encoder(), ["a"], cast_to_int=False).dtype == np.float32
 
 
+@pytest.mark.parametrize(("schedule", "last"), [("constant", 1.0), ("cosine", 0.0269)])
+def test_a_cosine_lowers_the_rate_until_the_last_step(
+    dataset, tmp_path, monkeypatch, schedule, last
+):
+    step, rates = loop.step, []
+
+    def noted(trainer, batch):
+        rates.append(trainer.generator_optimiser.param_groups[0]["lr"])
+        return step(trainer, batch)
+
+    monkeypatch.setattr(loop, "step", noted)
+    settings = ["training.epochs=2", "training.batch_size=4", f"training.schedule={schedule}"]
+    asked = profile(*settings)
+    run = train(asked, dataset, "total", tmp_path / "run", progress=False)
+    assert len(rates) == 2 * math.ceil(run.info["records"]["train"] / 4) == 12
+    assert rates[-1] == pytest.approx(last * asked.training.learning_rate, rel=0.01)
+
+
 def test_a_run_leaves_everything_needed_to_reload_it(dataset, tmp_path):
     run = train(profile(), dataset, "total", tmp_path / "run", progress=False)
     assert sorted(path.name for path in run.folder.iterdir()) == [
@@ -253,6 +275,61 @@ def test_weights_for_others_are_trained_on_every_image(dataset, embedded, tmp_pa
         profile("data.split=all")
     with pytest.raises(CsalganError, match=r"data\.split=all leaves no image to test"):
         _ = Job(everything, dataset, tmp_path).split
+
+
+def reversed_pictures(dataset, records, folders=("map", "fixation", "image")):
+    """Turn the pictures of some records by half a turn, in place."""
+    rows = dataset.records[dataset.records["record"].isin(records)]
+    for path in set(rows[[f"{folder}_path" for folder in folders]].to_numpy().ravel()):
+        with Image.open(path) as picture:
+            turned = picture.transpose(Image.Transpose.ROTATE_180)
+        turned.save(path)
+
+
+def test_nothing_of_a_test_image_reaches_training_or_the_choice_of_an_epoch(embedded, tmp_path):
+    two = profile("training.epochs=2")
+
+    def trained(name: str, change=None):
+        shutil.copytree(embedded, tmp_path / name / "set")
+        dataset = open_dataset(tmp_path / name / "set")
+        if change:
+            change(dataset, make_split(dataset.records, rule="image", seed=two.split_seed))
+            dataset = open_dataset(dataset.root)
+        run = train(two, dataset, "total", tmp_path / name / "run", progress=False)
+        weights = {
+            one: (run.folder / f"{one}.safetensors").read_bytes() for one in ("best", "last")
+        }
+        return dataset.fingerprint, weights, run.history
+
+    fingerprint, weights, history = trained("before")
+    assert two.training.keep == "best"
+    other, same_weights, same_history = trained(
+        "test", lambda data, split: reversed_pictures(data, split.test)
+    )
+    assert other != fingerprint
+    assert same_weights == weights
+    pd.testing.assert_frame_equal(same_history, history)
+    _, changed, _ = trained("train", lambda d, s: reversed_pictures(d, s.train[:1], ["map"]))
+    assert changed["last"] != weights["last"]
+    _, kept, validated = trained("val", lambda d, s: reversed_pictures(d, s.val[:1], ["map"]))
+    assert kept["last"] == weights["last"]
+    assert (validated["val_cc"] != history["val_cc"]).all()
+
+
+def test_the_best_weights_are_those_of_the_best_validation_cc(dataset, tmp_path, monkeypatch):
+    scores, lasts = iter([0.1, 0.3, 0.2]), []
+    validate, save = loop._validate, loop._Training.save_epoch
+    monkeypatch.setattr(loop, "_validate", lambda *of: validate(*of) | {"val_cc": next(scores)})
+
+    def saved(run, trainer):
+        save(run, trainer)
+        lasts.append((run.out / "last.safetensors").read_bytes())
+
+    monkeypatch.setattr(loop._Training, "save_epoch", saved)
+    run = train(profile("training.epochs=3"), dataset, "sal", tmp_path / "run", progress=False)
+    assert len(set(lasts)) == 3
+    assert (run.folder / "best.safetensors").read_bytes() == lasts[1]
+    assert run.info["best_epoch"] == run.kept["epoch"] == 2
 
 
 #: So that a finished run can be given more epochs.

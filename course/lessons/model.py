@@ -59,11 +59,12 @@ def text_as_matrix(answer: Any, about: About) -> str:
         generator = PaperGenerator(text_dim=width).eval()
         initialise(generator, seed)
         text = torch.randn(3, width, generator=torch.Generator().manual_seed(seed))
-        generator.encode_text = _the_convolution
+        generator.encode_text = generator.text_feature_conv.forward = _the_convolution
         probes.append((generator, text))
 
     def right(generator, text):
-        return PaperGenerator.encode_text(generator, text)[:, :, 0, 0]
+        layer, places = generator.text_feature_conv, text.reshape(len(text), -1, 2, 2)
+        return nn.Conv2d.forward(layer, places)[:, :, 0, 0]
 
     def places_first(generator, text):
         layer = generator.text_feature_conv
@@ -91,7 +92,7 @@ def text_as_matrix(answer: Any, about: About) -> str:
 
 
 def _the_convolution(text):
-    raise Wrong("encode_text is the convolution: take its weights and make do with a product.")
+    raise Wrong("That is the convolution: take its weights and make do with a product.")
 
 
 @exercise("02-4", "change code")

@@ -25,13 +25,13 @@ def undecided_epoch(answer: Any, about: About) -> str:
     def nearest(column: str, to: float) -> int:
         return epochs[(history[column] - to).abs().idxmin()]
 
-    right = nearest("discriminator", undecided)
-    if value == right:
-        row = history[epochs == right].iloc[0]
+    far = (history["discriminator"] - undecided).abs()
+    if value in set(epochs[far == far.min()]):
+        row = history[epochs == value].iloc[0]
         return (
-            f"Epoch {right}: {row.discriminator:.3f} beside {undecided:.3f}, at a validation CC of "
-            f"{row.val_cc:.3f}. Whether D was fooled or had not learned yet, val_cc and the "
-            "epochs around it tell, this number alone does not."
+            f"Epoch {row.epoch:.0f}: {row.discriminator:.3f} beside {undecided:.3f}, at a "
+            f"validation CC of {row.val_cc:.3f}. Whether D was fooled or had not learned yet, "
+            "val_cc and the epochs around it tell, this number alone does not."
         )
     mistakes = [
         (
