@@ -199,7 +199,7 @@ WRONG = {
         (lambda job: lambda g, t: g.encode_text(t).flatten(1), "is the convolution"),
         (
             lambda job: lambda g, t: g.text_feature_conv(t.reshape(len(t), -1, 2, 2)).flatten(1),
-            "is the convolution",
+            "make do with a product",
         ),
     ],
     "02-4": [
