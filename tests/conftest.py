@@ -1,6 +1,7 @@
 """Fixtures every test may use: one tiny embedded dataset, the real folder where there is one."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,18 @@ def quick(monkeypatch):
 
     monkeypatch.setattr(loop, "_train_epoch", epoch)
     monkeypatch.setattr(loop, "_validate", validate)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command line in this process; give back exit status, stdout and stderr."""
+    from csalgan.cli import main
+
+    def run(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["csalgan", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        return int(stopped.value.code or 0), said.out, said.err
+
+    return run

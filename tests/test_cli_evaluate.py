@@ -1,31 +1,15 @@
 """``csalgan evaluate`` and ``compare``: anyone's maps, and a sentence for every mistake."""
 
 import re
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from csalgan.cli import main
 from csalgan.data import make_split, open_dataset, synthesise
 from csalgan.evaluation import COLUMNS, read_map
 from csalgan.files.errors import CsalganError
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command line in this process; give back exit status, stdout and stderr."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["csalgan", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        said = capsys.readouterr()
-        return int(stopped.value.code or 0), said.out, said.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from csalgan import pipeline
-from csalgan.cli import main
 from csalgan.cli.options import Interrupted, telling
 from csalgan.cli.predict import Photograph, _batches, _making
 from csalgan.config import load_profile, resolved
@@ -29,21 +28,6 @@ from csalgan.files.tensors import read_tensors
 from csalgan.files.writing import TEMPORARY
 from csalgan.pipeline import report
 from csalgan.runner.state import Asked, Done, State
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command line: exit status, output, errors."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["csalgan", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        said = capsys.readouterr()
-        return stopped.value.code or 0, said.out, said.err
-
-    return run
-
 
 # --- nothing is lost --------------------------------------------------------------------------
 

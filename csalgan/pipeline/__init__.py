@@ -141,8 +141,9 @@ def reproduce(
             it are finished).
     """
     if out:  # what takes a moment is tried before the data are looked at
-        require_writable(place(out))
-        _require_report(place(out))
+        folder = place(out)
+        require_writable(folder)
+        _require_report(folder)
     if author:
         find_weights(author)
         author = str(Path(author).expanduser().resolve())

@@ -27,6 +27,8 @@ from csalgan.files.writing import append_text, write_text
 MOST_BYTES = 16 * 2**30
 #: Files and folders of a report that belong to the runner.
 NAMES = ("steps", "logs", "events.jsonl", *locks.NAMES)
+#: What is told of a step → what it then is; anything else has failed.
+_STATUS = {"submitted": "waiting", "started": "running", "finished": "done"}
 _DECIDES_NOTHING = {"__pycache__", "notebooks", "templates", "cli", "pipeline", "runner", "sweeps"}
 
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00\n]*$")]
@@ -104,9 +106,9 @@ class State:
         self.add_event(told)
         before, kind = self.read(told["step"]), told["event"]
         began = before.started if before and kind != "started" else told["time"]
-        status = {"submitted": "waiting", "started": "running", "finished": "done"}
-        status = status.get(kind, "failed")
-        done = Done(key, status, began, told["seconds"], {**files}, told["message"])
+        done = Done(
+            key, _STATUS.get(kind, "failed"), began, told["seconds"], {**files}, told["message"]
+        )
         self.write(told["step"], done)
 
     def expect(self, steps: Sequence[str]) -> None:
