@@ -59,8 +59,10 @@ def resize(images: Tensor, config: AugmentConfig, random: np.random.Generator) -
     """Bring a batch of ``(n, 3, S, S)`` images to one of ``config.sizes``, antialiased."""
     if not config.sizes:
         return images
+    from torchvision.transforms.v2.functional import resize as resized  # a second, and few need it
+
     side = int(random.choice(config.sizes))
-    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    return resized(images, [side, side], antialias=True)
 
 
 def recolour(images: Tensor, config: AugmentConfig, random: np.random.Generator) -> Tensor:
