@@ -18,7 +18,7 @@ from csalgan.config import load_profile
 from csalgan.data import open_dataset, synthesise
 from csalgan.training import train
 
-PROFILES = ("smoke", "demo", "demo-compact", "best", "paper-cpu", "paper")
+PROFILES = ("smoke", "demo", "demo-compact", "best", "paper-cpu", "author-cpu", "paper")
 IMAGES = 40  # of which 27 are trained on
 
 

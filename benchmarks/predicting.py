@@ -27,7 +27,7 @@ N, SENTENCE = 64, "A red ball on the grass"
 def main() -> None:
     """Print the table."""
     predictor = Predictor.open()
-    sizes = {"both views": predictor.sizes, "256 px alone": (256,)}
+    sizes = {"both scales": predictor.test_scales, "256 px alone": (256,)}
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         paths = []
@@ -39,13 +39,13 @@ def main() -> None:
         work = _photographs(paths, (SENTENCE,))
         images = [np.asarray(Image.open(path)) for path in paths[:16]]
         print(f"{N} photographs of 640 × 480, {torch.get_num_threads()} threads")
-        for label, views in sizes.items():
-            predictor.sizes = views
+        for label, scales in sizes.items():
+            predictor.test_scales = scales
             whole = rate(work, predictor, Path(folder) / label, overlays=True)
             maps = rate(work, predictor, Path(folder) / f"{label} maps", overlays=False)
             alone = 16 / fastest(lambda: predictor.predict(images, [SENTENCE] * 16))
             print(
-                f"{label:14} {views!s:12} command {whole:6.1f} /s, without overlays "
+                f"{label:14} {scales!s:12} command {whole:6.1f} /s, without overlays "
                 f"{maps:6.1f} /s, model alone {alone:6.1f} /s"
             )
         paper = PaperGenerator(384).eval()

@@ -33,7 +33,7 @@ from csalgan.figures.saving import save
 from csalgan.figures.scores import repeats
 from csalgan.files.errors import CsalganError
 from csalgan.files.progress import Progress
-from csalgan.files.provenance import Provenance
+from csalgan.files.provenance import Provenance, commit
 from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.metrics.author import prediction_at_size, score_batches
@@ -125,6 +125,20 @@ def score_clone(
     table = _table(drawn, tested, printed=tables.of_the_paper(dataset.name))
     theirs, draws_of = table["run"] != MEAN_MAP, drawn["run"] != MEAN_MAP
     return Scores(table[theirs], table[~theirs], drawn[draws_of], tested, pd.DataFrame(files))
+
+
+def provenance_of(scores: Scores, dataset: Dataset, seed: int) -> Provenance:
+    """Where the scores of a clone's weights come from."""
+    return Provenance(
+        data=dataset.name,
+        fingerprint=dataset.fingerprint[:12],
+        encoder=", ".join(scores.table["text"].unique()),
+        profile="author's weights",
+        seed=seed,
+        commit=commit(),
+        precision="float32",
+        test_scales=str(reading.SIZE),
+    )
 
 
 def score_own(job) -> pd.DataFrame:
@@ -321,9 +335,7 @@ def table_rows(scores: Scores, metric_profile: str) -> pd.DataFrame:
     return table[["metric", "row", "subset", "mean", "low", "high"]]
 
 
-def write_report(
-    out: Path, scores: Scores, provenance: Provenance, settings: dict[str, Any]
-) -> Path:
+def write_report(out: Path, scores: Scores, provenance: Provenance, **settings: Any) -> Path:
     """Write tables and figures into a report's folder.
 
     ``tables/``: ``author_table_one`` as CSV, Markdown and LaTeX, ``author_mean_map.csv`` (the

@@ -36,6 +36,13 @@ _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 class _Yaml(yaml.SafeLoader):
     """YAML as everybody writes it: ``1e-4`` is a number (to YAML 1.1 it is a word)."""
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """A mapping; a key that stands there twice is refused, not overruled."""
+        keys = [key.value for key, _ in node.value]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise yaml.YAMLError(f"the key {twice[0]!r} stands there twice")
+        return super().construct_mapping(node, deep)
+
 
 _POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 _Yaml.add_implicit_resolver("tag:yaml.org,2002:float", _POWER, list("-+.0123456789"))
@@ -46,7 +53,7 @@ class Section(BaseModel):
     """Part of a YAML file: unknown keys and values of another type are refused."""
 
     # strict: a quoted "3" is not a number, so that a slip in a YAML file is seen where it is made.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -251,6 +258,11 @@ class Profile(Section):
     def split_seed(self) -> int:
         """Seed of the split into training, validation and test images."""
         return self.seed if self.data.split_seed is None else self.data.split_seed
+
+    @property
+    def test_scales(self) -> tuple[int, ...]:
+        """Sides at which photographs are seen when predicting, pixels."""
+        return self.model.test_scales or (self.data.size,)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Profile":

@@ -170,16 +170,13 @@ def costs(own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
         other: scores of variants (:func:`score_variants`, :func:`human_scores`).
 
     Returns:
-        Columns of ``own``. Exchange is that of salient and non-salient sentences; general ones
-        have no counterpart.
+        Columns of ``own``.
     """
     key = ["record", "metric_profile"]
     cc = own[own["metric"] == "cc"].set_index(key)["value"]
     tables = []
     for metric, variant in COSTS.items():
         rows = other[(other["metric"] == "cc") & (other["variant"] == variant)]
-        if variant == "swapped":
-            rows = rows[rows["condition"] != "general"]
         lost = cc.loc[pd.MultiIndex.from_frame(rows[key])].to_numpy() - rows["value"]
         tables.append(rows.assign(metric=metric, value=lost))
     return pd.concat(tables, ignore_index=True)[own.columns.drop("variant", errors="ignore")]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,8 +25,9 @@ from csalgan.metrics import author as paper
 from csalgan.models import PaperGenerator, load_published_generator
 from csalgan.models.paper import initialise
 from csalgan.prediction import Predictor
-from csalgan.prediction.author import predict, with_mean_sentence
+from csalgan.prediction.author import photographs_of, predict, with_mean_sentence
 
+ROOT = Path(__file__).resolve().parents[1]
 RUN = "epoch_50_lr_0.0002"
 
 
@@ -97,6 +99,28 @@ def test_the_last_third_of_a_curve_says_where_it_goes():
     assert found["moves"].tolist() == ["falls", "level"]
     assert found["trend"][0] == pytest.approx(-0.9, abs=2 * found["error"][0])  # nine steps of 0.1
     assert found["spread"].between(0.05, 0.2).all()
+
+
+def test_the_notebook_draws_the_authors_curves_beside_ours(clone, monkeypatch):
+    notebook = nbformat.read(ROOT / "notebooks" / "03_adversarial_training.ipynb", 4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    (imports,) = [cell for cell in cells if cell.startswith("import inspect")]
+    (tools,) = [cell for cell in cells if cell.startswith("def curve(")]
+    (drawing,) = [cell for cell in cells if cell.startswith('tables = {"ours"')]
+    saved = []
+    job = SimpleNamespace(save=lambda fig, name, **_: saved.append((name, fig)))
+    columns = ("generator", "discriminator", "last_generator", "last_discriminator", "val_fooling")
+    history = pd.DataFrame({"epoch": [1, 2], **dict.fromkeys(columns, [2.0, 1.0])})
+    known = {"job": job, "author": str(clone), "subset": "sal", "game": True}
+    exec(imports.partition("job = ")[0] + tools, known)
+    exec(drawing, known | {"run": SimpleNamespace(history=history)})
+    ((name, fig),) = saved
+    ours, theirs = fig.axes
+    assert (name, len(ours.lines), len(theirs.lines)) == ("03_losses-sal", 8, 5)
+    assert theirs.lines[0].get_ydata().tolist() == read_log(clone, "sal")["last_generator"].tolist()
+    # Where nobody plays, no curve of a player stands at 0.
+    exec(drawing, known | {"run": SimpleNamespace(history=history), "game": False, "author": ""})
+    assert [len(ax.lines) for ax in saved[-1][1].axes] == [2]
 
 
 def test_the_mean_sentence_needs_no_sentence():
@@ -315,4 +339,12 @@ def test_a_predictor_of_the_authors_weights_says_what_it_reads(clone, embedded, 
         csalgan.predict(image, "A dog", weights=str(path))
     mean = Predictor.of_author(clone, "sal", dataset=open_dataset(embedded))
     assert mean.name.endswith("the mean sentence)")
+    # It is that of the images the model was trained on, as often as it saw them.
+    data = open_dataset(embedded)
+    own = data.records[data.records["condition"].isin(["none", "salient"])]
+    images = photographs_of(data, own)
+    assert images[1].tolist() == own.groupby("image_id", sort=False).size().tolist()
+    expected = with_mean_sentence(load_published_generator(path), *images)
+    found = mean.generator.conv_scratch[1].running_mean
+    torch.testing.assert_close(found, expected.conv_scratch[1].running_mean)
     assert not np.array_equal(mean.predict([image], [""])[0], silent)

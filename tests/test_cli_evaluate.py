@@ -48,7 +48,8 @@ def test_a_folder_of_maps_is_scored(command, maps, embedded, dataset, tmp_path):
     )
     assert (code, err) == (0, "")
     scores = pd.read_csv(out, dtype={"record": str, "image_id": str})
-    assert list(scores.columns) == list(COLUMNS)
+    assert list(scores.columns) == [*COLUMNS, "trained_on"]
+    assert not scores["trained_on"].any()
     assert set(scores["record"]) == set(dataset.records["record"])
     assert set(scores["metric_profile"]) == {"tuebingen", "paper"}
     assert set(scores["model"]) == {"blobs"}
@@ -164,9 +165,17 @@ def test_a_training_run_is_scored_like_a_folder(command, embedded, dataset, tmp_
         *("evaluate", run, *common, "--subset", "sal", "--bootstrap", 20, "--out", out)
     )
     assert (code, err) == (0, "")
-    scores = pd.read_csv(out, dtype={"record": str})
+    scores = pd.read_csv(out, dtype={"record": str, "image_id": str})
     assert set(scores["model"]) == {"paper model, sal"}
     assert set(scores["encoder"]) == {"hashing"}
+    assert set(scores["test_scales"].astype(str)) == {"32"}
+    seen = make_split(dataset.records).of("train", dataset.records)["image_id"]
+    known = scores["image_id"].astype(str).isin(seen)
+    assert scores["trained_on"].equals(known.rename("trained_on"))
+    assert known.any() and not known.all()  # noqa: PT018
+    code, compared, _ = command("compare", out, out, "--bootstrap", 20)
+    told = f"({out}) was trained on the images of {scores.loc[known, 'record'].nunique()} records"
+    assert compared.count(told) == 2
     assert len(set(scores["record"])) == len(dataset.subset("sal"))
     assert re.search(r"note: \d+ records of images that the model was trained on", said)
     assert "trained on other data" not in said

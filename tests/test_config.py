@@ -93,6 +93,8 @@ def test_overrides_are_read_as_yaml_and_checked():
         ("data.size.x=1", "size is a value"),
         ("training.epochs", "key.path=value"),
         ("training.epochs=[", "not readable as YAML"),
+        ("training.content_weight=.inf", "training.content_weight=inf"),
+        ("training={epochs: 1, epochs: 9}", "the key 'epochs' stands there twice"),
     ],
 )
 def test_a_bad_override_is_one_sentence_that_names_it(override, named):

@@ -1,11 +1,14 @@
 """What readers of the code found, each by the situation in which it went wrong."""
 
 import errno
+import io
 import json
 import os
 import sys
+import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from gaze_sets import write_hdf5
@@ -24,10 +27,15 @@ from csalgan.experiment.job import open_job
 from csalgan.explorer.pictures import thumbnail
 from csalgan.explorer.session import Model, Session
 from csalgan.files.errors import CsalganError
+from csalgan.files.progress import doing
+from csalgan.files.provenance import Provenance, commit
 from csalgan.files.tensors import read_tensors
 from csalgan.files.writing import TEMPORARY
 from csalgan.pipeline import report
+from csalgan.prediction import Predictor
 from csalgan.runner.state import Asked, Done, State
+from csalgan.text import get_encoder
+from csalgan.training import describe, same_settings, train
 
 # --- nothing is lost --------------------------------------------------------------------------
 
@@ -75,7 +83,7 @@ def test_reports_and_sweeps_do_not_take_each_other_for_their_own(embedded, tmp_p
         with pytest.raises(CsalganError, match=r"holds manifest\.json and is not a report"):
             pipeline.reproduce("smoke", data=str(embedded), out=str(folder))
     State(mine).write_plan(Asked(profile="smoke", data="", overrides=[]))
-    with pytest.raises(CsalganError, match="mine: holds a report"):
+    with pytest.raises(CsalganError, match="mine: holds steps, no sweep"):
         sweep.require_same(spec, open_dataset(embedded), mine)
     killed = tmp_path / "killed"
     (killed / f"{TEMPORARY}half").mkdir(parents=True)
@@ -277,3 +285,73 @@ def test_photographs_inside_a_file_have_thumbnails(tmp_path, home):
     image = next(iter(session.of_image))
     assert thumbnail(session.photograph(image), (20, 10)).shape == (10, 20, 3)
     assert not check_dataset(tmp_path).errors
+
+
+# --- found by an audit of what earlier issues promised ------------------------------------------
+
+
+def test_clips_weights_may_lie_elsewhere_on_another_machine(embedded, tmp_path, monkeypatch):
+    profile = load_profile("smoke", ["text.clip_weights=/server/clip.safetensors"])
+    data = open_dataset(embedded)
+    run = train(profile, data, "total", tmp_path / "run", progress=False)
+    asked = []
+
+    def encoder(name, **given):
+        asked.append(str(given["clip_weights"]))
+        return get_encoder(name)
+
+    monkeypatch.setattr("csalgan.prediction.get_encoder", encoder)
+    Predictor.open(run.folder)
+    Predictor.open(run.folder, clip_weights=tmp_path / "clip.safetensors")
+    assert asked == ["/server/clip.safetensors", str(tmp_path / "clip.safetensors")]
+    # Nor is the path a setting: what lies there is compared, wherever that is.
+    other = load_profile("smoke", ["text.clip_weights=/home/me/clip.safetensors"])
+    assert same_settings(describe(other, data, "total"), run.info) is None
+    keys = []
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).write_bytes(content)
+        overrides = [f"text.clip_weights={tmp_path / name}"]
+        job = open_job("smoke", str(embedded), str(tmp_path / "report"), overrides)
+        steps = pipeline.keyed_steps(job, pipeline.plan(job.profile, {"out": str(job.out)}))
+        keys.append([step.key for step in steps.values()])
+    assert keys[0] == keys[1]
+    assert not set(keys[0]) & set(keys[2])
+
+
+def test_what_is_saved_says_which_models_it_shows(embedded, tmp_path):
+    overrides = ["beside=demo-compact", "training.subsets=[total]"]
+    job = open_job("smoke", str(embedded), str(tmp_path), overrides)
+    table = pd.DataFrame({"a": [1]})
+    job.save_table(table, "01_counts")
+    assert "predicted" not in (job.tables / "01_counts.source.txt").read_text()
+    own = job.predictor("total")
+    job.save_table(table, "04_own")
+    said = (job.tables / "04_own.source.txt").read_text()
+    assert f"profile: smoke · seed: 0 · commit: {commit()} · predicted in float32 at 32 px" in said
+    quick = ["training.epochs=1", "text.encoder=none", "training.threads=1"]
+    other = job.beside(load_profile("demo-compact", quick), "other")
+    job.asked.append(other.map_provenance)
+    job.save_table(table, "05_both")
+    said = (job.tables / "05_both.source.txt").read_text()
+    assert "text: hashing, none · profile: smoke, demo-compact · seed: 0" in said
+    assert f"predicted in float32, {other.precision} at 32, 64 px · threads: 1" in said
+    alone = Provenance.together([other.map_provenance])
+    job.save_table(table, "05_other", source=alone)
+    assert (job.tables / "05_other.source.txt").read_text() == alone.line() + "\n"
+    assert own.map_provenance.test_scales == "32"
+
+
+def test_drawn_scenes_come_from_no_collection_of_photographs(embedded):
+    assert set(open_dataset(embedded).records["source"]) == {"drawn"}
+
+
+def test_what_is_being_done_is_told_by_the_second(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with doing("reading"):
+        time.sleep(2.3)
+    assert "00:01" in sys.stderr.getvalue()
+    assert "00:02" in sys.stderr.getvalue()

@@ -82,7 +82,7 @@ def test_folders_and_sentences_give_maps_overlays_sheets_and_a_list(
     assert set(table["text"]) == {"a red ball", ""}
     assert set(table["commit"]) == {run.provenance.commit}
     assert set(table["strength"]) == {1.0}
-    assert set(table["view"]) == {"256 448"}
+    assert set(table["test_scales"]) == {"256+448"}
     predictor = Predictor.of_run(run)
     for name, shape in [("one", (60, 80)), ("two", (90, 50)), ("more/one", (40, 40))]:
         source = next(photographs.glob(f"{name}.*"))
@@ -164,7 +164,8 @@ def test_it_says_which_records_the_model_was_trained_on(
         (["--data", "x", "--part", "tset"], "--part tset: use one of all"),
         (["--data", "x", "--text", "a"], "brings its own sentences"),
         (["PHOTOS", "--text", "a dog " * 40], "a sentence of 80 words"),
-        (["PHOTOS", "--view", "100"], "--view 100: use a multiple of 32"),
+        (["PHOTOS", "--test-scale", "100"], "--test-scale 100: use a multiple of 32"),
+        (["PHOTOS", "--run", "PHOTOS", "--weights", "x"], "--run and --weights each name a model"),
         (["PHOTOS", "--run", "nowhere"], "--run nowhere: no such folder"),
         (["PHOTOS", "--weights", "PHOTOS/notes.txt"], "notes.txt: is no file of weights"),
         (["PHOTOS", "--part", "test"], "--part and --subset choose records"),
@@ -235,21 +236,37 @@ def test_the_benchmark_of_the_command_still_runs(run, photographs, tmp_path):
     assert len(list((tmp_path / "out").rglob("one.*"))) == 2
 
 
-def test_several_views_are_averaged_as_densities(run):
+def test_several_test_scales_are_averaged_as_densities(run):
     image = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
     predictor = Predictor.of_run(run)
     alone = []
     for side in (64, 96):
-        predictor.sizes = (side,)
+        predictor.test_scales = (side,)
         features = predictor.encode_images([image])
         view = features[0]
         text = predictor.text_features(["a red ball"])
         with torch.inference_mode(), predictor._computing():
             alone.append(predictor.generator.read(view, text, 96)[0, 0].float().numpy())
-    predictor.sizes = (64, 96)
+    predictor.test_scales = (64, 96)
     both = predictor.predict([image], ["a red ball"])[0]
     mean = sum(one / one.sum() for one in alone)
     assert np.allclose(both, mean / mean.max(), atol=1e-3)
+
+
+def test_an_open_picture_is_seen_as_its_file_is(packed, tmp_path):
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 255, (40, 70, 4), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.png"
+    Image.fromarray(pixels, "RGBA").save(path, exif=exif)
+    with Image.open(path) as picture:
+        found = csalgan.predict(picture, "a red ball", weights=packed)
+    assert found.shape == (70, 40)
+    assert np.array_equal(found, csalgan.predict(path, "a red ball", weights=packed))
+    deep = Image.fromarray(random.integers(0, 60_000, (40, 70)).astype(np.uint16))
+    with pytest.raises(CsalganError, match="has 16-bit grey pixels"):
+        csalgan.predict(deep, weights=packed)
 
 
 def test_a_turned_photograph_is_predicted_upright(packed, tmp_path):

@@ -180,9 +180,9 @@ def test_what_the_papers_model_trained_here_makes_of_sentences():
     _, _, cc, nss = summary("ours", "tuebingen")
     assert (found[0], found[1]) == (cc, f"{float(nss):.2f}")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    mean, low, high = (f"{-table.loc['all', k]:z.3f}".replace("-", "−")
-                       for k in ("mean", "high", "low"))  # fmt: skip
-    assert f"costs it {mean} CC [{low}, {high}]" in text
+    for kind, row in told.iterrows():
+        mean, low, high = (f"{-row[k]:z.3f}".replace("-", "−") for k in ("mean", "high", "low"))
+        assert f"{kind.replace('_', '-')} {mean} CC [{low}, {high}]" in text
 
 
 def of_folds(report: str, model: str, condition: str, metric: str) -> pd.Series:
@@ -245,7 +245,7 @@ def test_what_is_gained_over_the_center_bias_is_of_records_with_a_sentence():
     kinds = ("general", "salient", "non_salient")
     rows = [of_folds("sjtu-tis-best", "best", kind, "ig") for kind in kinds]
     gained = sum(row["mean"] * row["n_records"] for row in rows) / sum(r["n_records"] for r in rows)
-    assert f"the compact model {gained:.2f} ([all images" in text
+    assert f"the compact model {gained:.2f} (all images" in text
     free = of_folds("sjtu-tis-best", "free_viewing", "all", "ig")["mean"]
     assert f"the free-viewing map gains {free:.2f} bits" in text
 
@@ -254,7 +254,7 @@ def test_the_views_that_were_tried_are_what_the_folds_gave():
     table = pd.read_csv(REPORTS / "sjtu-tis-folds" / "soup" / "tables" / "views.csv")
     table = table[table["part"] == "test"].set_index("averaged")
     text = (ROOT / "docs" / "compact.md").read_text(encoding="utf-8")
-    section = text.split("**Seen at other sizes.**")[1].split("So a finer second view")[0]
+    section = text.split("**Seen at other sizes.**")[1].split("So a finer second scale")[0]
     names = {"with their mirror images": ", mirrored too", "to the power 1.3": ", to the power 1.3"}
     said = [line.strip("| ").split(" | ") for line in section.splitlines() if " px" in line[:40]]
     rows = [cells for cells in said if len(cells) == 6]

@@ -282,7 +282,11 @@ def small_notebooks(folder: Path) -> Path:
             0
         ]: "table = job.save_table(job.prepared.records.drop(columns=['image_path', 'map_path', "
         "'fixation_path']), '02_records')",
-        SMALL[1]: "job.save_table(job.run(subset).history, f'03_history-{subset}')\n"
+        SMALL[1]: "from csalgan.figures.base import figure\n"
+        "history = job.save_table(job.run(subset).history, f'03_history-{subset}')\n"
+        "fig = figure(3, 2, title=subset)\n"
+        "fig.subplots().plot(history.epoch, history.generator)\n"
+        "job.save(fig, f'03_losses-{subset}', photographs=False)\n"
         "table = job.save_table(job.dataset.records[['record']], '03_every')",  # each writes it
         SMALL[2]: "import pandas as pd\n"
         "rows = [job.run(s).history.assign(subset=s) for s in ('total', 'sal')]\n"
@@ -339,7 +343,7 @@ def results(out: Path) -> dict[str, bytes]:
 
 
 def said(out: Path, path: Path) -> bytes:
-    if path.suffix in (".csv", ".txt", ".safetensors"):
+    if path.suffix in (".csv", ".txt", ".safetensors", ".png", ".pdf"):
         return path.read_bytes()
     if path.suffix == ".ipynb":
         cells = nbformat.read(path, as_version=4).cells
@@ -383,6 +387,7 @@ def whole(notebooks, embedded, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "report"
     make(notebooks, embedded, out)
     assert len([name for name in results(out) if name.startswith("tables/")]) == 10
+    assert len([name for name in results(out) if name.startswith("figures/")]) == 4
     return out
 
 
@@ -414,6 +419,25 @@ def test_a_step_done_again_leaves_nothing_of_before_and_keeps_what_others_wrote(
     assert said.count("unchanged, skipped") == 2  # not the step, nor what reads it
     assert results(out) == results(whole)
     assert make(notebooks, embedded, out).count("unchanged, skipped") == 4
+
+
+@pytest.mark.notebook
+def test_stopped_while_it_does_all_again_it_keeps_what_was_not_yet_begun(
+    whole, notebooks, embedded, tmp_path
+):
+    out = tmp_path / "report"
+    shutil.copytree(whole, out, ignore=shutil.ignore_patterns(".lock"))
+    before = begun(out)
+    again = command(notebooks, embedded, out, from_step="02")
+    process = subprocess.Popen(again, stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(begun(out)) > len(before))
+    process.send_signal(signal.SIGTERM)
+    process.wait(40)
+    assert begun(out)[len(before) :] == [SMALL[0]]
+    kept = {name for name in results(whole) if name.startswith(("tables/03", "tables/04", "fig"))}
+    assert kept <= results(out).keys()
+    make(notebooks, embedded, out)
+    assert results(out) == results(whole)
 
 
 def begun(out: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pandas as pd
 import pytest
 
+from csalgan import pipeline
 from csalgan.cli.train import sweep as command_line
 from csalgan.data import make_split, open_dataset, synthesise
 from csalgan.experiment import sweep
@@ -60,6 +62,58 @@ def test_points_are_all_combinations_on_one_split(spec):
     # A value that joins later leaves the others' folders alone.
     more = sweep.points(sweep.read_spec(spec(text.replace("0.002]", "0.002, 0.02]"))))
     assert {p.name for p in made if p.subset == "total"} < {p.name for p in more}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seeds: [1, 1]", "seed-1_.*: twice; name each seed, subset and value of the grid once"),
+        ("subsets: [sal, sal]", "sal_seed-0_.*: twice"),
+        ("grid: {data.size: [32, 64, 32]}", "size=32_.*: twice"),
+        ("seeds: []", "a sweep without a point"),
+        ("subsets: []", "a sweep without a point"),
+    ],
+)
+def test_each_point_is_asked_for_once_and_at_least_one(spec, text, message):
+    with pytest.raises(CsalganError, match=message):
+        sweep.points(sweep.read_spec(spec(f"profile: smoke\n{text}\n")))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"manifest.json": '{"name": "my-web-app"}'}, "manifest.json: is of no sweep"),
+        ({"manifest.json": '{"complete": true, "provenance": {}}'}, "is of no sweep"),
+        ({"author_manifest.json": "{}"}, r"holds author_manifest\.json, no sweep"),
+        ({"tables/scores.csv": "mine"}, "holds tables, no sweep"),
+    ],
+)
+def test_what_somebody_keeps_in_a_folder_is_not_written_over(
+    spec, embedded, tmp_path, files, message
+):
+    for name, text in files.items():
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text(text)
+    done = run(spec(SPEC), tmp_path / "out", embedded)
+    assert done.returncode == 1
+    assert re.search(message, done.stderr), done.stderr
+    found = {p.relative_to(tmp_path / "out").as_posix(): p.read_text()
+             for p in (tmp_path / "out").rglob("*") if p.is_file()}  # fmt: skip
+    assert found == files
+
+
+def test_a_sweep_that_was_killed_before_its_first_table_is_known_as_what_it_is(
+    spec, embedded, tmp_path
+):
+    dataset, asked = open_dataset(embedded), sweep.read_spec(spec(SPEC))
+    (tmp_path / "runs").mkdir()
+    sweep.begin(asked, dataset, tmp_path)
+    sweep.require_same(asked, dataset, tmp_path)
+    assert not json.loads((tmp_path / "manifest.json").read_text())["complete"]
+    with pytest.raises(CsalganError, match=r"holds a sweep with set \('training.subsets=\[total"):
+        sweep.require_same(asked.model_copy(update={"set": ()}), dataset, tmp_path)
+    with pytest.raises(CsalganError, match=r"holds manifest\.json and is not a report"):
+        pipeline.reproduce("smoke", data=str(embedded), out=str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -536,7 +536,18 @@ def test_the_generator_learns_a_map_it_is_shown(dataset, tmp_path):
     assert run.history["val_cc"].max() > run.history["val_cc"].iloc[0]
 
 
-@pytest.mark.parametrize(("fits", "message"), [(3, "2 do, so use"), (0, "not even one")])
+@pytest.mark.parametrize("where", ["loop._validate", "batches.Batches._batch"])
+def test_no_room_outside_of_a_step_is_one_sentence_too(embedded, tmp_path, monkeypatch, where):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(f"csalgan.training.{where}", full)
+    profile = load_profile("smoke", ["training.batch_size=8"])
+    with pytest.raises(CsalganError, match="batch_size=8: .*; use a smaller training.batch_size"):
+        train(profile, open_dataset(embedded), "total", tmp_path / "run", progress=False)
+
+
+@pytest.mark.parametrize(("fits", "message"), [(3, "3 do, so use"), (0, "use a smaller data.size")])
 def test_a_batch_too_large_for_the_device_names_the_largest_that_fits(
     embedded, tmp_path, monkeypatch, fits, message
 ):

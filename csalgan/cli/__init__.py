@@ -52,8 +52,9 @@ def _options(
 @cache
 def _register() -> None:
     """Import the groups lazily, so that `csalgan --help` does not wait for torch."""
+    from csalgan.cli.compare import compare
     from csalgan.cli.data import check, prepare, synth
-    from csalgan.cli.evaluate import author, compare, evaluate
+    from csalgan.cli.evaluate import author, evaluate
     from csalgan.cli.predict import explore, predict
     from csalgan.cli.reproduce import profiles, report, reproduce, status
     from csalgan.cli.train import crossval, sweep, train

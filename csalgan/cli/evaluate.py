@@ -1,7 +1,8 @@
-"""``csalgan evaluate``, ``compare`` and ``author``: scores, every number with its provenance."""
+"""``csalgan evaluate`` and ``author``: scores, every number with its provenance."""
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def evaluate(
         str, Option(metavar="RECORD", help="Only this record, under every profile, and why.")
     ] = "",
     bootstrap: BootstrapOption = 1000,
+    clip_weights: ClipOption = None,
     out: Annotated[Path | None, Option(help="CSV of the scores of every record.")] = None,
 ) -> None:
     """Score saliency maps per condition and subset, with intervals."""
@@ -78,7 +80,7 @@ def evaluate(
 
         dataset = open_clean(data)
         is_run = (predictions / "run.json").is_file()
-        model = Predictor.open(predictions) if is_run else None
+        model = Predictor.open(predictions, clip_weights=clip_weights) if is_run else None
     use_threads(model.threads if model else TrainingConfig().threads)
     rule, own = model.split if model else ("image", 0)
     trained_on = model.provenance.fingerprint if model else ""
@@ -134,9 +136,12 @@ def evaluate(
         train = parts.of("train", dataset.subset(subset))
         each = Progress(evaluator.yardsticks, desc="baselines", unit=" baselines")
         tables += [evaluator.baseline(name, records, train=train) for name in each]
+    scored = records[records["record"].isin(tables[0]["record"])]
+    seen = model.seen(dataset, scored) if model else _seen(predictions, scored)
+    known = tables[0]["record"].isin(scored.loc[seen, "record"])
+    tables[0] = tables[0].assign(trained_on=known)
     scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
     _print_scores(scores, dataset, subset, bootstrap, parts.seed)
-    scored = records[records["record"].isin(tables[0]["record"])]
     print(
         f"\ndata: {dataset.name} [{dataset.fingerprint[:12]}] · records: {subset}, {split} "
         f"({len(scored)} of {len(records)}) · split: {parts.rule}, seed {parts.seed} · sAUC and IG "
@@ -149,12 +154,15 @@ def evaluate(
         print(f"KL and IG: of densities with a uniform share of {uniform_share:.3f}.")
     elif "tuebingen" in names:
         print("KL and IG are left out: add maps of other images, or give --uniform-share.")
-    if seen := int(model.seen(dataset, scored).sum()) if model else _seen(predictions, scored):
-        print(f"note: {counted(seen, 'record')} of images that the model was trained on.")
+    if seen.any():
+        told = counted(int(seen.sum()), "record")
+        print(f"note: {told} of images that the model was trained on.")
     if model and trained_on != dataset.fingerprint[:12]:
         print(f"note: the model was trained on other data, {model.provenance.data}.")
     if model and (before := model.pretrained_on(dataset)):
         print(f"note: the model was pretrained on {counted(before, 'image')} of these data.")
+    if not baselines:
+        print("Add --baselines to see what center bias, mean map and people reach here.")
     if out is None:
         print("Add --out scores.csv to keep the score of every record.")
     else:
@@ -162,16 +170,15 @@ def evaluate(
         print(f"{out}: {counted(len(scores), 'score')}")
 
 
-def _seen(maps: Path, records) -> int:
-    """How many records the maps' model was trained on, where csalgan predict wrote it beside."""
+def _seen(maps: Path, records):
+    """Which records the maps' model was trained on, where csalgan predict wrote it beside."""
     from csalgan.files.spreadsheets import read_csv
 
-    try:
+    names = []
+    with suppress(CsalganError, OSError, KeyError):  # none, or none of csalgan's
         told = read_csv(maps.parent / "predictions.csv", dtype=str)
         names = told.loc[told["trained_on"] == "True", "map"]
-    except (CsalganError, OSError, KeyError):  # none, or none of csalgan's
-        return 0
-    return int(records["record"].isin([Path(name).stem for name in names]).sum())
+    return records["record"].isin([Path(name).stem for name in names])
 
 
 def _held_back(parts, dataset, folder: Path | None):
@@ -211,95 +218,6 @@ def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> No
             print(block.rename_axis(index=None).to_string())
 
 
-def compare(
-    a: Annotated[Path, Argument(help="What csalgan evaluate wrote, or a crossval's folder.")],
-    b: Annotated[Path, Argument(help="Others on the same data.")],
-    model_a: Annotated[str, Option(help="Which model of A, when it holds several.")] = "",
-    model_b: Annotated[str, Option(help="Which model of B, when it holds several.")] = "",
-    subset: Annotated[str, Option(help="Only its rows, in scores that hold several.")] = "",
-    bootstrap: BootstrapOption = 1000,
-    seed: SeedOption = 0,
-    out: Annotated[Path | None, Option(help="CSV of the differences.")] = None,
-) -> None:
-    """Paired differences A − B of two tables of scores. With 95 % intervals over images."""
-    from csalgan import evaluation
-    from csalgan.files.spreadsheets import write_csv
-
-    require_table(out, _table_in(a), _table_in(b))
-    left = evaluation.one_model(_scores(a, subset), model_a or None, str(a))
-    right = evaluation.one_model(_scores(b, subset), model_b or None, str(b))
-    table = evaluation.compare(left, right, bootstrap=bootstrap, seed=seed)
-    print(f"A: {left['model'].iloc[0]} ({a})\nB: {right['model'].iloc[0]} ({b})")
-    clear = table["excludes_zero"]
-    shown = table.assign(
-        interval=table.apply("[{0[low]:+.3f}, {0[high]:+.3f}]".format, axis=1),
-        verdict=("excludes zero, " + table["better"] + " is better").where(clear, "holds zero"),
-    )
-    shown.loc[table["n_images"] < 2, ["interval", "verdict"]] = "one image"
-    shown = shown.rename(
-        columns={"a": "A", "b": "B", "difference": "A − B", "n_records": "records"}
-    ).set_index(table["metric"].map(evaluation.METRIC_LABELS).rename(None))
-    columns = ["condition", "A", "B", "A − B", "interval", "records", "verdict"]
-    written = {"A": "{:.3f}".format, "B": "{:.3f}".format, "A − B": "{:+.3f}".format}
-    for profile, rows in shown.groupby("metric_profile", sort=False):
-        print(f"\nprofile {profile}, A − B with 95 % intervals over images")
-        print(rows[columns].to_string(formatters=written))
-    print(f"\n{clear.sum()} of {len(table)} differences exclude zero.")
-    splits = [
-        set(side.reindex(columns=["split", "seed"]).astype(str).itertuples(index=False, name=None))
-        for side in (left, right)
-    ]
-    if splits[0] != splits[1]:
-        print(
-            "note: A and B were scored with another split or seed each; the negatives of sAUC, the "
-            "center bias of IG and the uniform share of KL and IG differ with it."
-        )
-    if out is not None:
-        write_csv(out, table.assign(a_from=_origin(left), b_from=_origin(right)))
-        print(f"{out}: {counted(len(table), 'difference')}")
-
-
-def _origin(scores) -> str:
-    """Where the scores of a model come from, on one line."""
-    columns = ("model", "data", "fingerprint", "encoder", "profile", "seed", "commit")
-    told = {key: sorted(set(scores[key].astype(str))) for key in columns if key in scores}
-    return " · ".join(f"{key}: {'/'.join(values)}" for key, values in told.items())
-
-
-def _table_in(path: Path) -> Path:
-    """A table of scores: the file itself, or that of a crossval's folder."""
-    return path / "tables" / "scores.csv" if path.is_dir() else path
-
-
-def _scores(path: Path, subset: str):
-    """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
-    import pandas as pd
-
-    from csalgan.evaluation import AS_WRITTEN, METRIC_LABELS
-    from csalgan.files.spreadsheets import read_csv
-
-    path = _table_in(path)
-    if not path.exists():
-        raise CsalganError(f"{path}: no such file; write it with csalgan evaluate … --out.")
-    scores = read_csv(path, **AS_WRITTEN)
-    known = {"condition": CONDITIONS, "metric": METRIC_LABELS}
-    for column in scores.columns.intersection(["value", "epsilon", *known]):
-        given = scores[column]
-        right = given.isna() | (pd.to_numeric(given, errors="coerce").abs() < 9e99)
-        right = given.isin(known[column]) if column in known else right
-        if not right.all():
-            row = int(right.to_numpy().argmin())
-            raise CsalganError(
-                f"{path}: {column} is {given.iloc[row]} in line {row + 2}; give scores as "
-                "csalgan evaluate wrote them."
-            )
-    if subset:
-        if subset not in set(scores.get("subset", ())):
-            raise CsalganError(f"--subset {subset}: {path} has no rows of it; leave it out.")
-        scores = scores[scores["subset"] == subset]
-    return scores
-
-
 def author(
     clone: Annotated[Path, Argument(help="A clone of github.com/Firehdx/CLIP-SalGAN.")],
     data: Annotated[str, Option(help="SJTU-TIS: its folder or archive.")],
@@ -312,11 +230,10 @@ def author(
     clip_weights: ClipOption = None,
 ) -> None:
     """Score the author's weights, by their protocol and the field's."""
-    from csalgan.author import score_clone, write_report
+    from csalgan.author import provenance_of, score_clone, write_report
     from csalgan.data.clone import find_weights
     from csalgan.files import paths
     from csalgan.files.locks import locked
-    from csalgan.files.provenance import Provenance, commit
     from csalgan.files.writing import require_writable
 
     began = time.perf_counter()
@@ -328,16 +245,8 @@ def author(
         scores = score_clone(
             clone, dataset, draws=draws, repeats=repeats, clip_weights=clip_weights, seed=seed
         )
-        provenance = Provenance(
-            data=dataset.name,
-            fingerprint=dataset.fingerprint[:12],
-            encoder=", ".join(scores.table["text"].unique()),
-            profile="author's weights",
-            seed=seed,
-            commit=commit(),
-        )
         seconds = round(time.perf_counter() - began)
         settings = {"draws": draws, "repeats": repeats, "seconds": seconds}
-        path = write_report(out, scores, provenance, settings)
+        path = write_report(out, scores, provenance_of(scores, dataset, seed), **settings)
     print(path.read_text(encoding="utf-8"))
     print(f"{path} ({seconds} s)")

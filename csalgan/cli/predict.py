@@ -69,12 +69,15 @@ def predict(
     subset: SubsetOption = "total",
     run: Annotated[Path | None, Option(help="A training run, instead of --weights.")] = None,
     weights: Annotated[
-        str, Option(help="The package's by name, a packed file, the author's generator_*.pt.")
-    ] = "compact-minilm",
-    view: Annotated[
+        str,
+        Option(help="A packed file, the author's generator_*.pt, or a name; compact-minilm else."),
+    ] = "",
+    test_scale: Annotated[
         list[int] | None,
         Option(
-            help="Side photographs are seen at, repeatable. 256 alone: a third of the time, worse."
+            "--test-scale",
+            "--view",
+            help="Side photographs are seen at, repeatable. 256 alone: a third of the time, worse.",
         ),
     ] = None,
     strength: Annotated[
@@ -103,8 +106,10 @@ def predict(
         raise CsalganError('--text: a sentence of blanks; write one, or "" for free viewing.')
     for sentence in sentences:
         require_readable(sentence)
-    if wrong := [side for side in view or () if side % 32 or not 32 <= side <= 1024]:
-        raise CsalganError(f"--view {wrong[0]}: use a multiple of 32 from 32 to 1024.")
+    if wrong := [side for side in test_scale or () if side % 32 or not 32 <= side <= 1024]:
+        raise CsalganError(f"--test-scale {wrong[0]}: use a multiple of 32 from 32 to 1024.")
+    if run and weights:
+        raise CsalganError("--run and --weights each name a model; give one of the two.")
     if run and not run.is_dir():
         raise CsalganError(f"--run {run}: no such folder; give that of a training run.")
     inside = [*out.iterdir()] if out.is_dir() else []
@@ -121,19 +126,19 @@ def predict(
         require_strength(strength)
         dataset = open_clean(data) if data else None
         work = _photographs(images or [], sentences)
-        predictor = Predictor.open(run or weights, clip_weights=clip_weights)
+        named = run or weights or "compact-minilm"
+        predictor = Predictor.open(named, clip_weights=clip_weights)
         require_reader(predictor, sentences)
     if fast:
         predictor = predictor.fast_copy()
-    predictor.sizes = tuple(view or predictor.sizes)
+    predictor.test_scales = tuple(test_scale or predictor.test_scales)
     if dataset is not None:
         work = _records(dataset, part, subset, predictor)
     line = predictor.map_provenance.line() + (f" · strength {strength:g}" if strength != 1 else "")
     with telling(lambda: f"{out} is as it was before"), _making(out) as making:
         write = partial(_write, out=making, provenance=line, npy=npy, overlays=overlays)
         table = pd.DataFrame(_predict_all(work, predictor, strength, write))
-        seen = " ".join(map(str, predictor.sizes))
-        table = table.assign(strength=strength, view=seen, model=predictor.name)
+        table = table.assign(strength=strength, model=predictor.name)
         table = table.assign(**predictor.map_provenance.as_dict())
         write_csv(making / "predictions.csv", table)
     what = counted(len(work), "record" if data else "photograph")
@@ -274,7 +279,7 @@ def _predict_all(
             maps = [predictor.read(features, texts, shapes, strength=strength) for texts in columns]
             for written in pool.map(write, batch, pictures, zip(*maps, strict=True)):
                 rows += written
-                bar.update()
+            bar.update(len(batch))  # at once: a rate of the first one alone would promise hours
     return rows
 
 
@@ -353,9 +358,11 @@ def explore(
     # What is wrong is said here; everything slow is left to the page, which says what it does.
     overrides = overrides_of(changes, clip_weights)
     load_profile(profile, overrides)
+    with doing("opening the data"):
+        root = str(open_clean(data).root) if data else ""
     settings = {
         "profile": resolved(profile),
-        "data": str(open_clean(data).root) if data else "",
+        "data": root,
         "out": str(out.expanduser().resolve()) if out else "",
         "overrides": overrides,
     }

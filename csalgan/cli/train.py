@@ -144,6 +144,7 @@ def _run(spec: "Spec", out: Path, data: str, jobs: int, executor: str) -> None:
     sweeps.require_same(spec, job.dataset, job.out)
     tasks, state = sweeps.tasks(spec, job.dataset, job.out), State(job.out)
     with telling(lambda: f"finished points and epochs stand in {job.out}"), locked(job.out):
+        sweeps.begin(spec, job.dataset, job.out)
         state.expect([task.name for task in tasks])
         if executor == "slurm":
             cluster = spec.cluster.model_dump()

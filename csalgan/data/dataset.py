@@ -31,8 +31,8 @@ class Dataset:
             ``image_id`` (str), ``condition`` (``none``, ``general``, ``non_salient``,
             ``salient``), ``text`` (str, "" for free viewing), ``image_path``, ``map_path`` (""
             where maps are made from fixations), ``fixation_path`` (str), ``width``, ``height``
-            (int, pixels), ``source`` (``COCO``, ``Flickr30k``, or the title), ``n_records``
-            (records of that image).
+            (int, pixels), ``source`` (``COCO``, ``Flickr30k``, ``drawn``, or the title),
+            ``n_records`` (records of that image).
     """
 
     #: Whether it is known who made each fixation.

@@ -114,11 +114,24 @@ def read_photograph(
         if side:
             picture.draft("RGB", (side, side))  # JPEG: decode small at once
             picture.thumbnail((side, side))
-        seen = ImageOps.exif_transpose(picture)
-        if seen.has_transparency_data:
-            seen = seen.convert("RGBA")
-            seen = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
-        return np.asarray(seen.convert("RGB"))
+        return as_seen(picture, name or source)
+
+
+def as_seen(picture: Image.Image, name: str | os.PathLike | BinaryIO = "the picture") -> np.ndarray:
+    """Pixels of a picture as somebody sees it: upright, laid on white where it is transparent.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+
+    Raises:
+        CsalganError: its pixels have more than 8 bits and are grey.
+    """
+    _require_8_bit(name, picture)
+    seen = ImageOps.exif_transpose(picture)
+    if seen.has_transparency_data:
+        seen = seen.convert("RGBA")
+        seen = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    return np.asarray(seen.convert("RGB"))
 
 
 def require_photograph(path: Path) -> int:

@@ -60,7 +60,10 @@ def read(root: Path) -> Dataset:
     """
     records, faults = survey(root)
     refuse(root, faults)
-    return Dataset(root, "SJTU-TIS", records)
+    dataset = Dataset(root, "SJTU-TIS", records)
+    if dataset.synthetic:  # its ids are made up
+        dataset.records["source"] = "drawn"
+    return dataset
 
 
 def refuse(root: Path, faults: list[Fault]) -> None:

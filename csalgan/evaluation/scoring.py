@@ -22,8 +22,9 @@ from csalgan.metrics.negatives import NegativePool
 _RECORD = ("record", "image_id", "condition", "source")
 _SCORE = ("model", "metric_profile", "metric", "value")
 _RULES = ("resize", "epsilon", "controls", "uniform_share", "n", "seed")
-_RECEIPT = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
-COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_RECEIPT)
+_ORIGIN = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
+_ORIGIN += ("test_scales",)
+COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_ORIGIN)
 _NUMBERS = {"value", "epsilon", "uniform_share", "n", "seed"}
 #: How a CSV of them is read: what is text stays text, ids with leading zeros and a model called
 #: ``NA`` too.
@@ -67,7 +68,7 @@ class Evaluator:
             ``pooled`` (:data:`CONTROLS`).
         seed: of metrics that draw at random, of halves and fits.
         provenance: of the model (:attr:`csalgan.prediction.Predictor.map_provenance`); its
-            encoder, profile, commit and precision go into every row.
+            encoder, profile, commit, precision and test scales go into every row.
         workers: threads. The same numbers come out for any number of them.
 
     Raises:
@@ -349,8 +350,10 @@ class Evaluator:
             "encoder": provenance.encoder,
             "profile": provenance.profile,
             "commit": provenance.commit,
-            "precision": "" if model in baselines.YARDSTICKS else provenance.precision,
         }
+        predicted = model not in baselines.YARDSTICKS
+        for column in ("precision", "test_scales"):
+            constants[column] = getattr(provenance, column) if predicted else ""
         return table.assign(**about, **constants)[list(COLUMNS)]
 
 

@@ -8,7 +8,7 @@ again by the next notebook.
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -103,11 +103,13 @@ class Job:
         profile: everything that decides a result.
         dataset: the opened dataset.
         out: the report's folder; ``figures/``, ``tables/`` and ``runs/`` stand in it.
+        asked: how the models that were handed out predict; what is saved next carries it.
     """
 
     profile: Profile
     dataset: Dataset
     out: Path
+    asked: list[Provenance] = field(default_factory=list)
 
     @property
     def figures(self) -> Path:
@@ -147,11 +149,21 @@ class Job:
 
     @cached_property
     def provenance(self) -> Provenance:
-        """The provenance that every table and figure of this report carries."""
-        sets = other_sets(self.profile, self.dataset)
+        """The provenance of this report: its data and profile, nothing predicted."""
+        return provenance_of(self.profile, self.dataset, other_sets(self.profile, self.dataset))
+
+    @property
+    def predicted(self) -> Provenance:
+        """The same of what this report's own models predict."""
         compact = self.profile.model.kind == "compact"
-        provenance = provenance_of(self.profile, self.dataset, sets)
-        return provenance.with_(precision=precision_of_predictions(compact))
+        scales = "+".join(map(str, self.profile.test_scales))
+        how = {"precision": precision_of_predictions(compact), "test_scales": scales}
+        return self.provenance.with_(**how)
+
+    @property
+    def source(self) -> Provenance:
+        """What a table or figure that is saved now carries: all models asked so far, if any."""
+        return Provenance.together(self.asked) if self.asked else self.provenance
 
     def example_image(self) -> str:
         """Id of the image that the example figures show.
@@ -200,7 +212,9 @@ class Job:
         if self.profile.beside is None:
             return None
         threads = self.profile.training.threads
-        return self.beside(load_profile(self.profile.beside, [f"training.threads={threads}"]))
+        found = self.beside(load_profile(self.profile.beside, [f"training.threads={threads}"]))
+        self.asked.append(found.map_provenance)
+        return found
 
     def beside(self, profile: Profile, folder: str = "beside") -> Predictor:
         """A model of another profile, of the same seed and on the same split, trained on ``total``.
@@ -271,9 +285,10 @@ class Job:
 
     def predictor(self, subset: str) -> Predictor:
         """The model trained on a subset, ready to predict (see :meth:`run`)."""
+        self.asked.append(self.predicted)
         return Predictor.of_run(self.run(subset))
 
-    def save(self, fig, name: str, *, photographs: bool):
+    def save(self, fig, name: str, *, photographs: bool, source: Provenance | None = None):
         """Save a figure as ``figures/<name>.png`` and ``.pdf`` with its provenance; gives it back.
 
         As the last line of a notebook's cell it saves and shows.
@@ -281,14 +296,27 @@ class Job:
         Args:
             name: ``NN_topic``, NN the number of the notebook.
             photographs: whether it shows an image of the dataset.
+            source: what it was made of; by default :attr:`source`.
         """
         from csalgan import figures
 
-        figures.save(fig, self.figures, name, self.provenance, photographs=photographs)
+        figures.save(fig, self.figures, name, source or self.source, photographs=photographs)
         return fig
 
-    def save_table(self, table: pd.DataFrame, name: str, *, index: bool = False) -> pd.DataFrame:
-        """Save ``tables/<name>.csv`` and its provenance (``.source.txt``); gives the table back."""
+    def save_table(
+        self,
+        table: pd.DataFrame,
+        name: str,
+        *,
+        index: bool = False,
+        source: Provenance | None = None,
+    ) -> pd.DataFrame:
+        """Save ``tables/<name>.csv`` and its provenance (``.source.txt``); gives the table back.
+
+        Args:
+            source: what it was made of; by default :attr:`source`.
+        """
         write_csv(self.tables / f"{name}.csv", table, index=index, float_format="%.6g")
-        write_text(self.tables / f"{name}.source.txt", self.provenance.line() + "\n")
+        line = (source or self.source).line()
+        write_text(self.tables / f"{name}.source.txt", line + "\n")
         return table

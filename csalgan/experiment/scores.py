@@ -60,7 +60,7 @@ def evaluator_of(job: Job, metric_profiles: Sequence[str]) -> Evaluator:
         job.split,
         metric_profiles=metric_profiles,
         seed=job.profile.seed,
-        provenance=job.provenance,
+        provenance=job.predicted,
     )
 
 
@@ -201,9 +201,10 @@ def comparison_table(scores: pd.DataFrame, line: str, where: str) -> str:
         for metric, kind in COLUMNS:
             key = (model, subset, kind, metric)
             if key in shown.index:
-                mean, low, high = shown.loc[key, ["mean", "low", "high"]]
+                mean, low, high, images = shown.loc[key, ["mean", "low", "high", "n_images"]]
                 around = f" ± {spread.loc[key]:.3f}" if count > 1 else ""
-                cells.append(f"{mean:.3f}{around} [{low:.3f}, {high:.3f}]")
+                within = f"[{low:.3f}, {high:.3f}]" if images > 1 else "(one image)"
+                cells.append(f"{mean:.3f}{around} {within}")
             else:
                 cells.append("–")
         lines.append(f"| {' | '.join(cells)} |")

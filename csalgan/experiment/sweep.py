@@ -9,6 +9,7 @@ see its image: the tables are over all images.
 import itertools
 import json
 import re
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -28,13 +29,15 @@ from csalgan.experiment.scores import (
 )
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED, first_fault, read_json
-from csalgan.files.provenance import commit
+from csalgan.files.locks import NAMES
+from csalgan.files.provenance import Provenance, commit
 from csalgan.files.spreadsheets import read_csv, write_csv
-from csalgan.files.writing import write_text
+from csalgan.files.writing import TEMPORARY, write_text
 from csalgan.prediction import Predictor
 from csalgan.runner.processes import Task, main_of, module_task
 from csalgan.training import train
 
+_MANIFEST = "manifest.json"
 #: Keys that all points share: one split, or one set of folds; seeds have a key of their own.
 _SHARED = ("seed", "data.split", "data.folds", "data.fold", "data.split_seed")
 
@@ -163,6 +166,11 @@ def points(spec: Spec) -> list[Point]:
         for subset, part in itertools.product(spec.subsets, parts):
             name = f"yardsticks_{subset}"
             found.append(Point(name, "", {}, part.split_seed, subset, part, yardsticks=True))
+    number = Counter(point.folder for point in found)
+    if twice := [folder for folder in number if number[folder] > 1]:
+        raise CsalganError(f"{twice[0]}: twice; name each seed, subset and value of the grid once.")
+    if not found:
+        raise CsalganError("seeds, subsets: a sweep without a point; name at least one of each.")
     return found
 
 
@@ -242,6 +250,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         seed=min(point.seed for point in wanted),
         commit=every(scores["commit"]),
         precision=every(trained["precision"]),
+        test_scales=every(trained["test_scales"]),
     )
     write_csv(out / "tables" / "scores.csv", scores, float_format="%.6g")
     both = pd.concat([scores.assign(condition="all"), scores])
@@ -253,15 +262,18 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         whole = "all images in" if spec.part == "test" else "the validation parts of"
         where = f"{whole} {spec.folds} folds"
     path = write_comparison(out, scores, provenance, where)
+    _write_manifest(out, spec, provenance, {p.folder: p.name not in missing for p in wanted})
+    return path
+
+
+def _write_manifest(out: Path, spec: Spec, provenance: Provenance, scored: dict[str, bool]) -> None:
     manifest = {
-        "complete": not missing,
-        "missing": sorted(missing),
+        "complete": all(scored.values()),
         "sweep": spec.model_dump(mode="json"),
         "provenance": provenance.as_dict(),
-        "points": {p.folder: p.name not in missing for p in wanted},
+        "points": scored,
     }
-    write_text(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    return path
+    write_text(out / _MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
 def run_point(about: dict[str, Any]) -> None:
@@ -289,19 +301,30 @@ def run_point(about: dict[str, Any]) -> None:
     write_text(stamp, made_of)
 
 
+def begin(spec: Spec, dataset: Dataset, out: Path) -> None:
+    """Say in the folder whose it is, before anything is trained."""
+    provenance = Job(load_profile(spec.profile, list(spec.set)), dataset, out).provenance
+    _write_manifest(out, spec, provenance, {point.folder: False for point in points(spec)})
+
+
 def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
-    """Refuse a folder that holds a sweep of other data, profile, settings or folds: none is mixed.
+    """Refuse a folder that holds a sweep of other data, profile, settings or folds, or other files.
 
     Raises:
-        CsalganError: naming what differs.
+        CsalganError: naming what differs, or what stands there.
     """
-    if (out / "steps" / "plan.json").exists():
-        raise CsalganError(f"{out}: holds a report; choose another --out folder.")
+    manifest = out / _MANIFEST
+    if not manifest.exists():
+        inside = (path.name for path in out.iterdir()) if out.is_dir() else ()
+        foreign = [name for name in inside if name not in NAMES and not name.startswith(TEMPORARY)]
+        if foreign:
+            raise CsalganError(f"{out}: holds {foreign[0]}, no sweep; choose another --out folder.")
+        return
     try:
-        manifest = read_json(out / "manifest.json")
-        before, data = Spec.model_validate(manifest["sweep"]), manifest["provenance"]["fingerprint"]
-    except (OSError, CsalganError, LookupError, TypeError, ValidationError):
-        return  # none yet
+        known = read_json(manifest)
+        before, data = Spec.model_validate(known["sweep"]), known["provenance"]["fingerprint"]
+    except (LookupError, TypeError, ValidationError) as error:
+        raise CsalganError(f"{manifest}: is of no sweep; choose another --out folder.") from error
     keys = ("profile", "set", "folds")
     pairs = {key: (getattr(before, key), getattr(spec, key)) for key in keys}
     pairs["data"] = data, dataset.fingerprint[:12]

@@ -1,6 +1,9 @@
 """What a command says while it works."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 from tqdm import tqdm
 
@@ -47,10 +50,26 @@ class Progress(tqdm):
         super().close()
 
 
-def doing(what: str) -> Progress:
+@contextmanager
+def doing(what: str) -> Iterator[None]:
     """Say on a terminal what is being done, and for how long, while a ``with`` block runs."""
-    silent = {} if sys.stderr.isatty() else {"disable": True}
-    return Progress(total=0, desc=f"{what} …", bar_format="{desc} {elapsed}", **silent)
+    if not sys.stderr.isatty():
+        yield
+        return
+    ended = Event()
+    with Progress(total=0, desc=f"{what} …", bar_format="{desc} {elapsed}") as line:
+
+        def tick() -> None:
+            while not ended.wait(1):
+                line.refresh()
+
+        clock = Thread(target=tick, daemon=True)
+        clock.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            clock.join()
 
 
 def counted(number: int, noun: str) -> str:

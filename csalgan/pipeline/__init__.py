@@ -22,6 +22,7 @@ from csalgan.files import paths
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import read_json
 from csalgan.files.locks import holder, locked
+from csalgan.files.progress import doing
 from csalgan.files.writing import TEMPORARY, remove_leftovers, require_writable, write_text
 from csalgan.pipeline import report
 from csalgan.runner.processes import Event, Task, event, module_task, run_tasks
@@ -147,7 +148,8 @@ def reproduce(
     if author:
         find_weights(author)
         author = str(Path(author).expanduser().resolve())
-    job = open_job(profile, data, out, overrides)
+    with doing("opening the data"):
+        job = open_job(profile, data, out, overrides)
     if not out:
         _require_report(job.out)
     data = str(job.dataset.root) if data else ""
@@ -194,6 +196,7 @@ def keyed_steps(job: Job, steps: Sequence[Step]) -> dict[str, Step]:
     """Steps by name, each with the key of its result and whether that is there, unchanged."""
     state = State(job.out)
     profile = job.profile.as_dict() | _outside(job)
+    profile["text"] = profile["text"] | {"clip_weights": None}  # its content counts, not its path
     found: dict[str, Step] = {}
     for step in steps:
         own = {k: v for k, v in step.parameters.items() if k == "subset"}
@@ -248,16 +251,15 @@ def _reproduce(
             state.ledger(name).unlink(missing_ok=True)
         else:
             wanted[name] = step
-    tasks = []
-    for step in wanted.values():
-        # What it alone had written goes first: nothing stale is shown.
-        state.clear(step.name, set(state.known()) - {step.name})
-        tasks.append(_task(job.out, state, step, wanted))
+    tasks = [_task(job.out, state, step, wanted) for step in wanted.values()]
 
     def keep(told: Event) -> None:
         name = told["step"]
         step = wanted[name]
         if told["event"] == "started":
+            # What it alone had written goes now, and not before: stopped early, a report still
+            # has the results of the steps that had not begun.
+            state.clear(name, set(state.known()) - {name})
             state.tell(told, step.key)
             return
         files = state.written(name)

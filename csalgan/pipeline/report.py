@@ -87,7 +87,7 @@ def write(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> Path:
     environment = jinja2.Environment(loader=loader, autoescape=True, **trimmed)
     page = environment.get_template("report.html.j2").render(
         manifest=manifest,
-        provenance=job.provenance.line(),
+        provenance=job.predicted.line(),
         synthetic=synthetic,
         paper=_counterparts(job),
         table_one=[_table_one(path, name) for name, path in ones.items() if path.is_file()],
@@ -157,7 +157,7 @@ def _manifest(job: Job, steps: Sequence[str], seconds: dict[str, float]) -> dict
     return {
         "complete": True,
         "made": max((one.started for one in done if one), default=""),
-        "provenance": job.provenance.as_dict(),
+        "provenance": job.predicted.as_dict(),
         "profile": job.profile.as_dict(),
         "data": {
             "name": job.dataset.name,

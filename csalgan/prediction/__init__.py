@@ -18,8 +18,9 @@ from tqdm import tqdm
 from csalgan.config import TrainingConfig
 from csalgan.data import Dataset, Split, make_split
 from csalgan.data.clone import weights_of
-from csalgan.data.pictures import read_photograph
+from csalgan.data.pictures import as_seen, read_photograph
 from csalgan.data.prepared import square
+from csalgan.data.records import SUBSETS
 from csalgan.files.compute import threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
@@ -32,7 +33,7 @@ from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.text.words import require_readable
 from csalgan.training import Run, embed
-from csalgan.training.run import digests
+from csalgan.training.run import digests, subset_records
 from csalgan.training.trainer import precision_of
 
 #: What a generator keeps of images, one part for each size they are seen at.
@@ -49,8 +50,8 @@ class Predictor:
         name: what to call it on figures (``paper model, total``).
         generator: in evaluation mode.
         encoder: the text encoder.
-        sizes: sides of the squares the generator sees, pixels; with several, the average of the
-            densities is predicted.
+        test_scales: sides of the squares the generator sees, pixels; with several, the average of
+            the densities is predicted.
         provenance: of the run the weights come from.
         cast_to_int: cut text embeddings to integers, as the author's code did.
         split: rule and seed of the split whose training images the generator has seen; see
@@ -64,7 +65,7 @@ class Predictor:
     name: str
     generator: Generator
     encoder: TextEncoder
-    sizes: tuple[int, ...]
+    test_scales: tuple[int, ...]
     provenance: Provenance
     cast_to_int: bool = False
     split: tuple[str, int] = ("image", 0)
@@ -101,14 +102,18 @@ class Predictor:
         return len(ids) if dataset.fingerprint[:12] in self.provenance.pretraining else 0
 
     @classmethod
-    def of_run(cls, run: Run) -> "Predictor":
+    def of_run(cls, run: Run, *, clip_weights: str | Path | None = None) -> "Predictor":
         """The predictor of a training run.
+
+        Args:
+            clip_weights: where CLIP's weights lie on this machine; by default where they lay when
+                it was trained.
 
         Raises:
             CsalganError: the text encoder's weights are not those the run was trained with.
         """
         profile, text = run.profile, run.profile.text
-        encoder = get_encoder(text.encoder, clip_weights=text.clip_weights)
+        encoder = get_encoder(text.encoder, clip_weights=clip_weights or text.clip_weights)
         if encoder.fingerprint != run.info["text_fingerprint"]:
             raise CsalganError(
                 f"{run.folder}: trained with other {encoder.name} weights "
@@ -119,7 +124,7 @@ class Predictor:
             name=f"{profile.model.kind} model, {run.info.get('subset', encoder.name)}",
             generator=run.generator().to(memory_format=torch.channels_last),
             encoder=encoder,
-            sizes=profile.model.test_scales or (profile.data.size,),
+            test_scales=profile.test_scales,
             provenance=run.provenance,
             cast_to_int=text.cast_to_int,
             split=(profile.data.rule, profile.split_seed),
@@ -160,14 +165,16 @@ class Predictor:
         if encoder is None:
             encoder, reads = get_encoder("none"), "CLIP's weights are not here: zeros"
             if dataset is not None:
-                generator = with_mean_sentence(generator, *photographs_of(dataset))
+                known = found.subset if found.subset in SUBSETS else "total"
+                rows = subset_records(dataset, known, "all")  # as in the author's training
+                generator = with_mean_sentence(generator, *photographs_of(dataset, rows))
                 reads = "CLIP's weights are not here: the mean sentence"
         digest = hashlib.sha256(found.path.read_bytes()).hexdigest()
         return cls(
             name=f"author's model, {found.subset} ({reads})",
             generator=generator.to(memory_format=torch.channels_last),
             encoder=encoder,
-            sizes=(SIZE,),
+            test_scales=(SIZE,),
             provenance=Provenance(
                 data="the author's training, records not known",
                 fingerprint=digest[:12],
@@ -188,13 +195,12 @@ class Predictor:
         Args:
             weights: a training run's folder, a ``generator_*.pt`` of the author's, a packed file,
                 or the name of weights in the package.
-            clip_weights: see :meth:`of_author`.
+            clip_weights: a file with CLIP's weights, for a model that reads with them.
         """
-        if Path(weights).is_dir():
-            return cls.of_run(Run.load(weights))
         if str(weights).endswith(".pt"):
             return cls.of_author(weights, clip_weights=clip_weights)
-        return cls.of_run(load_packed(weights))
+        run = Run.load(weights) if Path(weights).is_dir() else load_packed(weights)
+        return cls.of_run(run, clip_weights=clip_weights)
 
     @property
     def precision(self) -> str:
@@ -203,9 +209,12 @@ class Predictor:
 
     @property
     def map_provenance(self) -> Provenance:
-        """Where its weights come from, and how it predicts: precision, and threads on a CPU."""
-        threads = self.provenance.threads and self.threads
-        return self.provenance.with_(precision=self.precision, threads=threads)
+        """Where its weights come from, and how it predicts: precision, sizes, threads on a CPU."""
+        return self.provenance.with_(
+            precision=self.precision,
+            test_scales="+".join(map(str, self.test_scales)),
+            threads=self.provenance.threads and self.threads,
+        )
 
     @property
     def reads(self) -> bool:
@@ -215,7 +224,7 @@ class Predictor:
     @property
     def quick(self) -> bool:
         """Whether one more sentence about an encoded image takes milliseconds on a CPU."""
-        return isinstance(self.generator, CompactGenerator) or max(self.sizes) <= 64
+        return isinstance(self.generator, CompactGenerator) or max(self.test_scales) <= 64
 
     def fast_copy(self) -> "Predictor":
         """The same model with batch norms folded, in bfloat16 where the CPU has it.
@@ -256,13 +265,13 @@ class Predictor:
     def encode_images(self, images: Sequence[np.ndarray]) -> Features:
         """What the generator keeps of images, to be read with any number of sentences.
 
-        One part for each of :attr:`sizes`.
+        One part for each of :attr:`test_scales`.
 
         Raises:
             CsalganError: an image is not uint8 RGB.
         """
         parts = []
-        for size in self.sizes:
+        for size in self.test_scales:
             small = torch.from_numpy(np.stack([_square(image, size) for image in images]))
             image = small.permute(0, 3, 1, 2).float().div_(255)  # (B, S, S, 3) → (B, 3, S, S)
             with self._computing():
@@ -284,11 +293,11 @@ class Predictor:
             features: of :meth:`encode_images`; those of one image serve any number of sentences.
             shapes: (height, width) of each map.
         """
-        text, side = self.text_features(texts, strength), max(self.sizes)
+        text, side = self.text_features(texts, strength), max(self.test_scales)
         parts = [_for_each(part, texts) for part in features]
         with self._computing():
-            views = [self.generator.read(part, text, side)[:, 0].float() for part in parts]
-        maps = _average(views).numpy()
+            found = [self.generator.read(part, text, side)[:, 0].float() for part in parts]
+        maps = _average(found).numpy()
         return [resize_map(one, shape) for one, shape in zip(maps, shapes, strict=True)]
 
     def predict_records(
@@ -369,13 +378,14 @@ def predict(
     *,
     weights: str | Path = "compact-minilm",
     strength: float = 1.0,
+    clip_weights: str | Path | None = None,
 ) -> np.ndarray | list[np.ndarray]:
     """Where people look in a photograph after reading a sentence, in one line.
 
     Args:
         image: a path, a PIL image, or a uint8 ``(H, W, 3)`` RGB array.
         text: a sentence, ``""`` or None for free viewing, or several sentences.
-        weights: what :meth:`Predictor.open` takes; loaded once.
+        weights, clip_weights: what :meth:`Predictor.open` takes; loaded once.
         strength: how much the sentence counts (see :meth:`Predictor.predict`).
 
     Returns:
@@ -386,10 +396,10 @@ def predict(
             to be read.
     """
     if isinstance(image, Image.Image):
-        image = np.asarray(image.convert("RGB"))
+        image = as_seen(image)
     elif not isinstance(image, np.ndarray):
         image = read_photograph(image)
-    predictor = opened(str(weights))
+    predictor = opened(str(weights), str(clip_weights or ""))
     text = "" if text is None else text
     texts = [text] if isinstance(text, str) else list(text)
     for sentence in texts:
@@ -418,11 +428,11 @@ def precision_of_predictions(compact: bool, fast: bool = False) -> str:
     return precision_of("auto" if compact or fast else "float32", torch.device("cpu"))
 
 
-def _average(views: Sequence[Tensor]) -> Tensor:
+def _average(maps: Sequence[Tensor]) -> Tensor:
     """The average of densities ``(B, S, S)``, scaled so that each one's highest place is 1."""
-    if len(views) == 1:
-        return views[0]
-    mean = sum(view / view.sum((1, 2), keepdim=True) for view in views)
+    if len(maps) == 1:
+        return maps[0]
+    mean = sum(one / one.sum((1, 2), keepdim=True) for one in maps)
     return mean / mean.amax((1, 2), keepdim=True)
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -47,13 +48,19 @@ def clip_or_none(
         return None
 
 
-def photographs_of(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def photographs_of(
+    dataset: Dataset, records: pd.DataFrame | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The images of a dataset, in its order, and how many records each has.
+
+    Args:
+        records: rows of the dataset to count; by default all.
 
     Returns:
         uint8 ``(N, 256, 256, 3)`` and int ``(N,)``.
     """
-    images = dataset.records.groupby("image_id", sort=False)["record"]
+    records = dataset.records if records is None else records
+    images = records.groupby("image_id", sort=False)["record"]
     with ThreadPoolExecutor(2) as pool:  # decoding and resizing release the lock
         small = pool.map(lambda record: square(dataset.image(record), SIZE), images.first())
         return np.stack(list(small)), images.size().to_numpy()

@@ -127,10 +127,10 @@ def run_tasks(
                     end(Outcome(name, False, 0.0, f"not run: {lost[0]} failed"))
                 elif len(running) < jobs and all(a in ended for a in waiting[name].after):
                     slot = min(set(range(jobs)) - {child.slot for child in running.values()})
-                    running[name] = _Child(waiting.pop(name), slot)
                     if not live:
                         print(f"{name} …", file=sys.stderr, flush=True)
-                    on_event(event("started", name, 0.0, ""))
+                    on_event(event("started", name, 0.0, ""))  # before it can write anything
+                    running[name] = _Child(waiting.pop(name), slot)
             for name in list(running):
                 if (outcome := running[name].outcome()) is not None:
                     del running[name]

@@ -55,13 +55,13 @@ class Pool:
 
 
 def swapped(row, pool: Pool) -> list[Sentence]:
-    """Another condition's sentence of the same image.
+    """The other condition's sentence of the same image: salient and non-salient trade places.
 
-    Salient and non-salient trade places; a general sentence gives way to one of the two, drawn.
+    A general sentence has no counterpart: mean losses over all kinds would mix what exchanging
+    two opposites costs with what swapping a general sentence for a part of it does.
     """
-    kinds = [kind for kind in ("non_salient", "salient") if kind != row.condition]
-    others = [pool.own[row.image_id, kind] for kind in kinds if (row.image_id, kind) in pool.own]
-    return [others[pool.rng(row).integers(len(others))]] if others else []
+    other = {"salient": "non_salient", "non_salient": "salient"}.get(row.condition)
+    return [pool.own[row.image_id, other]] if (row.image_id, other) in pool.own else []
 
 
 def shuffled(row, pool: Pool) -> list[Sentence]:

@@ -23,7 +23,6 @@ import math
 import os
 import sys
 import time
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,8 +191,11 @@ class _Training:
             disable=not (self.progress and sys.stderr.isatty()),
             leave=False,
         )
-        row = {"epoch": epoch, **_train_epoch(trainer, bar, epoch)}
-        row |= {} if validation is None else _validate(trainer, validation)
+        try:
+            row = {"epoch": epoch, **_train_epoch(trainer, bar, epoch)}
+            row |= {} if validation is None else _validate(trainer, validation)
+        except torch.OutOfMemoryError as error:  # outside of a step
+            raise CsalganError(_too_large(trainer)) from error
         rows.append(row | {"seconds": round(time.perf_counter() - began, 2)})
         self.save_epoch(trainer)
         if self.progress:
@@ -276,7 +278,8 @@ def _train_epoch(trainer: Trainer, batches, epoch: int) -> dict[str, float]:
         try:
             losses = torch.stack([loss.cpu() for loss in step(trainer, batch)])
         except torch.OutOfMemoryError as error:
-            raise CsalganError(_too_large(trainer, batch)) from error
+            fits = _largest_that_fits(trainer, batch)
+            raise CsalganError(_too_large(trainer, fits)) from error
         for name, loss in zip(runs.TRAINING_COLUMNS, losses.tolist(), strict=False):
             if not math.isfinite(loss):
                 raise CsalganError(
@@ -289,22 +292,34 @@ def _train_epoch(trainer: Trainer, batches, epoch: int) -> dict[str, float]:
     return dict(zip(runs.TRAINING_COLUMNS, values, strict=True))
 
 
-def _too_large(trainer: Trainer, batch: Batch) -> str:
-    """What to say of a batch that the device has no room for: the largest half of it that fits.
+def _largest_that_fits(trainer: Trainer, batch: Batch) -> int:
+    """How many images of a batch that was too large the device has room for, found by trying.
 
     Trying spoils the weights, which are thrown away with the training that ends here.
     """
-    unit, size = trainer.config.batches, len(batch.image)
-    said = f"training.batch_size={size}: {size} {unit} at {trainer.profile.data.size} px do not "
-    said += f"fit into the memory of this {trainer.device.type} device"
-    while size := size // 2:
+    fits, too_many = 0, len(batch.image)
+    while too_many - fits > 1:
         for optimiser in (trainer.generator_optimiser, trainer.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
-        with suppress(torch.OutOfMemoryError):
+        size = (fits + too_many) // 2
+        try:
             step(trainer, batch.first(size))
-            return f"{said}; {size} do, so use training.batch_size={size}."
-    return f"{said}, and not even one does; use a smaller data.size."
+            fits = size
+        except torch.OutOfMemoryError:
+            too_many = size
+    return fits
+
+
+def _too_large(trainer: Trainer, fits: int | None = None) -> str:
+    """What to say where the device has no room for a batch, and how large one may be if known."""
+    unit, size = trainer.config.batches, trainer.config.batch_size
+    said = f"training.batch_size={size}: {size} {unit} at {trainer.profile.data.size} px do not "
+    said += f"fit into the memory of this {trainer.device.type} device"
+    if fits:
+        return f"{said}; {fits} do, so use training.batch_size={fits}."
+    smaller = "data.size" if fits == 0 else "training.batch_size"
+    return f"{said}; use a smaller {smaller}."
 
 
 @torch.inference_mode()

@@ -40,9 +40,10 @@ HISTORY_COLUMNS = ("epoch", *TRAINING_COLUMNS, *VALIDATION_COLUMNS)
 _NEEDED = {"profile": dict, "provenance": dict, "text_dim": int, "text_fingerprint": str}
 _LARGEST_TEXT = 65_536  # numbers of a sentence's embedding; CLIP's largest has 1,280
 
-#: Settings that change no epoch's result; of pretraining data the content is compared.
+#: Settings that change no epoch's result; of pretraining data and CLIP's weights the content is
+#: compared, wherever it lies.
 _WITHOUT_EFFECT = {"name", "description", "beside", "training.patience", "training.subsets"}
-_WITHOUT_EFFECT |= {"training.keep_state", "training.pretrain.data"}
+_WITHOUT_EFFECT |= {"training.keep_state", "training.pretrain.data", "text.clip_weights"}
 
 
 @dataclass(frozen=True)
