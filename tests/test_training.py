@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from csalgan.data import make_split, open_dataset
 from csalgan.data.synthetic import synthesise
 from csalgan.experiment.job import Job
 from csalgan.files.errors import CsalganError
+from csalgan.metrics import tuebingen
 from csalgan.models.build import new_players
 from csalgan.prediction import Predictor, weights
 from csalgan.training import (
@@ -314,6 +316,21 @@ def test_nothing_of_a_test_image_reaches_training_or_the_choice_of_an_epoch(embe
     _, kept, validated = trained("val", lambda d, s: reversed_pictures(d, s.val[:1], ["map"]))
     assert kept["last"] == weights["last"]
     assert (validated["val_cc"] != history["val_cc"]).all()
+
+
+def test_validation_is_the_mean_over_records_of_the_benchmarks_scores():
+    trainer, batch = trainer_and_batch()
+    mask = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(2)) < 0.05
+    batch = replace(batch, measured=batch.measured._replace(fixations=mask.float()))
+    batches = [batch, batch.first(1)]  # the last one is smaller
+    found, expected = loop._validate(trainer, batches), []
+    for one in batches:
+        with torch.inference_mode():
+            made = trainer.predict(one, trainer.best_generator.eval())[:, 0].numpy()
+        for values, truth, fixated in zip(made, one.measured.saliency_map, mask, strict=False):
+            points = np.argwhere(fixated[0].numpy())
+            expected.append((tuebingen.cc(values, truth[0].numpy()), tuebingen.nss(values, points)))
+    assert (found["val_cc"], found["val_nss"]) == pytest.approx(np.mean(expected, axis=0))
 
 
 def test_the_best_weights_are_those_of_the_best_validation_cc(dataset, tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save
@@ -40,7 +41,7 @@ from csalgan.files.compute import use_threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
 from csalgan.files.writing import remove_leftovers, write_bytes, write_text
-from csalgan.metrics import batched
+from csalgan.metrics import tuebingen
 from csalgan.text import TextEncoder
 from csalgan.training import pretraining
 from csalgan.training import run as runs
@@ -320,13 +321,18 @@ def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
         if config.adversarial_weight:
             real, fake = trainer.judge(batch, measured.saliency_map, prediction)
             fooling, discriminator = fooling_loss(fake), discriminator_loss(real, fake)
+        parts = (prediction, measured.saliency_map, measured.fixations)
+        maps = [part[:, 0].cpu().numpy() for part in parts]
+        scores = [
+            (tuebingen.cc(made, target), tuebingen.nss(made, np.argwhere(fixated)))
+            for made, target, fixated in zip(*maps, strict=True)
+        ]
         values = (
             config.content_weight * content + config.adversarial_weight * fooling,
             discriminator,
             content,
             fooling,
-            batched.cc(prediction, measured.saliency_map),
-            batched.nss(prediction, measured.fixations),
+            *torch.tensor(scores, dtype=torch.float64).T,
         )  # one number a record, or the batch's for each of them
         values = [value.reshape(-1).expand(len(batch)).cpu() for value in values]
         columns.append(torch.stack(values))
