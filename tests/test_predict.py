@@ -39,9 +39,9 @@ def run(dataset, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def packed(run, dataset, tmp_path_factory):
+def packed(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("packed") / "tiny.safetensors"
-    weights.pack(run, dataset, path)
+    weights.pack(run, path)
     return path
 
 
