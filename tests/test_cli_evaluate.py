@@ -121,6 +121,9 @@ def test_explain_prints_one_record_under_all_profiles(command, maps, embedded, d
     assert re.search(r"^ +mit +tuebingen +paper$", said, re.M)
     assert re.search(r"^NSS +-?\d\.\d+ +-?\d\.\d+ +-?\d\.\d+$", said, re.M)
     assert said.count("map > 0") == 1
+    code, _, err = command("evaluate", maps, "--data", embedded, "--explain", "7")
+    assert code == 1
+    assert "no record '7'; names are like" in err
 
 
 def test_compare_tells_two_models_apart(command, maps, embedded, tmp_path):
