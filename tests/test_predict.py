@@ -166,7 +166,7 @@ def test_it_says_which_records_the_model_was_trained_on(
         (["PHOTOS", "--text", "a dog " * 40], "a sentence of 80 words"),
         (["PHOTOS", "--view", "100"], "--view 100: use a multiple of 32"),
         (["PHOTOS", "--run", "nowhere"], "--run nowhere: no such folder"),
-        (["PHOTOS", "--weights", "PHOTOS/notes.txt"], "notes.txt: is no file of weights"),
+        (["PHOTOS", "--weights", "PHOTOS/notes.txt"], "notes.txt: no such weights"),
         (["PHOTOS", "--part", "test"], "--part and --subset choose records"),
         (["PHOTOS", "--weights", "nothing"], "nothing: no such weights"),
     ],

@@ -37,15 +37,10 @@ def load_packed(name_or_path: str | Path) -> Run:
     if path.suffix != ".safetensors":
         path = FOLDER / f"{name_or_path}.safetensors"
     if not path.is_file():
-        if Path(name_or_path).exists():
-            raise CsalganError(
-                f"{name_or_path}: is no file of weights; give a packed .safetensors, a training "
-                "run's folder, or the author's generator_*.pt."
-            )
-        known = ", ".join(shipped()) or "none"
         raise CsalganError(
-            f"{name_or_path}: no such weights; the package has {known}. Train your own with "
-            "`csalgan train --profile best` and give its folder with --run."
+            f"{name_or_path}: no such weights; give the folder of a `csalgan train`, a packed "
+            "file.safetensors, the author's generator_*.pt, or a name of the package's "
+            f"({', '.join(shipped())})."
         )
     try:
         with safe_open(path, framework="pt") as file:
