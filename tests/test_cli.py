@@ -298,7 +298,7 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
         arguments = [one.replace(word, path) for one in arguments]
     code, _, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
     assert code == 1
-    assert re.search(rf"error: {tmp_path}\S*: this place cannot be written to", err), err
+    assert re.search(rf"error: {tmp_path}\S*: cannot be written to \(Read-only", err), err
     assert not list(tmp_path.iterdir())
 
 

@@ -72,7 +72,7 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     target = tmp_path / "weights.bin"
-    full = pytest.raises(CsalganError, match=r"weights\.bin: no space is left on the disk")
+    full = pytest.raises(CsalganError, match=r"weights\.bin: cannot be written to .No space")
     with full, atomic_file(target) as temporary:
         temporary.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -115,7 +115,7 @@ def test_a_place_is_tried_before_the_work_and_left_as_it_was(tmp_path, monkeypat
         missing = FileNotFoundError(errno.ENOENT, "as in /proc")
         patch.setattr(os, "open", Mock(side_effect=missing))
         require_writable(tmp_path / "not" / "yet")
-    for number, sentence in ((errno.ENOSPC, "no space"), (errno.EROFS, "cannot be written to")):
+    for number, sentence in ((errno.ENOSPC, "No space"), (errno.EROFS, "Read-only")):
 
         def refuse(*_, number=number):
             raise OSError(number, os.strerror(number))

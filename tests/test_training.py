@@ -483,7 +483,7 @@ def test_a_full_disk_stops_with_one_sentence_and_keeps_the_last_epoch(
         return whole(handle, data)
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(CsalganError, match="no space is left on the disk"):
+    with pytest.raises(CsalganError, match="No space left"):
         train(profile("training.epochs=2"), dataset, "sal", run.folder, resume=True, progress=False)
     after = {path.name: path.read_bytes() for path in run.folder.iterdir()}
     assert after == before

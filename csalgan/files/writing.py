@@ -22,24 +22,9 @@ LEDGER = "CSALGAN_WRITTEN"
 TEMPORARY = ".csalgan-"
 _ABANDONED = 86_400.0  # seconds: nobody makes a folder for a day
 
-_SENTENCES = {
-    (errno.ENOSPC, errno.EDQUOT): (
-        "no space is left on the disk; free some space or choose another folder, nothing "
-        "half-written was kept."
-    ),
-    (errno.EACCES, errno.EPERM, errno.EROFS): (
-        "this place cannot be written to; choose another folder or change its permissions."
-    ),
-    (errno.ENOTDIR, errno.EEXIST): (
-        "a file stands where a folder is needed; move it or choose another folder."
-    ),
-    (errno.EBUSY,): "this folder is in use (a mount, or where you are); choose another.",
-    (errno.EISDIR,): "a folder stands where a file is needed; move it or choose another name.",
-    (errno.EIO,): (
-        "the disk reported a fault while writing; choose another disk, nothing half-written was "
-        "kept."
-    ),
-}
+#: Write errors that a user can do something about.
+_TOLD = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+_TOLD |= {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EBUSY}
 
 
 @contextmanager
@@ -48,10 +33,12 @@ def explaining(target: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        for numbers, sentence in _SENTENCES.items():
-            if error.errno in numbers:
-                raise CsalganError(f"{target}: {sentence}") from error
-        raise
+        if error.errno not in _TOLD:
+            raise
+        raise CsalganError(
+            f"{target}: cannot be written to ({os.strerror(error.errno)}); free some space, change "
+            "permissions or choose another place, nothing half-written was kept."
+        ) from error
 
 
 @contextmanager
