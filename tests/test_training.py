@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -360,7 +362,7 @@ def test_a_finished_run_is_known_without_its_state_and_says_that_it_cannot_go_on
     assert train(profile(), dataset, "sal", folder, resume=True, progress=False).complete
     assert {path: path.stat().st_mtime_ns for path in before} == before
     more = profile("training.epochs=2")
-    with pytest.raises(CsalganError, match=r"state\.pt is not kept.*training\.keep_state=true"):
+    with pytest.raises(CsalganError, match=r"1 epochs, 2 are wanted.*training\.keep_state=true"):
         train(more, dataset, "sal", folder, resume=True, progress=False)
     kept = train(profile(KEEP), dataset, "sal", tmp_path / "kept", progress=False)
     assert (kept.folder / "state.pt").is_file()
@@ -442,6 +444,28 @@ for name, folder in zip(("run", "report"), sys.argv[1:]):
         print(name, flush=True)
         sys.stdin.readline()
 """
+
+
+def test_two_notebooks_that_want_one_run_train_it_once(dataset, tmp_path, monkeypatch):
+    job, epochs, others = Job(profile(), dataset, tmp_path), [], []
+    one_more = loop._Training.train_one_more
+    # What a notebook killed long ago left, its run.json gone, is no run and in nobody's way.
+    (tmp_path / "runs" / "sal").mkdir(parents=True)
+    (tmp_path / "runs" / "sal" / "history.csv").write_text("epoch,val_cc,val_nss\n1,1,1\n")
+    with ThreadPoolExecutor(1) as pool:
+
+        def train_one_more(*of):
+            epochs.append(of)
+            others.append(pool.submit(job.run, "sal", progress=False))
+            time.sleep(0.5)
+            assert not others[0].done()  # it waits
+            assert not (tmp_path / "runs" / "sal" / "history.csv").exists()
+            one_more(*of)
+
+        monkeypatch.setattr(loop._Training, "train_one_more", train_one_more)
+        mine = job.run("sal", progress=False)
+        pd.testing.assert_frame_equal(others[0].result().history, mine.history)
+    assert len(epochs) == len(mine.history) == 1
 
 
 def test_unknown_and_empty_subsets_are_named(dataset, tmp_path):
