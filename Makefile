@@ -52,8 +52,8 @@ explore: setup   ## the explorer as an app in the browser
 bench: setup     ## benchmarks, side by side, ratios printed (not timed tests)
 	$(BIN)/python -m benchmarks
 
-weights: setup   ## put a training run into the package: make weights RUN=folder DATA=dataset
-	$(BIN)/python -m csalgan.weights $(RUN) $(DATA) compact-minilm
+weights: setup   ## put a training run into the package: make weights RUN=folder
+	$(BIN)/python -m csalgan.weights $(RUN) compact-minilm
 
 lock:            ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml constraints.in --all-extras --universal --python-version 3.11 \

@@ -1,8 +1,7 @@
-"""The author's own weights, logs and pictures, for whoever has a clone of Firehdx/CLIP-SalGAN.
+"""The author's own weights, for whoever has a clone of Firehdx/CLIP-SalGAN.
 
-Table I from the weights, by their own protocol and the benchmark's beside it; the pictures of the
-paper's Figures 10 to 12; and whether a training has converged. What is in a clone is found and
-read by :mod:`csalgan.data.clone`.
+Table I from the weights, by their own protocol and the benchmark's beside it. What is in a clone is
+found and read by :mod:`csalgan.data.clone`.
 """
 
 import hashlib
@@ -10,7 +9,6 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -20,10 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import linregress
 
 from csalgan.data import Dataset, Split, make_split
-from csalgan.data.clone import PICTURES, find_weights, read_picture
+from csalgan.data.clone import find_weights
 from csalgan.data.prepared import square
 from csalgan.data.records import SUBSETS
 from csalgan.evaluation import baselines, tables
@@ -38,7 +35,6 @@ from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.metrics.author import prediction_at_size, score_batches
 from csalgan.models import load_published_generator
-from csalgan.prediction import Predictor, resize_map
 from csalgan.prediction import author as reading
 from csalgan.training import embed
 from csalgan.training.run import subset_records
@@ -401,94 +397,3 @@ def _cells(table: pd.DataFrame) -> pd.DataFrame:
     order = [(metric, row) for metric in table["metric"].unique() for row in (*names, MEAN_MAP)]
     wide = wide.reindex(index=order, columns=list(tables.SUBSET_LABELS)).dropna(how="all")
     return wide.fillna("–").rename(columns=tables.SUBSET_LABELS)
-
-
-# --- the paper's pictures -------------------------------------------------------------------------
-
-#: The sentences of Figures 10, 11 and 12, in that order.
-PICTURED = ("general", "salient", "non_salient")
-PICTURE = "the author's picture"
-
-
-def collect_pictures(job, clone: str, image_id: str) -> dict[str, dict[str, np.ndarray]]:
-    """Row of the figure → condition → map (H, W).
-
-    Rows: the measured maps, the author's two pictures, what the author's total generator gives
-    (with CLIP, or with the mean and the zero sentence), and the report's own total model's maps.
-
-    Args:
-        clone: of the author's repository.
-        image_id: of an image with all four records.
-    """
-    records = job.dataset.records
-    records = records[(records["image_id"] == image_id) & records["condition"].isin(PICTURED)]
-    records = records.set_index("condition").loc[list(PICTURED)].reset_index()
-    measured = {row.condition: job.dataset.map(row.record) for row in records.itertuples()}
-    rows = {"measured": measured, PICTURE: {c: read_picture(clone, c) for c in PICTURES}}
-    predictors = [Predictor.of_author(clone, "total", dataset=job.dataset)]
-    if predictors[0].encoder.name == "none":
-        predictors.append(Predictor.of_author(clone, "total"))
-    if "total" in job.profile.training.subsets:
-        predictors.append(job.predictor("total"))
-    for predictor in predictors:
-        maps = predictor.predict_records(job.dataset, records)
-        rows[predictor.name] = dict(zip(PICTURED, (one for _, one in maps), strict=True))
-    return rows
-
-
-def correlate_pictures(rows: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
-    """Each map of :func:`collect_pictures` against each of the author's two pictures.
-
-    Returns:
-        ``map``, ``sentence``, ``picture`` (whose sentence, by its file's name) and
-        ``correlation`` at the picture's size.
-    """
-    table = [
-        (name, sentence, picture, _correlation(one, target))
-        for name, maps in rows.items()
-        for sentence, one in maps.items()
-        for picture, target in rows[PICTURE].items()
-    ]
-    return pd.DataFrame(table, columns=["map", "sentence", "picture", "correlation"])
-
-
-def _correlation(one: np.ndarray, target: np.ndarray) -> float:
-    at_size = resize_map(np.asarray(one, np.float32), target.shape)
-    return float(np.corrcoef(at_size.ravel(), target.ravel())[0, 1])
-
-
-# --- convergence ----------------------------------------------------------------------------------
-
-#: Column of a history or log → what the author's figures call it.
-DRAWN = {"last_generator": "g_loss", "last_discriminator": "d_loss", "val_fooling": "val_loss"}
-
-
-def last_third(curves: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
-    """Trend and spread of the last third of each curve.
-
-    Args:
-        curves: (run, subset) → a history or log with ``epoch`` and the columns of :data:`DRAWN`.
-
-    Returns:
-        A row a curve: ``run``, ``subset``, ``loss``, ``first_third`` and ``last_third`` (means),
-        ``trend`` (least-squares change over the last third, in nats), ``error`` (its standard
-        error), ``spread`` (standard deviation around that line) and ``moves``: ``rises`` or
-        ``falls`` where the trend is more than twice its error, else ``level``. Curves with fewer
-        than nine finite epochs are left out: three points make no trend.
-    """
-    rows = []
-    for (run, subset), table in curves.items():
-        for column, loss in DRAWN.items():
-            known = table[["epoch", column]].dropna() if column in table else table[:0]
-            if len(known) < 9:
-                continue
-            n = len(known) // 3
-            last = known.tail(n)
-            line = linregress(last["epoch"], last[column])
-            rest = last[column] - line.intercept - line.slope * last["epoch"]
-            trend, error = line.slope * (n - 1), line.stderr * (n - 1)
-            moves = "level" if abs(trend) <= 2 * error else "rises" if trend > 0 else "falls"
-            means = known[column].head(n).mean(), last[column].mean()
-            rows.append((run, subset, loss, *means, trend, error, rest.std(ddof=2), moves))
-    columns = ["run", "subset", "loss", "first_third", "last_third", "trend", "error"]
-    return pd.DataFrame(rows, columns=[*columns, "spread", "moves"])

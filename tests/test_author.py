@@ -86,21 +86,6 @@ def test_a_log_is_read_by_epoch(clone):
         read_picture(clone, "non_salient")
 
 
-def test_the_last_third_of_a_curve_says_where_it_goes():
-    epoch, random = np.arange(1, 31), np.random.default_rng(0)
-    noise = random.normal(0, 0.1, (3, 30))
-    table = pd.DataFrame({"epoch": epoch, "last_generator": 5 - 0.1 * epoch + noise[0]})
-    table = table.assign(last_discriminator=0.5 + noise[1], val_fooling=np.nan)
-    found = author.last_third({("run", "total"): table, ("run", "sal"): table.head(8)})
-    assert found[["subset", "loss"]].to_numpy().tolist() == [
-        ["total", "g_loss"],
-        ["total", "d_loss"],
-    ]
-    assert found["moves"].tolist() == ["falls", "level"]
-    assert found["trend"][0] == pytest.approx(-0.9, abs=2 * found["error"][0])  # nine steps of 0.1
-    assert found["spread"].between(0.05, 0.2).all()
-
-
 def test_the_notebook_draws_the_authors_curves_beside_ours(clone, monkeypatch):
     notebook = nbformat.read(ROOT / "notebooks" / "03_adversarial_training.ipynb", 4)
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csalgan.author import PICTURE, Scores, correlate_pictures, table_rows
+from csalgan.author import Scores, table_rows
 from csalgan.config import load_profile
 from csalgan.evaluation.tables import PAPER_ROW, table_one
 from csalgan.pipeline import check_parameters, plan
@@ -58,16 +58,3 @@ def test_rows_stand_below_the_papers_under_the_profile_of_their_protocol(profile
 
 def test_no_row_stands_under_a_profile_that_no_protocol_has():
     assert table_rows(scores(), "mit").empty
-
-
-def test_maps_are_correlated_with_each_of_the_two_pictures():
-    random = np.random.default_rng(0)
-    pictures = {
-        c: random.integers(0, 256, (48, 64)).astype(np.uint8) for c in ("salient", "non_salient")
-    }
-    own = {"general": pictures["salient"][::2, ::2]}  # another size
-    found = correlate_pictures({PICTURE: pictures, "ours": own})
-    same = found[(found["map"] == PICTURE) & (found["sentence"] == found["picture"])]
-    assert same["correlation"].tolist() == pytest.approx([1, 1])
-    mine = found[found["map"] == "ours"].set_index("picture")["correlation"]
-    assert mine["salient"] > 0.15 > abs(mine["non_salient"])

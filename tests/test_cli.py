@@ -274,13 +274,17 @@ def test_one_is_not_two():
 def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
     arguments, embedded, tmp_path, monkeypatch, capsys
 ):
-    def read_only(*_, **named):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    opened = os.open
+
+    def read_only(path, flags, *more, **named):
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return opened(path, flags, *more, **named)
 
     def begun(*_, **__):
         pytest.fail("the work was begun")
 
-    monkeypatch.setattr("tempfile.mkstemp", read_only)
+    monkeypatch.setattr(os, "open", read_only)
     for work in (
         "csalgan.training.loop._train",
         "csalgan.data.open_dataset",
@@ -294,7 +298,7 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
         arguments = [one.replace(word, path) for one in arguments]
     code, _, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
     assert code == 1
-    assert re.search(rf"error: {tmp_path}\S*: this place cannot be written to", err), err
+    assert re.search(rf"error: {tmp_path}\S*: cannot be written to \(Read-only", err), err
     assert not list(tmp_path.iterdir())
 
 

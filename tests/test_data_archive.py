@@ -140,7 +140,7 @@ def test_a_full_disk_leaves_nothing_half_unpacked(embedded, tmp_path, monkeypatc
         return copy(*arguments)
 
     monkeypatch.setattr("zipfile.shutil.copyfileobj", full)
-    with pytest.raises(CsalganError, match="no space is left on the disk"):
+    with pytest.raises(CsalganError, match="No space left"):
         open_dataset(path)
     assert len(calls) == 6
     assert outside(tmp_path) == []

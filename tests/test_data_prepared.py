@@ -66,7 +66,7 @@ def test_a_full_disk_leaves_nothing_half_packed(embedded, tmp_path, monkeypatch)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module.np, "savez_compressed", full)
-    with pytest.raises(CsalganError, match="no space is left on the disk"):
+    with pytest.raises(CsalganError, match="No space left"):
         prepare(open_dataset(embedded), 32)
     assert list((tmp_path / "home" / "data" / "cache" / "prepared").iterdir()) == []
 

@@ -152,7 +152,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.write", no_room)
-    with pytest.raises(CsalganError, match="no space"):
+    with pytest.raises(CsalganError, match="No space"):
         saving.save(lines(), tmp_path, "01_a", PROVENANCE, photographs=False)
     assert not list(tmp_path.iterdir())
 

@@ -4,11 +4,14 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import linregress
 
 from csalgan import metrics
 from csalgan.experiment.job import Job
 from csalgan.files import paths
+from csalgan.prediction import resize_map
 from csalgan.text.words import STOP_WORDS, words
 
 NAMES = {path.stem[:2]: path for path in sorted(paths.notebooks_dir().glob("0*.ipynb"))}
@@ -108,3 +111,44 @@ def test_notebook_05(execute):
     drawn = {line.get_label() for line in figures["05_strength"].axes[0].lines}
     assert {"general", "non-salient", "salient"} <= drawn
     assert np.isfinite(known["matrix"]["mean"]).all()
+
+
+def defined(number: str, name: str, **given) -> dict:
+    """What the cell of a notebook that defines a function leaves behind, run by itself."""
+    cells = json.loads(NAMES[number].read_text(encoding="utf-8"))["cells"]
+    (source,) = [s for cell in cells if f"def {name}(" in (s := "".join(cell["source"]))]
+    exec(source, given)
+    return given
+
+
+def test_the_last_third_of_a_curve_says_where_it_goes():
+    epoch, random = np.arange(1, 31), np.random.default_rng(0)
+    noise = random.normal(0, 0.1, (3, 30))
+    table = pd.DataFrame({"epoch": epoch, "last_generator": 5 - 0.1 * epoch + noise[0]})
+    table = table.assign(last_discriminator=0.5 + noise[1], val_fooling=np.nan)
+    cell = defined("03", "last_third", pd=pd, linregress=linregress)
+    curves = {("run", "total"): table, ("run", "sal"): table.head(8)}
+    found = cell["last_third"](curves, cell["DRAWN"])
+    assert found[["subset", "loss"]].to_numpy().tolist() == [
+        ["total", "g_loss"],
+        ["total", "d_loss"],
+    ]
+    assert found["moves"].tolist() == ["falls", "level"]
+    assert found["trend"][0] == pytest.approx(-0.9, abs=2 * found["error"][0])  # nine steps of 0.1
+    assert found["spread"].between(0.05, 0.2).all()
+
+
+def test_maps_are_correlated_with_each_of_the_two_pictures():
+    random = np.random.default_rng(0)
+    pictures = {
+        c: random.integers(0, 256, (48, 64)).astype(np.uint8) for c in ("salient", "non_salient")
+    }
+    own = {"general": pictures["salient"][::2, ::2]}  # another size
+    theirs = "the author's picture"
+    given = {"np": np, "pd": pd, "resize_map": resize_map, "PICTURE": theirs}
+    correlate = defined("04", "correlate_pictures", **given)["correlate_pictures"]
+    found = correlate({theirs: pictures, "ours": own})
+    same = found[(found["map"] == theirs) & (found["sentence"] == found["picture"])]
+    assert same["correlation"].tolist() == pytest.approx([1, 1])
+    mine = found[found["map"] == "ours"].set_index("picture")["correlation"]
+    assert mine["salient"] > 0.15 > abs(mine["non_salient"])

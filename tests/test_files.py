@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -45,6 +44,18 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_folder_after(tmp_p
     assert events == [path.stat().st_ino, "renamed", tmp_path.stat().st_ino]
 
 
+def test_files_and_folders_are_readable_by_whom_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "table.csv", "whole")
+        with atomic_dir(tmp_path / "packed") as temporary:
+            (temporary / "a").write_text("1")
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("table.csv", "packed")]
+    assert modes == [0o640, 0o750]
+
+
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     target = tmp_path / "packed"
     with atomic_dir(target) as temporary:
@@ -61,7 +72,7 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     target = tmp_path / "weights.bin"
-    full = pytest.raises(CsalganError, match=r"weights\.bin: no space is left on the disk")
+    full = pytest.raises(CsalganError, match=r"weights\.bin: cannot be written to .No space")
     with full, atomic_file(target) as temporary:
         temporary.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -102,9 +113,9 @@ def test_a_place_is_tried_before_the_work_and_left_as_it_was(tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
     with monkeypatch.context() as patch, pytest.raises(CsalganError, match="cannot be written to"):
         missing = FileNotFoundError(errno.ENOENT, "as in /proc")
-        patch.setattr(tempfile, "mkstemp", Mock(side_effect=missing))
+        patch.setattr(os, "open", Mock(side_effect=missing))
         require_writable(tmp_path / "not" / "yet")
-    for number, sentence in ((errno.ENOSPC, "no space"), (errno.EROFS, "cannot be written to")):
+    for number, sentence in ((errno.ENOSPC, "No space"), (errno.EROFS, "Read-only")):
 
         def refuse(*_, number=number):
             raise OSError(number, os.strerror(number))

@@ -98,7 +98,7 @@ def every_failure(disk: Disk, begin, work, check) -> int:
         else:  # it was tried again, and went well
             check(wanted)
             continue
-        assert any(why in said for why in ("no space", "cannot be written", "a fault")), said
+        assert f"cannot be written to ({os.strerror(disk.fault)})" in said
         disk.fails(0, 0)
         assert not list(Path(disk.folder).rglob(".csalgan-*")), n
         check(wanted, whole=False)

@@ -514,7 +514,7 @@ def test_a_damaged_run_is_refused(command, file, damage, run, small, filled, pla
     if RUNS[command]:
         call = filled(RUNS[command], RUN=broken, DATA=small, PHOTO=photo)
     # Without run.json it is no run: a folder of maps, or weights by another name.
-    named = {"missing": "", "another text": "text_dim"}.get(damage, "broken")
+    named = "" if damage == "missing" else "broken"
     assert_refused(call, named, place, place / "out")
 
 

@@ -44,14 +44,10 @@ def test_shapes_inside_are_the_papers():
 
 
 def test_sizes_that_do_not_fit_are_named():
-    with pytest.raises(CsalganError, match="text_dim=510"):
-        PaperGenerator(510)
     with pytest.raises(CsalganError, match="even"):
         PaperGenerator(8)(torch.rand(1, 3, 33, 33), torch.randn(1, 8))
     with pytest.raises(CsalganError, match="embedding of 16"):
         PaperGenerator(8)(torch.rand(1, 3, 32, 32), torch.randn(1, 16))
-    with pytest.raises(CsalganError, match="size=15"):
-        PaperDiscriminator(15)
 
 
 def test_initialisation_depends_on_the_seed_alone():

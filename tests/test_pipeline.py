@@ -19,6 +19,7 @@ from csalgan.config import load_profile
 from csalgan.experiment.job import open_job
 from csalgan.figures import figure_info
 from csalgan.files.errors import CsalganError
+from csalgan.pipeline.report import write_page
 from csalgan.runner.step import execute
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -268,6 +269,22 @@ def test_a_notebook_without_a_parameter_is_refused_before_anything_runs(tmp_path
 
 
 @pytest.mark.notebook
+def test_a_page_names_the_explorer_and_keeps_every_other_output(tmp_path):
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "Box()"}
+    outputs = [
+        nbformat.v4.new_output("display_data", widget),
+        nbformat.v4.new_output("display_data", {"text/html": "<b>bold</b>", "text/plain": "x"}),
+    ]
+    state = {"application/vnd.jupyter.widget-state+json": {"state": {"a": {"secret": 1}}}}
+    cells = [nbformat.v4.new_code_cell("1", outputs=outputs, id="a")]
+    path = tmp_path / "n.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"widgets": state}), path)
+    page = write_page(path, synthetic=True).read_text(encoding="utf-8")
+    assert "The explorer stands here: open the notebook in JupyterLab." in page
+    assert "<b>bold</b>" in page
+    assert not {"Box()", "secret"} & set(re.findall(r"Box\(\)|secret", page))
+
+
 def test_a_failing_cell_is_named_and_what_ran_is_kept(tmp_path):
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [

@@ -39,9 +39,9 @@ def run(dataset, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def packed(run, dataset, tmp_path_factory):
+def packed(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("packed") / "tiny.safetensors"
-    weights.pack(run, dataset, path)
+    weights.pack(run, path)
     return path
 
 
@@ -167,7 +167,7 @@ def test_it_says_which_records_the_model_was_trained_on(
         (["PHOTOS", "--test-scale", "100"], "--test-scale 100: use a multiple of 32"),
         (["PHOTOS", "--run", "PHOTOS", "--weights", "x"], "--run and --weights each name a model"),
         (["PHOTOS", "--run", "nowhere"], "--run nowhere: no such folder"),
-        (["PHOTOS", "--weights", "PHOTOS/notes.txt"], "notes.txt: is no file of weights"),
+        (["PHOTOS", "--weights", "PHOTOS/notes.txt"], "notes.txt: no such weights"),
         (["PHOTOS", "--part", "test"], "--part and --subset choose records"),
         (["PHOTOS", "--weights", "nothing"], "nothing: no such weights"),
     ],

@@ -7,6 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +25,7 @@ from csalgan.data import make_split, open_dataset
 from csalgan.data.synthetic import synthesise
 from csalgan.experiment.job import Job
 from csalgan.files.errors import CsalganError
+from csalgan.metrics import tuebingen
 from csalgan.models.build import new_players
 from csalgan.prediction import Predictor, weights
 from csalgan.training import (
@@ -256,14 +260,13 @@ def test_weights_for_others_are_trained_on_every_image(dataset, embedded, tmp_pa
     run = train(everything, dataset, "total", tmp_path / "run", progress=False)
     assert run.info["records"] == {"train": len(dataset.records), "val": 0, "test": 0}
     assert run.history["val_cc"].isna().all()  # no score that looks like one of images unseen
-    known = weights.pack(run, dataset, tmp_path / "packed.safetensors")
-    assert known["split"]["training_images"] == dataset.records["image_id"].nunique()
+    known = weights.pack(run, tmp_path / "packed.safetensors")
+    assert len(known["images"]) == dataset.records["image_id"].nunique()
+    assert weights.load_packed(tmp_path / "packed.safetensors").info == known
     own = train(profile(), dataset, "sal", tmp_path / "sal", progress=False)
-    packed = weights.pack(own, dataset, tmp_path / "sal.safetensors")
+    packed = weights.pack(own, tmp_path / "sal.safetensors")
     assert packed["images"] == own.info["images"]
-    assert (
-        packed["split"]["training_images"] == len(own.info["images"]) < own.info["records"]["train"]
-    )
+    assert len(packed["images"]) < own.info["records"]["train"]
     assert known["validation"] == {"cc": None, "nss": None}
     predictor = Predictor.of_run(run)
     assert not len(predictor.split_of(dataset).test)
@@ -316,6 +319,21 @@ def test_nothing_of_a_test_image_reaches_training_or_the_choice_of_an_epoch(embe
     assert (validated["val_cc"] != history["val_cc"]).all()
 
 
+def test_validation_is_the_mean_over_records_of_the_benchmarks_scores():
+    trainer, batch = trainer_and_batch()
+    mask = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(2)) < 0.05
+    batch = replace(batch, measured=batch.measured._replace(fixations=mask.float()))
+    batches = [batch, batch.first(1)]  # the last one is smaller
+    found, expected = loop._validate(trainer, batches), []
+    for one in batches:
+        with torch.inference_mode():
+            made = trainer.predict(one, trainer.best_generator.eval())[:, 0].numpy()
+        for values, truth, fixated in zip(made, one.measured.saliency_map, mask, strict=False):
+            points = np.argwhere(fixated[0].numpy())
+            expected.append((tuebingen.cc(values, truth[0].numpy()), tuebingen.nss(values, points)))
+    assert (found["val_cc"], found["val_nss"]) == pytest.approx(np.mean(expected, axis=0))
+
+
 def test_the_best_weights_are_those_of_the_best_validation_cc(dataset, tmp_path, monkeypatch):
     scores, lasts = iter([0.1, 0.3, 0.2]), []
     validate, save = loop._validate, loop._Training.save_epoch
@@ -344,7 +362,7 @@ def test_a_finished_run_is_known_without_its_state_and_says_that_it_cannot_go_on
     assert train(profile(), dataset, "sal", folder, resume=True, progress=False).complete
     assert {path: path.stat().st_mtime_ns for path in before} == before
     more = profile("training.epochs=2")
-    with pytest.raises(CsalganError, match=r"state\.pt is not kept.*training\.keep_state=true"):
+    with pytest.raises(CsalganError, match=r"1 epochs, 2 are wanted.*training\.keep_state=true"):
         train(more, dataset, "sal", folder, resume=True, progress=False)
     kept = train(profile(KEEP), dataset, "sal", tmp_path / "kept", progress=False)
     assert (kept.folder / "state.pt").is_file()
@@ -428,6 +446,28 @@ for name, folder in zip(("run", "report"), sys.argv[1:]):
 """
 
 
+def test_two_notebooks_that_want_one_run_train_it_once(dataset, tmp_path, monkeypatch):
+    job, epochs, others = Job(profile(), dataset, tmp_path), [], []
+    one_more = loop._Training.train_one_more
+    # What a notebook killed long ago left, its run.json gone, is no run and in nobody's way.
+    (tmp_path / "runs" / "sal").mkdir(parents=True)
+    (tmp_path / "runs" / "sal" / "history.csv").write_text("epoch,val_cc,val_nss\n1,1,1\n")
+    with ThreadPoolExecutor(1) as pool:
+
+        def train_one_more(*of):
+            epochs.append(of)
+            others.append(pool.submit(job.run, "sal", progress=False))
+            time.sleep(0.5)
+            assert not others[0].done()  # it waits
+            assert not (tmp_path / "runs" / "sal" / "history.csv").exists()
+            one_more(*of)
+
+        monkeypatch.setattr(loop._Training, "train_one_more", train_one_more)
+        mine = job.run("sal", progress=False)
+        pd.testing.assert_frame_equal(others[0].result().history, mine.history)
+    assert len(epochs) == len(mine.history) == 1
+
+
 def test_unknown_and_empty_subsets_are_named(dataset, tmp_path):
     with pytest.raises(CsalganError, match="subset 'foo'"):
         train(profile(), dataset, "foo", tmp_path / "run", progress=False)
@@ -467,7 +507,7 @@ def test_a_full_disk_stops_with_one_sentence_and_keeps_the_last_epoch(
         return whole(handle, data)
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(CsalganError, match="no space is left on the disk"):
+    with pytest.raises(CsalganError, match="No space left"):
         train(profile("training.epochs=2"), dataset, "sal", run.folder, resume=True, progress=False)
     after = {path.name: path.read_bytes() for path in run.folder.iterdir()}
     assert after == before

@@ -105,12 +105,8 @@ def evaluate(
         held = _held_back(parts, dataset, None if model else predictions)
         uniform_share = evaluator.uniform_share(maps_of, held) if len(held) else None
     if explain:
+        dataset.row(explain)  # refuses what is no record
         row = dataset.records[dataset.records["record"] == explain]
-        if row.empty:
-            known = dataset.records["record"].iloc[0]
-            raise CsalganError(
-                f"--explain {explain}: the dataset has no such record; names are like {known}."
-            )
         if model:
             _, saliency = next(maps_of(row))
         else:  # what cannot be read is said, not passed over

@@ -92,7 +92,8 @@ class Dataset:
             CsalganError: no such record.
         """
         if record not in self._row:
-            raise CsalganError(f"{self.root}: no record {record!r}; see its table of records.")
+            known = self.records["record"].iloc[0]
+            raise CsalganError(f"{self.root}: no record {record!r}; names are like {known}.")
         return self.records.iloc[self._row[record]]
 
     def image(self, record: str) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.lib.format import MAGIC_PREFIX
+from numpy.lib.format import read_array
 from PIL import ImageOps
 
 from csalgan.data.pictures import MAX_PIXELS, opened
@@ -118,19 +118,15 @@ def read_map(path: str | Path) -> np.ndarray:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    plain = "save plain numbers with numpy.save(file, array)."
     try:
         # The size is asked first: a header, or a body full of holes, may claim any length.
         with open_file(path, MAX_PIXELS * 8 + 2**16) as file:
-            if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
-                raise CsalganError(f"{path.name}: is not a .npy array; {plain}")
-            file.seek(0)
-            values = np.load(file, allow_pickle=False)
-    except ValueError as error:
-        why = "holds Python objects" if "allow_pickle" in str(error) else "is cut short"
-        raise CsalganError(f"{path.name}: {why}; {plain}") from error
-    except (OSError, EOFError) as error:
-        raise CsalganError(f"{path.name}: cannot be read; write it again.") from error
+            values = read_array(file, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise CsalganError(
+            f"{path.name}: is no .npy file of plain numbers, or cut short; save the map with "
+            "numpy.save(file, array)."
+        ) from error
     if values.dtype.kind not in "buif":
         raise CsalganError(f"{path.name}: holds {values.dtype} values; save real numbers.")
     if values.size > MAX_PIXELS:

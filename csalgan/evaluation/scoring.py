@@ -261,12 +261,8 @@ class Evaluator:
         Raises:
             CsalganError: the dataset has no such record.
         """
-        if record not in self.fixations:
-            raise CsalganError(
-                f"prediction {record}: the dataset has no such record; "
-                "name predictions by record, like 000000000109_2."
-            )
-        return Truth(record, self.fixations[record], self.dataset.map(record))
+        saliency_map = self.dataset.map(record)
+        return Truth(record, self.fixations[record], saliency_map)
 
     def inputs(self, truth: Truth, profile: str) -> dict:
         """The keyword arguments of :func:`csalgan.metrics.score` for a truth and profile."""

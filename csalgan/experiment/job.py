@@ -5,7 +5,6 @@ the split, trained runs and the places to save to. What is expensive is made on 
 again by the next notebook.
 """
 
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,15 +28,14 @@ from csalgan.data.records import SUBSETS
 from csalgan.files import paths
 from csalgan.files.compute import use_threads
 from csalgan.files.errors import CsalganError
-from csalgan.files.locks import NAMES, locked
 from csalgan.files.provenance import Provenance
 from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor, precision_of_predictions
 from csalgan.text import TextEncoder, get_encoder
-from csalgan.training import Run, describe, same_settings, train
+from csalgan.training import Run, describe, train
 from csalgan.training.pretraining import other_sets, provenance_of
-from csalgan.training.run import finished
+from csalgan.training.run import standing
 
 #: The image of the paper's Figures 10 to 12.
 PAPER_EXAMPLE = "000000021571"
@@ -227,52 +225,13 @@ class Job:
         return Predictor.of_run(self._run(own, "total", self.out / "runs" / folder))
 
     def _run(self, profile: Profile, subset: str, folder: Path, progress: bool = True) -> Run:
-        if run := self._standing(profile, subset, folder):
-            return run
         # Two notebooks at once may want one run: the second waits and finds it trained.
-        with locked(folder, wait=True):
-            if run := self._standing(profile, subset, folder):
-                return run
-            if not (folder / "state.pt").is_file():
-                if (folder / "run.json").exists():
-                    raise CsalganError(
-                        f"{folder}: a training stands there that cannot be read or go on; choose "
-                        "another out (--out), or let csalgan reproduce --fresh replace it."
-                    )
-                for path in folder.iterdir():
-                    if path.name not in NAMES:
-                        shutil.rmtree(path) if path.is_dir() else path.unlink()
-            return train(profile, self.dataset, subset, folder, resume=True, progress=progress)
+        how = {"resume": True, "wait": True, "progress": progress}
+        found = self._standing(profile, subset, folder)
+        return found or train(profile, self.dataset, subset, folder, **how)
 
     def _standing(self, profile: Profile, subset: str, folder: Path) -> Run | None:
-        """The finished run in a folder; None where there is none, or one that can go on.
-
-        Raises:
-            CsalganError: a training of other settings, or of more epochs, stands there: it may be
-                all somebody has.
-        """
-        wanted = describe(profile, self.dataset, subset)
-        try:
-            run = Run.load(folder)
-            difference = same_settings(wanted, run.info)
-        except CsalganError:  # none, or none that can be opened
-            return None
-        epochs, state = len(run.history), folder / "state.pt"
-        done = finished(profile, run.val_cc)
-        # A complete run whose state was not kept has nothing from which to go on.
-        if epochs > profile.training.length or (run.complete and not done and not state.is_file()):
-            known = f"it has {epochs} epochs, and {profile.training.length} are wanted"
-            difference = difference or known
-        if difference and epochs:
-            raise CsalganError(
-                f"{folder}: a training of other settings stands there ({difference}); choose "
-                "another out (--out) for these, or let csalgan reproduce --fresh replace it."
-            )
-        if difference or not done:
-            return None
-        if not profile.training.keep_state:
-            state.unlink(missing_ok=True)  # its training was killed at its last step
-        return run
+        return standing(folder, profile, describe(profile, self.dataset, subset))
 
     def refuse_other_runs(self) -> None:
         """Let no training of this report go on where one of other settings stands.

@@ -7,11 +7,11 @@ brought to the disk too: after a kill or a power cut it is the old one or the ne
 import errno
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from csalgan.files.errors import CsalganError
 
@@ -22,24 +22,9 @@ LEDGER = "CSALGAN_WRITTEN"
 TEMPORARY = ".csalgan-"
 _ABANDONED = 86_400.0  # seconds: nobody makes a folder for a day
 
-_SENTENCES = {
-    (errno.ENOSPC, errno.EDQUOT): (
-        "no space is left on the disk; free some space or choose another folder, nothing "
-        "half-written was kept."
-    ),
-    (errno.EACCES, errno.EPERM, errno.EROFS): (
-        "this place cannot be written to; choose another folder or change its permissions."
-    ),
-    (errno.ENOTDIR, errno.EEXIST): (
-        "a file stands where a folder is needed; move it or choose another folder."
-    ),
-    (errno.EBUSY,): "this folder is in use (a mount, or where you are); choose another.",
-    (errno.EISDIR,): "a folder stands where a file is needed; move it or choose another name.",
-    (errno.EIO,): (
-        "the disk reported a fault while writing; choose another disk, nothing half-written was "
-        "kept."
-    ),
-}
+#: Write errors that a user can do something about.
+_TOLD = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+_TOLD |= {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EBUSY}
 
 
 @contextmanager
@@ -48,35 +33,31 @@ def explaining(target: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        for numbers, sentence in _SENTENCES.items():
-            if error.errno in numbers:
-                raise CsalganError(f"{target}: {sentence}") from error
-        raise
+        if error.errno not in _TOLD:
+            raise
+        raise CsalganError(
+            f"{target}: cannot be written to ({os.strerror(error.errno)}); free some space, change "
+            "permissions or choose another place, nothing half-written was kept."
+        ) from error
 
 
 @contextmanager
 def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; rename it to ``target`` when the block succeeds.
 
-    When the block raises, or the process is killed, ``target`` is what it was before.
-    Parent folders are made. The temporary name keeps the suffix of ``target``, because image
-    writers choose their format by it. Writers that do not say why they failed (safetensors,
-    torch, Pillow) write to memory, and :func:`write_bytes` the result.
+    When the block raises, or the process is killed, ``target`` is what it was before. The block
+    makes the file; parent folders are made here. The temporary name keeps the suffix of
+    ``target``, because image writers choose their format by it. Writers that do not say why they
+    failed (safetensors, torch, Pillow) write to memory, and :func:`write_bytes` the result.
 
     Raises:
         CsalganError: the disk is full or the place cannot be written to.
     """
     target = Path(target)
-    temporary = None
-    try:
-        with explaining(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(
-                dir=target.parent, prefix=TEMPORARY, suffix=target.suffix
-            )
-            os.close(handle)
-            temporary = Path(name)
-            os.chmod(temporary, 0o666 & ~_umask())
+    temporary = _beside(target)
+    with explaining(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
             yield temporary
             _to_disk(temporary)
             # Before the file is there: what is noted and missing harms nobody, the reverse would.
@@ -84,8 +65,7 @@ def atomic_file(target: str | os.PathLike) -> Iterator[Path]:
                 append_text(ledger, f"{target.absolute()}\n")
             os.replace(temporary, target)
             _to_disk(target.parent)
-    finally:
-        if temporary is not None:
+        finally:
             temporary.unlink(missing_ok=True)
 
 
@@ -100,35 +80,33 @@ def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
         CsalganError: the disk is full or the place cannot be written to.
     """
     target = Path(target)
-    temporary = old = None
-    try:
-        with explaining(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            for left in target.parent.glob(f"{TEMPORARY}*"):
-                if left.is_dir() and time.time() - left.stat().st_mtime > _ABANDONED:
-                    shutil.rmtree(left, ignore_errors=True)
-            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
-            os.chmod(temporary, 0o777 & ~_umask())
+    temporary, old = _beside(target), _beside(target)
+    with explaining(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f"{TEMPORARY}*"):
+            if left.is_dir() and time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+        temporary.mkdir()
+        try:
             yield temporary
             if hasattr(os, "sync"):
                 os.sync()  # thousands of files at once: one by one would take a minute
             if target.exists():
-                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
+                old.mkdir()
                 os.replace(target, old / "old")
             os.replace(temporary, target)
             _to_disk(target.parent)
-    finally:
-        if old is not None and not target.exists():
-            os.replace(old / "old", target)
-        for one in (temporary, old):
-            if one is not None:
+        finally:
+            if old.exists() and not target.exists():
+                os.replace(old / "old", target)
+            for one in (temporary, old):
                 shutil.rmtree(one, ignore_errors=True)
 
 
 def write_bytes(target: str | os.PathLike, data: bytes | memoryview) -> Path:
     """Write a file atomically and give back its path."""
     with atomic_file(target) as temporary:
-        _write(temporary, data, os.O_WRONLY)
+        _write(temporary, data, os.O_EXCL)
     return Path(target)
 
 
@@ -144,7 +122,7 @@ def append_text(target: str | os.PathLike, text: str) -> None:
         CsalganError: the disk is full or the place cannot be written to.
     """
     with explaining(target):
-        _write(target, text.encode("utf-8"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        _write(target, text.encode("utf-8"), os.O_APPEND)
 
 
 def require_writable(folder: str | os.PathLike) -> None:
@@ -157,16 +135,14 @@ def require_writable(folder: str | os.PathLike) -> None:
     with explaining(folder):
         while not place.exists():
             place = place.parent
+        probe = _beside(place / "probe")
         try:
-            handle, name = tempfile.mkstemp(dir=place, prefix=TEMPORARY)
+            _write(probe, bytes(4096), os.O_EXCL)
+            _to_disk(probe)
         except FileNotFoundError as error:  # a folder that lets nobody make a file, as /proc
             raise PermissionError(errno.EACCES, str(error)) from error
-        try:
-            os.write(handle, bytes(4096))
-            os.fsync(handle)
         finally:
-            os.close(handle)
-            os.unlink(name)
+            probe.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -176,8 +152,13 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write(path: str | os.PathLike, data: bytes | memoryview, flags: int) -> None:
-    handle = os.open(path, flags, 0o666)
+def _beside(target: Path) -> Path:
+    """A name that nothing has, in the folder of ``target``."""
+    return target.parent / f"{TEMPORARY}{uuid4().hex}{target.suffix}"
+
+
+def _write(path: str | os.PathLike, data: bytes | memoryview, how: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o666)
     try:
         rest = memoryview(data)
         while rest:
@@ -199,10 +180,3 @@ def _to_disk(path: Path) -> None:
             raise
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    """The process's umask; reading it needs setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

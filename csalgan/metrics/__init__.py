@@ -2,7 +2,7 @@
 
 ``mit``, ``tuebingen`` and ``paper`` (its module is ``author``) are pure functions on maps of one
 size. :func:`score` resizes, picks the functions of a profile and returns a dict. docs/metrics.md
-gives the formulae, the edge cases and the sources. Tensors: :mod:`csalgan.metrics.batched`.
+gives the formulae, the edge cases and the sources.
 """
 
 from collections.abc import Callable, Mapping, Sequence

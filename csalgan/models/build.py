@@ -33,7 +33,7 @@ def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Disc
     """Generator and discriminator as they are before training, the same for the same seed.
 
     Raises:
-        CsalganError: ImageNet's weights cannot be had, or the text embedding does not fit.
+        CsalganError: ImageNet's weights cannot be had.
     """
     if profile.model.kind == "paper":
         generator = empty_generator(profile, encoder.dim)

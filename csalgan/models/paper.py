@@ -49,18 +49,10 @@ class PaperGenerator(nn.Module):
     Args:
         text_dim: length of the text embedding; a multiple of 4, because the embedding is
             reshaped to ``text_dim/4`` channels of 2 × 2 (128 for CLIP's 512).
-
-    Raises:
-        CsalganError: ``text_dim`` is not a positive multiple of 4.
     """
 
     def __init__(self, text_dim: int = 512):
         super().__init__()
-        if text_dim <= 0 or text_dim % 4:
-            raise CsalganError(
-                f"text_dim={text_dim}: the paper reshapes the text embedding to 2 × 2 places, so "
-                "its length must be a positive multiple of 4; choose another text encoder."
-            )
         self.text_dim = text_dim
         self.conv_vgg1 = nn.Sequential(*_conv_bn_relu(3, 64, 64, 64))
         self.conv_vgg2 = nn.Sequential(*_conv_bn_relu(64, 128, 128, 128))
@@ -152,15 +144,10 @@ class PaperDiscriminator(nn.Module):
 
     Args:
         size: side of the maps in pixels (even); the fully connected layer depends on it.
-
-    Raises:
-        CsalganError: ``size`` is not a positive even number.
     """
 
     def __init__(self, size: int = 256):
         super().__init__()
-        if size <= 0 or size % 2:
-            raise CsalganError(f"size={size}: the discriminator needs a positive even size.")
         self.size = size
         self.features = nn.Sequential(
             nn.Conv2d(1, 64, 3, padding=1),

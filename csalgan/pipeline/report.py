@@ -32,7 +32,6 @@ _SHOWN = 96 / 160  # a figure's pixels on paper (160 an inch) → on a page (96 
 _MANIFEST = "manifest.json"
 #: What is handed around; runs, logs and what the runner keeps are not.
 _HANDED = ("index.html", _MANIFEST, "figures/*", "tables/*", "notebooks/*")
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Formulas; code between backticks is left alone.
 _MATH = re.compile(r"(`[^`]*`)|\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 
@@ -276,10 +275,6 @@ def write_page(notebook: Path, *, synthetic: bool) -> Path:
     for cell in cells.cells:
         if cell.cell_type == "markdown":
             cell.source = _MATH.sub(_mathml, cell.source)
-        for output in cell.get("outputs", []):
-            if _WIDGET in output.get("data", {}):
-                said = "*The explorer stands here: open the notebook in JupyterLab.*"
-                output.data = nbformat.NotebookNode({"text/markdown": said})
     resources = {"metadata": {"name": _title(cells, notebook.stem)}, "synthetic": synthetic}
     page, _ = _exporter().from_notebook_node(cells, resources=resources)
     return write_text(notebook.with_suffix(".html"), page)

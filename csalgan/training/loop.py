@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save
@@ -39,7 +40,7 @@ from csalgan.files.compute import use_threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
 from csalgan.files.writing import remove_leftovers, write_bytes, write_text
-from csalgan.metrics import batched
+from csalgan.metrics import tuebingen
 from csalgan.text import TextEncoder
 from csalgan.training import pretraining
 from csalgan.training import run as runs
@@ -52,6 +53,7 @@ from csalgan.training.trainer import Trainer, step, write_state
 #: Columns of the history that the line of an epoch tells, and what it calls them.
 _TOLD = {"generator": "generator", "discriminator": "discriminator", "content": "content"}
 _TOLD |= {"val_cc": "val CC", "val_nss": "val NSS"}
+_TABLES = ("history.csv", "pretraining.csv")
 
 
 def train(
@@ -61,6 +63,7 @@ def train(
     out: str | os.PathLike,
     *,
     resume: bool = False,
+    wait: bool = False,
     progress: bool = True,
 ) -> Run:
     """Train one model on the training images of one subset.
@@ -71,6 +74,8 @@ def train(
         subset: ``total``, ``general``, ``sal`` or ``non_sal``.
         out: the run's folder. An existing run there is refused unless ``resume``.
         resume: continue the run in ``out`` from its last epoch; it must have the same settings.
+        wait: for somebody who trains there, instead of being refused; with ``resume``, what they
+            have trained is found.
         progress: show a progress bar (on a terminal) or one line an epoch (in a log).
 
     Raises:
@@ -83,7 +88,7 @@ def train(
     use_threads(profile.training.threads)
     plan = runs.make_plan(profile, dataset, subset)  # first: nothing is made for what is not there
     _require_room(out)
-    with locked(out):
+    with locked(out, wait=wait):
         remove_leftovers(out)
         run = _train(profile, dataset, plan, out, resume, progress)
         if not profile.training.keep_state:
@@ -95,7 +100,7 @@ def _train(
     profile: Profile, dataset: Dataset, plan: runs.Plan, out: Path, resume: bool, progress: bool
 ) -> Run:
     info, encoder, rows, sets = plan
-    if resume and (found := runs.finished_run(out, profile, info)):
+    if resume and (found := runs.standing(out, profile, info)):
         return found
     state = _state_to_resume(out, info, resume)
     known = state.get("history", []), state.get("pretraining", [])
@@ -236,7 +241,7 @@ class _Training:
 def _require_room(out: Path) -> None:
     """Refuse a folder that holds something, and no run or the first epoch of one."""
     inside = {path.name for path in out.glob("*") if not path.name.startswith(".")}
-    ours = {"state.pt", "run.json", "last.safetensors", "best.safetensors"}
+    ours = {"state.pt", "run.json", "last.safetensors", "best.safetensors", *_TABLES}
     if inside and not inside & ours:
         raise CsalganError(f"{out}: not empty and not a run; choose another --out folder.")
 
@@ -245,28 +250,23 @@ def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str,
     """What the run in the folder has come to; empty where there is none yet."""
     path = out / "state.pt"
     if not path.exists() and not (out / "run.json").exists():
+        for name in _TABLES:  # of a run that has lost the rest
+            (out / name).unlink(missing_ok=True)
         return {}
     if not resume:
         raise CsalganError(
             f"{out}: a run stands there; continue it with --resume or choose another."
         )
-    state: dict[str, Any] = {}
     try:
-        if path.exists():
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        before = json.loads(state["info"]) if state else Run.load(out).info
-    except CsalganError:
-        raise
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        difference = runs.same_settings(info, json.loads(state["info"]))
     except Exception as error:  # torch raises many kinds for a file that is not its own
-        raise CsalganError(f"{path}: cannot be read; remove the folder and train again.") from error
-    if difference := runs.same_settings(info, before):
-        raise CsalganError(f"{out}: cannot be resumed, {difference}; choose another --out folder.")
-    if not state:
         raise CsalganError(
-            f"{out}: a finished run without the state from which to go on (state.pt is not kept); "
-            "train anew in another --out folder, with --set training.keep_state=true to add epochs "
-            "later."
-        )
+            f"{out}: a training stands there that cannot be read or go on from its state.pt; "
+            "choose another out (--out), or let csalgan reproduce --fresh replace it."
+        ) from error
+    if difference:
+        raise CsalganError(f"{out}: cannot be resumed, {difference}; choose another --out folder.")
     return state
 
 
@@ -335,13 +335,18 @@ def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
         if config.adversarial_weight:
             real, fake = trainer.judge(batch, measured.saliency_map, prediction)
             fooling, discriminator = fooling_loss(fake), discriminator_loss(real, fake)
+        parts = (prediction, measured.saliency_map, measured.fixations)
+        maps = [part[:, 0].cpu().numpy() for part in parts]
+        scores = [
+            (tuebingen.cc(made, target), tuebingen.nss(made, np.argwhere(fixated)))
+            for made, target, fixated in zip(*maps, strict=True)
+        ]
         values = (
             config.content_weight * content + config.adversarial_weight * fooling,
             discriminator,
             content,
             fooling,
-            batched.cc(prediction, measured.saliency_map),
-            batched.nss(prediction, measured.fixations),
+            *torch.tensor(scores, dtype=torch.float64).T,
         )  # one number a record, or the batch's for each of them
         values = [value.reshape(-1).expand(len(batch)).cpu() for value in values]
         columns.append(torch.stack(values))

@@ -233,14 +233,39 @@ def finished(profile: Profile, val_cc: list[float]) -> bool:
     return bool(patience and val_cc and len(val_cc) - best_epoch(val_cc) >= patience)
 
 
-def finished_run(folder: Path, profile: Profile, info: dict[str, Any]) -> "Run | None":
-    """The run in a folder, when it has these settings (:func:`describe`) and all its epochs."""
+def standing(folder: Path, profile: Profile, info: dict[str, Any]) -> Run | None:
+    """The finished run in a folder; None where there is none, or one that can go on.
+
+    Args:
+        info: of :func:`describe`: what is wanted.
+
+    Raises:
+        CsalganError: a training of other settings, or of more epochs, stands there: it may be
+            all somebody has.
+    """
     try:
         run = Run.load(folder)
-        done = same_settings(info, run.info) is None and finished(profile, run.val_cc)
-    except CsalganError:
+        difference = same_settings(info, run.info)
+    except CsalganError:  # none, or none that can be opened
         return None
-    return run if done else None
+    epochs, state = len(run.history), folder / "state.pt"
+    done, wanted = finished(profile, run.val_cc), profile.training.length
+    # A complete run whose state was not kept has nothing from which to go on.
+    if epochs > wanted or (run.complete and not done and not state.is_file()):
+        difference = difference or (
+            f"it has {epochs} epochs, {wanted} are wanted, and only a training with "
+            "training.keep_state=true can be given more"
+        )
+    if difference and epochs:
+        raise CsalganError(
+            f"{folder}: a training of other settings stands there ({difference}); choose "
+            "another out (--out) for these, or let csalgan reproduce --fresh replace it."
+        )
+    if difference or not done:
+        return None
+    if not profile.training.keep_state:
+        state.unlink(missing_ok=True)  # its training was killed at its last step
+    return run
 
 
 def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
