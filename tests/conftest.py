@@ -1,5 +1,6 @@
 """Fixtures every test may use: one tiny embedded dataset, the real folder where there is one."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -119,5 +120,21 @@ def command(monkeypatch, capsys):
             main()
         said = capsys.readouterr()
         return int(stopped.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def cell():
+    """Run the one cell of a notebook that holds ``text``; gives the names it knew and made."""
+    from csalgan.files import paths
+
+    def run(number: str, text: str, **known) -> dict:
+        (path,) = paths.notebooks_dir().glob(f"{number}_*.ipynb")
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+        (source,) = [source for source in code if text in source]
+        exec(source, known)
+        return known
 
     return run

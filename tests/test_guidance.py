@@ -341,7 +341,7 @@ def test_models_are_compared_on_the_same_records(dataset, told):
     assert cc.loc["salient", "high"] < 0
 
 
-def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path):
+def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path, cell):
     job = open_job("smoke", str(embedded), str(tmp_path / "report"))
     trained = {}
     for name in ("none", "hashing"):
@@ -351,16 +351,18 @@ def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path):
 
     test = job.split.of("test", job.dataset.records)
     told = test[test.condition != "none"]
-    chosen = sentence_variants(told, ["true", "absent"])
-    score = correlate(job.dataset)
-    about = job.dataset, job.prepared, told, chosen
-    table = guidance.compare_encoders(trained, *about, score, draws=50)
-    cell = table.set_index(["encoder", "measure"])["mean"]
-    measures = ["cc", "absent", "correlation - control", "recovered"]
-    assert [m for e, m in cell.index if e == "none"] == measures
-    assert cell["none", "absent"] == cell["none", "recovered"] == 0
-    assert np.isnan(cell["none", "correlation - control"])
-    assert cell["hashing", "recovered"] != 0
+    chosen = sentence_variants(told, ["true", "other_image"])
+    modules = {"exploration": exploration, "guidance": guidance, "pd": pd}
+    given = {"job": job, "told": told, "variants": chosen, "evaluator": correlate(job.dataset)}
+    given |= {"trained": trained, "draws": {"draws": 50, "seed": 0}}
+    table = cell("05", "compared = pd.concat", **modules, **given)["compared"]
+    assert (job.tables / "05_encoders.csv").is_file()
+    means = table.set_index(["encoder", "measure"])["mean"]
+    measures = ["cc", "other_image", "correlation - control", "recovered"]
+    assert [m for e, m in means.index if e == "none"] == measures
+    assert means["none", "other_image"] == means["none", "recovered"] == 0
+    assert np.isnan(means["none", "correlation - control"])
+    assert means["hashing", "recovered"] != 0
 
 
 # --- figures ----------------------------------------------------------------------------------
