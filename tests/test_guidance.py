@@ -1,6 +1,7 @@
 """What the sentence does: rules for other sentences, pairing, people as yardstick, change maps."""
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from csalgan import exploration, guidance
 from csalgan.config import load_profile
 from csalgan.data import open_dataset, prepare
 from csalgan.experiment.job import open_job
+from csalgan.figures import base
 from csalgan.figures import exploration as draw
 from csalgan.files.errors import CsalganError
 from csalgan.text.variants import sentence_variants
@@ -368,15 +370,18 @@ def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path, cell)
 # --- figures ----------------------------------------------------------------------------------
 
 
-def test_guidance_figures(dataset, told, variants, scores):
+def test_guidance_figures(dataset, told, variants, scores, cell):
     four = told[told.n_records == 4]
     members = dataset.records[dataset.records.image_id == four.image_id.iloc[0]]
     oracle = Oracle(dataset)
     maps = dict(oracle(members))
     drawn(draw.condition_samples(dataset, members.image_id.iloc[0], maps, model="m"))
-    drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", maps, model="m"))
+    modules = {"base": base, "draw": draw, "exploration": exploration, "np": np}
+    known = cell("05", "def pair_figure", **cell("05", "def show_changes", **modules))
+    pair = partial(known["pair_figure"], dataset, members.image_id.iloc[0], "salient", name="m")
+    drawn(pair(predictions=maps))
     deaf = dict(Oracle(dataset, listens=False)(members))
-    fig = drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", deaf, model="m"))
+    fig = drawn(pair(predictions=deaf))
     moved = [ax.get_xlabel() for ax in fig.axes if "attention moved" in ax.get_xlabel()]
     assert len(moved) == 2  # measured, predicted
     assert not moved[0].startswith("0.0%")
