@@ -138,3 +138,21 @@ def cell():
         return known
 
     return run
+
+
+@pytest.fixture
+def words_of(cell):
+    """What notebook 05 says of each word of some records' sentences."""
+    from types import SimpleNamespace
+
+    import pandas as pd
+
+    from csalgan import exploration, guidance
+
+    def ask(listener, told, size: int) -> dict:
+        job = SimpleNamespace(prepared=SimpleNamespace(size=size), save_table=lambda *_: None)
+        known = {"exploration": exploration, "guidance": guidance, "pd": pd, "job": job}
+        known |= {"listener": listener, "told": told, "draws": {"draws": 50, "seed": 0}}
+        return cell("05", "leave_one_word_out(listener, told", **known)
+
+    return ask

@@ -309,7 +309,7 @@ def buses():
     )
 
 
-def test_a_word_pulls_attention_to_its_place(buses):
+def test_a_word_pulls_attention_to_its_place(buses, words_of):
     pulls = guidance.leave_one_word_out(corner_of_bus, buses.head(1), 8)
     assert [pull.word for pull in pulls] == ["the", "red", "bus", "over", "there"]
     assert [pull.is_content for pull in pulls] == [False, True, True, False, False]
@@ -319,11 +319,12 @@ def test_a_word_pulls_attention_to_its_place(buses):
     assert (bus[:2, :2] > 0).all()
     assert (bus[2:] < 0).all()
     assert bus.sum() == pytest.approx(0, abs=1e-9)
-    shares = guidance.word_shares(corner_of_bus, buses, 8)
+    known = words_of(corner_of_bus, buses, 8)
+    shares = known["shares"]
     assert shares.groupby("record").word.size().to_dict() == {"1_3": 5, "2_2": 2}
     # 4 of 64 places rise from 1 to 16: the corner holds 64 of 124 instead of 4 of 64.
     assert shares.set_index("word").share["bus"] == pytest.approx(64 / 124 - 4 / 64)
-    summary = guidance.summarise_words(shares, draws=50).set_index(["condition", "measure"])["mean"]
+    summary = known["kinds"].set_index(["condition", "measure"])["mean"]
     assert summary["salient", "content"] == pytest.approx((64 / 124 - 4 / 64) / 2)
     assert summary["salient", "function"] == 0
     assert summary["all", "content - function"] == pytest.approx((64 / 124 - 4 / 64) / 4)
