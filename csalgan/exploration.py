@@ -10,13 +10,13 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from csalgan.data.records import CONDITIONS
 from csalgan.evaluation.baselines import counted
 from csalgan.evaluation.statistics import means
 from csalgan.files.errors import CsalganError
+from csalgan.metrics.maps import resize
 
 _PAIRS = ["image_id", "predictor", "gaze", "metric", "value"]
 _GRID = 64  # side of the coarse grid for maps made from half of the fixations
@@ -186,11 +186,7 @@ def density(saliency: np.ndarray, size: int) -> np.ndarray:
 
     Resized as the prepared maps are (antialiased bilinear), so that the two can be compared.
     """
-    small = np.asarray(saliency, dtype=np.float32)
-    if small.shape != (size, size):
-        picture = Image.fromarray(small).resize((size, size), Image.Resampling.BILINEAR)
-        small = np.asarray(picture)
-    small = small.astype(np.float64)
+    small = resize(np.asarray(saliency), (size, size)).astype(np.float64)
     return small / (small.mean() or 1.0)
 
 
