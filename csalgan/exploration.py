@@ -6,7 +6,6 @@ interval is a 95 % bootstrap over **images**, because the records of one image b
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -147,38 +146,6 @@ def fitted_blur(prepared, *, sample: int = 60, seed: int = 0) -> float:
         made = (fixation_map(place, sigma) for sigma in tried)
         score += [correlation(one, target[np.ix_(step, step)]) for one in made]
     return float(round(tried[score.argmax()], 3))
-
-
-def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataFrame:
-    """CC between maps of *half* the fixations: within one condition, and across two.
-
-    Two maps of one condition differ too, because few people looked for a short time. Here both
-    kinds of pair are made from equally many fixations, so what is lost **across** beyond what is
-    lost **within** is the sentence's doing. Halves share observers (the dataset does not tell
-    them apart), so the value within is, if anything, too high.
-
-    Args:
-        sigma: blur as a share of the side, see :func:`fitted_blur`.
-
-    Returns:
-        Tidy rows ``image_id``, ``predictor``, ``gaze``, ``metric`` (``cc_halves``), ``value``,
-        over images with four records; ``predictor == gaze`` is within.
-    """
-    rng = np.random.default_rng(seed)
-    rows = []
-    for image_id, members in _groups(prepared):
-        found = {c: places(prepared, i) for c, i in members.items()}
-        take = min(map(len, found.values())) // 2
-        if take == 0:
-            continue
-        halves = {}
-        for condition, place in found.items():
-            shuffled = rng.permutation(place)
-            parts = shuffled[:take], shuffled[take : 2 * take]
-            halves[condition] = [fixation_map(part, sigma) for part in parts]
-        for (a, (first, _)), (b, (_, second)) in product(halves.items(), repeat=2):
-            rows.append((image_id, a, b, "cc_halves", correlation(first, second)))
-    return pd.DataFrame(rows, columns=_PAIRS)
 
 
 def density(saliency: np.ndarray, size: int) -> np.ndarray:

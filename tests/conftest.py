@@ -156,3 +156,24 @@ def words_of(cell):
         return cell("05", "leave_one_word_out(listener, told", **known)
 
     return ask
+
+
+@pytest.fixture
+def halves_of(cell):
+    """What notebook 01 says of halves of the fixations, within conditions and across."""
+    from itertools import product
+    from types import SimpleNamespace
+
+    import numpy as np
+    import pandas as pd
+
+    from csalgan import exploration
+
+    def ask(prepared, blur: float) -> pd.DataFrame:
+        job = SimpleNamespace(profile=SimpleNamespace(seed=0))
+        read = bool((prepared.records["condition"] != "none").any())
+        known = {"exploration": exploration, "np": np, "pd": pd, "product": product, "job": job}
+        known |= {"dataset": SimpleNamespace(has_sentences=read)}
+        return cell("01", "shuffled[:take]", **known, prepared=prepared, blur=blur)["halves"]
+
+    return ask
