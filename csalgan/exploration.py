@@ -6,17 +6,16 @@ interval is a 95 % bootstrap over **images**, because the records of one image b
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import product
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from csalgan.data.records import CONDITIONS
 from csalgan.evaluation.baselines import counted
 from csalgan.evaluation.statistics import means
 from csalgan.files.errors import CsalganError
+from csalgan.metrics.maps import resize
 
 _PAIRS = ["image_id", "predictor", "gaze", "metric", "value"]
 _GRID = 64  # side of the coarse grid for maps made from half of the fixations
@@ -149,48 +148,12 @@ def fitted_blur(prepared, *, sample: int = 60, seed: int = 0) -> float:
     return float(round(tried[score.argmax()], 3))
 
 
-def cross_condition_halves(prepared, *, sigma: float, seed: int = 0) -> pd.DataFrame:
-    """CC between maps of *half* the fixations: within one condition, and across two.
-
-    Two maps of one condition differ too, because few people looked for a short time. Here both
-    kinds of pair are made from equally many fixations, so what is lost **across** beyond what is
-    lost **within** is the sentence's doing. Halves share observers (the dataset does not tell
-    them apart), so the value within is, if anything, too high.
-
-    Args:
-        sigma: blur as a share of the side, see :func:`fitted_blur`.
-
-    Returns:
-        Tidy rows ``image_id``, ``predictor``, ``gaze``, ``metric`` (``cc_halves``), ``value``,
-        over images with four records; ``predictor == gaze`` is within.
-    """
-    rng = np.random.default_rng(seed)
-    rows = []
-    for image_id, members in _groups(prepared):
-        found = {c: places(prepared, i) for c, i in members.items()}
-        take = min(map(len, found.values())) // 2
-        if take == 0:
-            continue
-        halves = {}
-        for condition, place in found.items():
-            shuffled = rng.permutation(place)
-            parts = shuffled[:take], shuffled[take : 2 * take]
-            halves[condition] = [fixation_map(part, sigma) for part in parts]
-        for (a, (first, _)), (b, (_, second)) in product(halves.items(), repeat=2):
-            rows.append((image_id, a, b, "cc_halves", correlation(first, second)))
-    return pd.DataFrame(rows, columns=_PAIRS)
-
-
 def density(saliency: np.ndarray, size: int) -> np.ndarray:
     """A map (any numeric (h, w) ≥ 0) at ``size`` × ``size`` with mean 1; a zero map stays zero.
 
     Resized as the prepared maps are (antialiased bilinear), so that the two can be compared.
     """
-    small = np.asarray(saliency, dtype=np.float32)
-    if small.shape != (size, size):
-        picture = Image.fromarray(small).resize((size, size), Image.Resampling.BILINEAR)
-        small = np.asarray(picture)
-    small = small.astype(np.float64)
+    small = resize(np.asarray(saliency), (size, size)).astype(np.float64)
     return small / (small.mean() or 1.0)
 
 

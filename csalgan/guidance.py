@@ -348,47 +348,6 @@ def leave_one_word_out(ask: Ask, record: pd.DataFrame, size: int) -> list[WordEf
     return [WordEffect(word, whole - one) for (word, _), one in zip(without, others, strict=True)]
 
 
-def word_shares(ask: Ask, records: pd.DataFrame, size: int) -> pd.DataFrame:
-    """How much attention each word of each sentence holds.
-
-    Returns:
-        One row a word: ``record``, ``image_id``, ``condition``, ``place`` (0 is the first word),
-        ``word``, ``kind`` (``content`` or ``function``), ``share`` (0 … 1, of all attention, that
-        moves when the word is left out).
-    """
-    rows = []
-    for number, row in enumerate(records.itertuples(index=False)):
-        pulls = leave_one_word_out(ask, records.iloc[[number]], size)
-        for place, pull in enumerate(pulls):
-            kind = "content" if pull.is_content else "function"
-            key = (row.record, row.image_id, row.condition)
-            rows.append((*key, place, pull.word, kind, total_variation(pull.change)))
-    columns = ["record", "image_id", "condition", "place", "word", "kind", "share"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def summarise_words(shares: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Mean share a content word holds, a function word, and their difference within a sentence.
-
-    Args:
-        shares: what :func:`word_shares` gave.
-
-    Returns:
-        Rows ``condition`` (``all`` first), ``measure`` (``content``, ``function``,
-        ``content - function``), ``mean``, ``low``, ``high`` (95 % bootstrap over images),
-        ``n_images``.
-    """
-    means = shares.pivot_table(
-        index=["record", "image_id", "condition"], columns="kind", values="share"
-    ).reindex(columns=["content", "function"])
-    means["content - function"] = means.content - means.function
-    tidy = means.reset_index().melt(
-        ["record", "image_id", "condition"], var_name="measure", value_name="value"
-    )
-    both = pd.concat([tidy.assign(condition="all"), tidy])
-    return over_images(both, ["condition", "measure"], draws=draws, seed=seed)
-
-
 def expected_map(truth: dict, record: str) -> np.ndarray:
     """The map that infinitely many simulated observers would leave: float64 (H, W), sum 1.
 
@@ -458,49 +417,3 @@ def summarise_effect(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -
     within = (found.low - _ROUNDING <= found.true) & (found.true <= found.high + _ROUNDING)
     nothing = (found.low <= _ROUNDING) & (found.high >= -_ROUNDING)
     return found.assign(covers_truth=within, excludes_zero=~nothing)
-
-
-def compare_encoders(
-    predictors: Mapping[str, Predictor],
-    dataset: Dataset,
-    prepared,
-    records: pd.DataFrame,
-    variants: pd.DataFrame,
-    score: Score,
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """What models trained with different text encoders make of the same sentences.
-
-    Args:
-        predictors: encoder → model.
-        records: rows with a sentence.
-        variants: their sentences, at least ``true``.
-
-    Returns:
-        Rows ``encoder``, ``measure``, ``mean``, ``low``, ``high`` (95 % bootstrap over images),
-        ``n_images``. Measures: ``cc`` with the true sentence; for every other variant the paired
-        difference in CC, by the variant's name; ``correlation - control`` of the changes (see
-        :func:`compare_differences`); on embedded data ``recovered``, the κ̂ of
-        :func:`text_effect`.
-    """
-    columns = ["encoder", "measure", "mean", "low", "high", "n_images"]
-    how = {"draws": draws, "seed": seed}
-    tables = []
-    for name, predictor in predictors.items():
-        ask = Reader(predictor, dataset)
-        scores = score_variants(ask, dataset, variants, score)
-        scores = scores[scores["metric"] == "cc"]
-        true = over_images(scores[scores["variant"] == "true"], ["metric"], **how)
-        cost = paired_differences(scores, **how).rename(columns={"variant": "measure"})
-        moves = difference_maps(ask, dataset, prepared, records)
-        agreement = summarise_differences(compare_differences(moves, records, seed=seed), **how)
-        found = [cost, agreement[agreement["measure"] == "correlation - control"]]
-        if dataset.synthetic:
-            effect = text_effect(ask, dataset, records, prepared.size)
-            found.append(summarise_effect(effect, **how).assign(measure="recovered"))
-        whole = [table[table["condition"] == "all"] for table in found]
-        both = pd.concat([true.rename(columns={"metric": "measure"}), *whole])
-        tables.append(both.assign(encoder=name)[columns])
-    return pd.concat(tables, ignore_index=True)

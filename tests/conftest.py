@@ -1,5 +1,6 @@
 """Fixtures every test may use: one tiny embedded dataset, the real folder where there is one."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -121,3 +122,58 @@ def command(monkeypatch, capsys):
         return int(stopped.value.code or 0), said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def cell():
+    """Run the one cell of a notebook that holds ``text``; gives the names it knew and made."""
+    from csalgan.files import paths
+
+    def run(number: str, text: str, **known) -> dict:
+        (path,) = paths.notebooks_dir().glob(f"{number}_*.ipynb")
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+        (source,) = [source for source in code if text in source]
+        exec(source, known)
+        return known
+
+    return run
+
+
+@pytest.fixture
+def words_of(cell):
+    """What notebook 05 says of each word of some records' sentences."""
+    from types import SimpleNamespace
+
+    import pandas as pd
+
+    from csalgan import exploration, guidance
+
+    def ask(listener, told, size: int) -> dict:
+        job = SimpleNamespace(prepared=SimpleNamespace(size=size), save_table=lambda *_: None)
+        known = {"exploration": exploration, "guidance": guidance, "pd": pd, "job": job}
+        known |= {"listener": listener, "told": told, "draws": {"draws": 50, "seed": 0}}
+        return cell("05", "leave_one_word_out(listener, told", **known)
+
+    return ask
+
+
+@pytest.fixture
+def halves_of(cell):
+    """What notebook 01 says of halves of the fixations, within conditions and across."""
+    from itertools import product
+    from types import SimpleNamespace
+
+    import numpy as np
+    import pandas as pd
+
+    from csalgan import exploration
+
+    def ask(prepared, blur: float) -> pd.DataFrame:
+        job = SimpleNamespace(profile=SimpleNamespace(seed=0))
+        read = bool((prepared.records["condition"] != "none").any())
+        known = {"exploration": exploration, "np": np, "pd": pd, "product": product, "job": job}
+        known |= {"dataset": SimpleNamespace(has_sentences=read)}
+        return cell("01", "shuffled[:take]", **known, prepared=prepared, blur=blur)["halves"]
+
+    return ask

@@ -5,7 +5,6 @@ import pytest
 from gaze_sets import write_osie
 from toy_gaze import Toy, ToySplit
 
-from csalgan import exploration
 from csalgan.data import Split, make_split, open_dataset
 from csalgan.evaluation import Evaluator, baselines
 from csalgan.files.errors import CsalganError
@@ -188,7 +187,7 @@ def test_one_half_predicts_and_the_other_is_the_truth():
         )
 
 
-def test_halves_of_two_conditions_are_compared_and_no_half_with_itself(monkeypatch):
+def test_halves_of_two_conditions_are_compared_and_no_half_with_itself(monkeypatch, halves_of):
     class Two:
         records = Toy().records.query("image_id == '000000000000'").reset_index(drop=True)
         native_size = np.full((4, 2), 100)
@@ -200,10 +199,10 @@ def test_halves_of_two_conditions_are_compared_and_no_half_with_itself(monkeypat
             return self.points
 
     monkeypatch.setattr(np.random, "default_rng", lambda seed: InOrder())
-    apart = exploration.cross_condition_halves(Two([0, 0, 0, 1, 1, 1]), sigma=0.03)
+    apart = halves_of(Two([0, 0, 0, 1, 1, 1]), 0.03)
     assert len(apart) == 4 * 4
     assert apart["value"].max() < 0
-    alike = exploration.cross_condition_halves(Two([0, 1, 0, 0, 1, 0]), sigma=0.03)
+    alike = halves_of(Two([0, 1, 0, 0, 1, 0]), 0.03)
     assert alike["value"].min() == pytest.approx(1)
 
 

@@ -460,6 +460,17 @@ def test_another_model_gives_another_picture(explorer):
     assert shown(explorer) != before
 
 
+def test_slider_and_pictures_zoom_together_and_sharpen(explorer):
+    explorer.zoom.value = 2.0
+    assert explorer.panels.zoom == 2.0
+    shown(explorer)
+    close = explorer.view.side
+    explorer.panels.zoom = 1.0  # by a wheel over a picture
+    assert explorer.zoom.value == 1.0
+    shown(explorer)
+    assert explorer.view.side == close / 2
+
+
 def test_a_word_shows_what_it_does(explorer, predictor):
     explorer.sentences[0].value = "a red dog"
     before = shown(explorer, "difference")

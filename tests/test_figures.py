@@ -378,9 +378,9 @@ def test_cross_condition_agrees_with_a_plain_computation(prepared):
         exploration.cross_condition(prepared, image_ids=[])
 
 
-def test_simulated_sentences_change_more_than_chance(prepared):
+def test_simulated_sentences_change_more_than_chance(prepared, halves_of):
     """Within a condition halves agree better than across: what the gaze model put there."""
-    halves = exploration.cross_condition_halves(prepared, sigma=0.05)
+    halves = halves_of(prepared, 0.05)
     table = exploration.over_images(halves, ["predictor", "gaze"], draws=200)
     table = table.set_index(["predictor", "gaze"])
     assert table.high["non_salient", "salient"] < table.low["salient", "salient"]

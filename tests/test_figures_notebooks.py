@@ -70,6 +70,22 @@ def test_notebook_01(execute, out):
     assert not set(known["common"].word) & STOP_WORDS
 
 
+def test_notebook_02(execute):
+    known, figures = execute("02")
+    for name, layers, count in (
+        ("02_generator", known["generator_layers"], 918_081),
+        ("02_discriminator", known["discriminator_layers"], 2_171_649),
+    ):
+        (ax,) = figures[name].axes
+        assert f"{count:,} parameters" in ax.get_title(loc="left")
+        # A bar's parameters are the last line of its label, below its name.
+        bars = {layer.name for layer in layers if layer.macs}
+        notes = [text.get_text().split("\n") for text in ax.texts]
+        counts = [n[-1] for n in notes if n[0] in bars and re.fullmatch(r"[\d,]+", n[-1])]
+        assert len(counts) == len(bars)
+        assert sum(int(number.replace(",", "")) for number in counts) == count
+
+
 def test_notebook_03(execute):
     known, figures = execute("03")
     history = known["run"].history

@@ -62,13 +62,13 @@ def test_only_what_there_is_gaze_for_is_trained_and_planned(job, embedded, capsy
     assert capsys.readouterr().err == ""
 
 
-def test_figures_about_sentences_say_that_there_are_none(job):
+def test_figures_about_sentences_say_that_there_are_none(job, halves_of):
     prepared = job.prepared
     effect = exploration.over_images(
         exploration.cross_condition(prepared), ["metric", "predictor", "gaze"]
     )
     assert effect.empty
-    assert exploration.cross_condition_halves(prepared, sigma=0.03).empty
+    assert halves_of(prepared, 0.03).empty
     (text,) = draw.cross_condition_matrices(effect).axes[0].texts
     assert "Nobody read a sentence" in text.get_text()
 

@@ -1,6 +1,7 @@
 """What the sentence does: rules for other sentences, pairing, people as yardstick, change maps."""
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from csalgan import exploration, guidance
 from csalgan.config import load_profile
 from csalgan.data import open_dataset, prepare
 from csalgan.experiment.job import open_job
+from csalgan.figures import base
 from csalgan.figures import exploration as draw
 from csalgan.files.errors import CsalganError
 from csalgan.text.variants import sentence_variants
@@ -306,7 +308,7 @@ def buses():
     )
 
 
-def test_a_word_pulls_attention_to_its_place(buses):
+def test_a_word_pulls_attention_to_its_place(buses, words_of):
     pulls = guidance.leave_one_word_out(corner_of_bus, buses.head(1), 8)
     assert [pull.word for pull in pulls] == ["the", "red", "bus", "over", "there"]
     assert [pull.is_content for pull in pulls] == [False, True, True, False, False]
@@ -316,11 +318,12 @@ def test_a_word_pulls_attention_to_its_place(buses):
     assert (bus[:2, :2] > 0).all()
     assert (bus[2:] < 0).all()
     assert bus.sum() == pytest.approx(0, abs=1e-9)
-    shares = guidance.word_shares(corner_of_bus, buses, 8)
+    known = words_of(corner_of_bus, buses, 8)
+    shares = known["shares"]
     assert shares.groupby("record").word.size().to_dict() == {"1_3": 5, "2_2": 2}
     # 4 of 64 places rise from 1 to 16: the corner holds 64 of 124 instead of 4 of 64.
     assert shares.set_index("word").share["bus"] == pytest.approx(64 / 124 - 4 / 64)
-    summary = guidance.summarise_words(shares, draws=50).set_index(["condition", "measure"])["mean"]
+    summary = known["kinds"].set_index(["condition", "measure"])["mean"]
     assert summary["salient", "content"] == pytest.approx((64 / 124 - 4 / 64) / 2)
     assert summary["salient", "function"] == 0
     assert summary["all", "content - function"] == pytest.approx((64 / 124 - 4 / 64) / 4)
@@ -340,7 +343,7 @@ def test_models_are_compared_on_the_same_records(dataset, told):
     assert cc.loc["salient", "high"] < 0
 
 
-def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path):
+def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path, cell):
     job = open_job("smoke", str(embedded), str(tmp_path / "report"))
     trained = {}
     for name in ("none", "hashing"):
@@ -350,30 +353,35 @@ def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path):
 
     test = job.split.of("test", job.dataset.records)
     told = test[test.condition != "none"]
-    chosen = sentence_variants(told, ["true", "absent"])
-    score = correlate(job.dataset)
-    about = job.dataset, job.prepared, told, chosen
-    table = guidance.compare_encoders(trained, *about, score, draws=50)
-    cell = table.set_index(["encoder", "measure"])["mean"]
-    measures = ["cc", "absent", "correlation - control", "recovered"]
-    assert [m for e, m in cell.index if e == "none"] == measures
-    assert cell["none", "absent"] == cell["none", "recovered"] == 0
-    assert np.isnan(cell["none", "correlation - control"])
-    assert cell["hashing", "recovered"] != 0
+    chosen = sentence_variants(told, ["true", "other_image"])
+    modules = {"exploration": exploration, "guidance": guidance, "pd": pd}
+    given = {"job": job, "told": told, "variants": chosen, "evaluator": correlate(job.dataset)}
+    given |= {"trained": trained, "draws": {"draws": 50, "seed": 0}}
+    table = cell("05", "compared = pd.concat", **modules, **given)["compared"]
+    assert (job.tables / "05_encoders.csv").is_file()
+    means = table.set_index(["encoder", "measure"])["mean"]
+    measures = ["cc", "other_image", "correlation - control", "recovered"]
+    assert [m for e, m in means.index if e == "none"] == measures
+    assert means["none", "other_image"] == means["none", "recovered"] == 0
+    assert np.isnan(means["none", "correlation - control"])
+    assert means["hashing", "recovered"] != 0
 
 
 # --- figures ----------------------------------------------------------------------------------
 
 
-def test_guidance_figures(dataset, told, variants, scores):
+def test_guidance_figures(dataset, told, variants, scores, cell):
     four = told[told.n_records == 4]
     members = dataset.records[dataset.records.image_id == four.image_id.iloc[0]]
     oracle = Oracle(dataset)
     maps = dict(oracle(members))
     drawn(draw.condition_samples(dataset, members.image_id.iloc[0], maps, model="m"))
-    drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", maps, model="m"))
+    modules = {"base": base, "draw": draw, "exploration": exploration, "np": np}
+    known = cell("05", "def pair_figure", **cell("05", "def show_changes", **modules))
+    pair = partial(known["pair_figure"], dataset, members.image_id.iloc[0], "salient", name="m")
+    drawn(pair(predictions=maps))
     deaf = dict(Oracle(dataset, listens=False)(members))
-    fig = drawn(draw.pair_figure(dataset, members.image_id.iloc[0], "salient", deaf, model="m"))
+    fig = drawn(pair(predictions=deaf))
     moved = [ax.get_xlabel() for ax in fig.axes if "attention moved" in ax.get_xlabel()]
     assert len(moved) == 2  # measured, predicted
     assert not moved[0].startswith("0.0%")

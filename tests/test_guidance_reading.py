@@ -83,7 +83,7 @@ def test_no_text_at_all_is_zeros_where_the_empty_sentence_is_not(dataset, told):
     np.testing.assert_allclose(nothing, zeros, atol=1e-6)
 
 
-def test_the_encoder_none_shows_exactly_no_effect(dataset, told):
+def test_the_encoder_none_shows_exactly_no_effect(dataset, told, words_of):
     """All texts are the same zeros, so no number may differ, not even in its last bit."""
     reader = guidance.Reader(untrained("none"), dataset)
     variants = sentence_variants(told, seed=1)
@@ -93,7 +93,7 @@ def test_the_encoder_none_shows_exactly_no_effect(dataset, told):
         texts = [None] * len(group) if name == "no_text" else group.text.tolist()
         for record, got in reader(by_record.loc[group.record], texts):
             np.testing.assert_array_equal(got, base[record])
-    assert (guidance.word_shares(reader, told.head(2), 16).share == 0).all()
+    assert (words_of(reader, told.head(2), 16)["shares"].share == 0).all()
     effect = guidance.summarise_effect(guidance.text_effect(reader, dataset, told, 16), draws=20)
     assert (effect[["mean", "low", "high"]] == 0).all(axis=None)
     assert not effect.excludes_zero.any()

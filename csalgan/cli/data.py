@@ -1,8 +1,6 @@
 """``csalgan data``: check, make and pack datasets."""
 
-import textwrap
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
@@ -28,17 +26,9 @@ def check(
         from csalgan.data.dataset import subset_of
 
         report = check_dataset(path)
-    unread = defaultdict(list)
     for fault in report.faults:
-        if fault.kind == "sentence without record":
-            unread[fault.file].append(fault.message.removeprefix("sentence of ").split(",")[0])
-        else:
-            told = printable(f"{fault.file}: {fault.kind}: {fault.message}")
-            print(f"{fault.severity:<8}{told}")
-    for file, keys in unread.items():
-        print(f"warning {file}: {counted(len(keys), 'sentence')} whose record is not here:")
-        told = textwrap.fill(printable(" ".join(keys)), 90)
-        print(textwrap.indent(told, " " * 10))
+        told = printable(f"{fault.file}: {fault.kind}: {fault.message}")
+        print(f"{fault.severity:<8}{told}")
     errors, records = len(report.errors), report.records
     images = counted(records["image_id"].nunique(), "image")
     print(f"{report.root}: {images}, {counted(len(records), 'record')}")

@@ -20,7 +20,7 @@ from csalgan.data.records import CONDITIONS, parse_stem, source_of
 from csalgan.data.sentence_files import find_sentences, read_json, read_workbook
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import shown
-from csalgan.files.progress import Progress
+from csalgan.files.progress import Progress, counted
 
 #: Faults that do not keep a dataset from being used.
 WARNINGS = (
@@ -95,8 +95,8 @@ def survey(root: Path, *, whole: bool = False) -> tuple[pd.DataFrame, list[Fault
         faults.append(Fault("map/", "missing map", "holds no maps; copy the dataset again"))
     sentences = _sentences(root, faults, whole)
     keys = {parse_stem(name).key for name in names}
-    for key in (key for key in sentences or () if key not in keys):
-        message = f"sentence of {key}, of which no record is here"  # a part of the release
+    if left := [key for key in sentences or () if key not in keys]:  # a part of the release
+        message = f"{counted(len(left), 'sentence')} whose record is not here: {' '.join(left)}"
         faults.append(Fault("sentences", "sentence without record", message))
     if (path := root / truth.NAME).exists():
         try:

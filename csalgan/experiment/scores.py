@@ -70,7 +70,7 @@ def rows_of(job: Job, subset: str, part: str = "test") -> pd.DataFrame:
     return job.dataset.records.loc[numbers]
 
 
-def score_models(job: Job, evaluator: Evaluator, *, progress: bool = False) -> pd.DataFrame:
+def score_models(job: Job, evaluator: Evaluator) -> pd.DataFrame:
     """Every model of the report on its own subset's test records.
 
     Returns:
@@ -81,8 +81,7 @@ def score_models(job: Job, evaluator: Evaluator, *, progress: bool = False) -> p
     for subset, rows in _tested(job).items():
         predict = partial(job.predictor(subset).predict_records, job.dataset)
         score = evaluator.fitted_to(predict, rows_of(job, subset, "val"))
-        maps = predict(rows, progress=progress)
-        tables.append(score(maps, rows, model=OURS).assign(subset=subset))
+        tables.append(score(predict(rows), rows, model=OURS).assign(subset=subset))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -179,6 +179,7 @@ class Controls:
         self.search = w.Text(description="find", placeholder=hint, **_WIDE)
         self.gallery, self.photograph, self.panels = Gallery(), PhotographInput(), Panels()
         self.keep = Keep()
+        t.link((self.zoom, "value"), (self.panels, "zoom"))
         named = dict(zip(("sentence-A", "sentence-B"), self.sentences, strict=True))
         named |= dict(zip(("own-A", "own-B"), self.own, strict=True))
         for name, control in (vars(self) | named).items():

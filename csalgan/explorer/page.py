@@ -138,14 +138,12 @@ class Explorer(Controls):
         return all(one.wait(seconds) for one in (self._drawing, self._scoring, self._finding))
 
     def _watch(self) -> None:
-        looks = (self.strength, self.opacity, self.threshold, self.colours, self.dots)
+        looks = (self.strength, self.opacity, self.threshold, self.zoom, self.colours, self.dots)
         for control in (*self.sentences, self.model, self.condition, *looks):
             control.observe(self._on_view, "value")
         for control in self.own:
             control.observe(self._on_own, "value")
         self.panels.observe(lambda change: self._ask(), "active")
-        self.panels.observe(self._on_zoom, "zoom")
-        self.zoom.observe(self._on_zoom, "value")
         self.panels.observe(self._on_pointer, "pointer")
         self.gallery.observe(self._on_picture, "chosen")
         self.gallery.observe(self._on_search, "wanted")
@@ -168,10 +166,6 @@ class Explorer(Controls):
     @_asking
     def _on_picture(self, change) -> None:
         self._choose(self.session.best_record(change["new"]))
-
-    @_asking
-    def _on_zoom(self, change) -> None:
-        self.zoom.value = self.panels.zoom = change["new"]
 
     def _on_pointer(self, change) -> None:
         where, view = change["new"], self.view

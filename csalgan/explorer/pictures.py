@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw, ImageOps
 
 from csalgan.data.pictures import read_photograph
 from csalgan.figures import MAPS, blend, diverging, output
-from csalgan.figures.base import colour_map, resized, unit
+from csalgan.figures.base import colour_map, unit
 from csalgan.files.errors import CsalganError
+from csalgan.metrics.maps import resize
 
 #: Longest side of one of the explorer's panels, and of an uploaded photograph, pixels.
 VIEW_SIDE, UPLOAD_SIDE = 480, 1024
@@ -85,7 +86,7 @@ def render(
     """
     if not 0 <= threshold <= 100:
         raise CsalganError(f"threshold {threshold} is outside 0 … 100; give a percentile.")
-    shown = resized(unit(saliency), image.shape[:2])
+    shown = resize(unit(saliency), image.shape[:2])
     mixed = blend(image, shown, opacity=opacity, cmap=cmap)
     if threshold > 0:
         below = shown < np.percentile(shown, threshold)
@@ -108,7 +109,7 @@ def render_difference(image: np.ndarray, difference: np.ndarray, limit: float) -
     Returns:
         uint8 (H, W, 3).
     """
-    scaled = np.clip(resized(difference.astype(np.float32), image.shape[:2]) / limit, -1, 1)
+    scaled = np.clip(resize(difference, image.shape[:2]) / limit, -1, 1)
     grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None]
     colour = colours_of(DIFFERENCE)[np.rint(127.5 * (scaled + 1)).astype(np.uint8)]
     # The photograph shades the colours, so it stays readable and adds none of its own.

@@ -17,9 +17,9 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
-from PIL import Image
 
 from csalgan.files.errors import CsalganError
+from csalgan.metrics.maps import resize
 
 INK, MUTED, FAINT, RULE = "#22262B", "#666B73", "#A6ABB2", "#D5D8DC"
 
@@ -165,14 +165,6 @@ def unit(saliency: np.ndarray) -> np.ndarray:
     return (saliency - low) / (high - low)
 
 
-def resized(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A map (h, w) at another shape (H, W), bilinear: float32, or itself where it has it."""
-    if saliency.shape == shape:
-        return saliency
-    picture = Image.fromarray(saliency.astype(np.float32))
-    return np.asarray(picture.resize(shape[::-1], Image.Resampling.BILINEAR))
-
-
 def blend(
     image: np.ndarray, saliency: np.ndarray, *, opacity: float = 0.6, cmap: str = "inferno"
 ) -> np.ndarray:
@@ -195,7 +187,7 @@ def blend(
     """
     if not 0 <= opacity <= 1:
         raise CsalganError(f"opacity {opacity} is outside 0 … 1; give a share such as 0.6.")
-    scaled = resized(unit(saliency), image.shape[:2])
+    scaled = resize(unit(saliency), image.shape[:2])
     colour = colour_map(cmap)(scaled)[..., :3] * 255.0  # (H, W, 3)
     # Between "as much as the map says" and "everywhere": at 1 the map alone is left.
     cover = opacity * (scaled * (1 - opacity) + opacity)[..., None]

@@ -1,21 +1,19 @@
-"""What a sentence does to gaze: one picture in all conditions, before and after, in numbers."""
+"""What a sentence does to gaze: one picture in all conditions, and in numbers."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from csalgan.exploration import correlation, density, total_variation
+from csalgan.exploration import correlation
 from csalgan.figures.base import (
     CONDITION_LABELS,
     Figure,
     blend,
-    change_bar,
     look_of,
     nothing,
     picture_grid,
     read,
-    show_change,
     show_fixations,
     show_image,
     show_map,
@@ -62,45 +60,6 @@ def condition_samples(
     third = "overlay" if predictions is None else "predicted"
     for ax, label in zip(axes[:, 0], ("fixations", "measured map", third), strict=True):
         ax.set_ylabel(label, fontsize=10)
-    return fig
-
-
-@theme()
-def pair_figure(
-    dataset, image_id: str, condition: str, predictions: Mapping[str, np.ndarray], *, model: str
-) -> Figure:
-    """The same image before and after a sentence, and what changed (the paper's Figures 10–12).
-
-    Args:
-        condition: the condition compared with free viewing.
-        predictions: record → predicted map (H, W).
-        model: the model's name, for the title.
-    """
-    rows = dataset.records[dataset.records.image_id == image_id].set_index("condition")
-    rows = rows.loc[["none", condition]]
-    shape = rows.height.iloc[0], rows.width.iloc[0]
-    title = f"Without and with a {look_of(condition).label} sentence ({model})"
-    fig, axes = picture_grid(3, 3, [shape], 3.2, title)
-    maps = []  # of both conditions: measured, predicted
-    for line, (name, row) in zip(axes, rows.iterrows(), strict=False):
-        maps.append((dataset.map(row.record), predictions[row.record]))
-        show_image(line[0], dataset.image(row.record))
-        show_fixations(line[0], dataset.fixations(row.record), colour=look_of(name).colour)
-        line[0].set_ylabel(read(name, row.text, 26), color=look_of(name).ink, fontsize=9)
-        for ax, saliency in zip(line[1:], maps[-1], strict=True):
-            show_map(ax, saliency)
-    moved = [density(told, 128) - density(untold, 128) for untold, told in zip(*maps, strict=True)]
-    # Both on the scale of people: a model that hardly moves should look like it.
-    limit = float(np.percentile(np.abs(moved[0]), 99.5))
-    for ax, change in zip(axes[2, 1:], moved, strict=True):
-        picture = show_change(ax, change, limit=limit, shape=shape)
-        ax.set_xlabel(f"{total_variation(change):.1%} of attention moved", fontsize=8.5)
-    for ax, name in zip(axes[0], ("image and fixations", "measured", "predicted"), strict=True):
-        ax.set_title(name)
-    note = "change: with minus without\n\nmeasured and predicted\nchange correlate "
-    note += number(correlation(*moved))
-    axes[2, 0].text(0.5, 0.5, note, transform=axes[2, 0].transAxes, ha="center", va="center")
-    change_bar(fig, picture, axes[2, :])
     return fig
 
 

@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from csalgan.config import TrainingConfig
 from csalgan.data import Dataset, Split, make_split
@@ -301,7 +300,7 @@ class Predictor:
         return [resize_map(one, shape) for one, shape in zip(maps, shapes, strict=True)]
 
     def predict_records(
-        self, dataset: Dataset, records: pd.DataFrame, *, progress: bool = False
+        self, dataset: Dataset, records: pd.DataFrame
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Predict records of a dataset, one batch in memory at a time.
 
@@ -311,8 +310,7 @@ class Predictor:
         Yields:
             ``(record, float32 (H, W) in [0, 1])`` in the order of ``records``.
         """
-        starts = range(0, len(records), self.batch_size)
-        for start in tqdm(starts, desc="predict", disable=not progress, leave=False):
+        for start in range(0, len(records), self.batch_size):
             some = records.iloc[start : start + self.batch_size]
             images = [dataset.image(record) for record in some["record"]]
             yield from zip(some["record"], self.predict(images, some["text"].tolist()), strict=True)

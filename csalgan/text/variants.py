@@ -117,18 +117,14 @@ VARIANTS: dict[str, Variant] = {
 
 
 def sentence_variants(
-    records: pd.DataFrame,
-    variants: Sequence[str] | None = None,
-    *,
-    pool: pd.DataFrame | None = None,
-    seed: int = 0,
+    records: pd.DataFrame, variants: Sequence[str] | None = None, *, seed: int = 0
 ) -> pd.DataFrame:
     """Every sentence each record is to be predicted with.
 
     Args:
-        records: rows of a dataset; those without a sentence (free viewing) are passed over.
+        records: rows of a dataset, which lend each other sentences; those without one (free
+            viewing) are passed over.
         variants: names in :data:`VARIANTS`; all when None.
-        pool: records that may lend sentences; ``records`` when None.
         seed: see :class:`Pool`.
 
     Returns:
@@ -151,7 +147,7 @@ def sentence_variants(
             "none of the records has a sentence, so there is nothing to vary; choose records of "
             "the general, salient or non-salient condition."
         )
-    lenders = Pool(records if pool is None else pool, seed)
+    lenders = Pool(records, seed)
     rows = [
         (row.record, row.image_id, row.condition, name, draw, *sentence)
         for name in variants
