@@ -46,18 +46,18 @@ _ROUNDING = 1e-6  # maps are float32
 
 #: ``(pairs of record and map, rows of the dataset) → tidy scores``: an ``Evaluator``, say.
 Score = Callable[[Iterator[tuple[str, np.ndarray]], pd.DataFrame], pd.DataFrame]
-#: Any predictor, as this module sees it (a :class:`Reader`, or a function of yours):
+#: Any predictor, as this module sees it (a :class:`CachedPredictor`, or a function of yours):
 #: ``(rows of a dataset, texts, strength=1.0) → pairs of record and map``. The texts are read in
 #: place of the records' own (``texts=None``), in the same order; ``""`` is free viewing, None is
 #: no text at all. Strength 0 is free viewing, 1 the sentence. Maps are (h, w) ≥ 0 of any size.
 Ask = Callable[..., Iterator[tuple[str, np.ndarray]]]
 
 
-class Reader:
-    """A trained model that keeps what it has seen of each picture.
+class CachedPredictor:
+    """A trained model as an :data:`Ask` that computes the features of each image once.
 
-    Reading another sentence then costs no second look at the picture. The features of every
-    picture asked about stay in memory: at the paper's 256 px about 8 MB a picture.
+    Another sentence about the same image then costs the text encoder and the decoder only. The
+    features of every image asked about stay in memory: at the paper's 256 px about 8 MB an image.
 
     Attributes:
         name: what figures call the model.
@@ -117,7 +117,7 @@ def score_variants(ask: Ask, dataset, variants: pd.DataFrame, score: Score) -> p
     """Predict every record with every sentence and score it against the record's own gaze.
 
     Args:
-        ask: the model: a :class:`Reader`, say.
+        ask: the model: a :class:`CachedPredictor`, say.
         variants: what :func:`csalgan.text.variants.sentence_variants` gave.
         score: scores one set of predictions: a :class:`csalgan.evaluation.Evaluator`.
 
@@ -340,7 +340,7 @@ def leave_one_word_out(ask: Ask, record: pd.DataFrame, size: int) -> list[WordEf
     """The pull of every word of one record's sentence, in reading order.
 
     Args:
-        ask: the model: a :class:`Reader`, say.
+        ask: the model: a :class:`CachedPredictor`, say.
         record: one row of a dataset, with a sentence.
         size: side of the square the maps are compared at.
     """
@@ -409,7 +409,7 @@ def text_effect(
     """The pull of the sentence as a model has it, beside the true one.
 
     Args:
-        ask: any model: a :class:`Reader`, or a function from records and texts
+        ask: any model: a :class:`CachedPredictor`, or a function from records and texts
             to maps.
         dataset: an embedded dataset.
         records: its rows with a sentence.
@@ -492,7 +492,7 @@ def compare_encoders(
     how = {"draws": draws, "seed": seed}
     tables = []
     for name, predictor in predictors.items():
-        ask = Reader(predictor, dataset)
+        ask = CachedPredictor(predictor, dataset)
         scores = score_variants(ask, dataset, variants, score)
         scores = scores[scores["metric"] == "cc"]
         true = over_images(scores[scores["variant"] == "true"], ["metric"], **how)

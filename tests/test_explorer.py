@@ -21,7 +21,7 @@ from csalgan.data import synthesise
 from csalgan.experiment.job import open_job
 from csalgan.explorer.page import LONGEST_SENTENCE, Explorer, Newest
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, read_upload, render
-from csalgan.explorer.session import CachedPredictors, Measured, Model, Session, on_offer
+from csalgan.explorer.session import Measured, Model, PredictionCache, Session, on_offer
 from csalgan.explorer.view import View, maps_zip, robust_limit, snapshot
 from csalgan.figures import MAPS
 from csalgan.files.errors import CsalganError
@@ -176,7 +176,7 @@ def test_a_huge_photograph_is_refused_before_it_is_decoded(side, monkeypatch):
 def test_a_model_is_asked_once_a_question(predictor):
     opened = []
     offer = {"m": Model(lambda: opened.append(1) or predictor)}
-    predictors = CachedPredictors(offer)
+    predictors = PredictionCache(offer)
     picture = Picture("a", np.zeros((20, 30, 3), np.uint8))
     first = predictors.map("m", picture, "a dog")
     assert predictors.map("m", picture, "  a   dog ") is first
@@ -187,12 +187,12 @@ def test_a_model_is_asked_once_a_question(predictor):
     assert (opened, predictor.encoded) == ([1], 1)
     assert not first.flags.writeable
     with pytest.raises(CsalganError, match="csalgan train"):
-        CachedPredictors({})
+        PredictionCache({})
 
 
 def test_the_share_of_a_word_is_what_moves_without_it(predictor):
     picture = Picture("a", np.zeros((20, 30, 3), np.uint8))
-    predictors = CachedPredictors({"m": model(predictor)})
+    predictors = PredictionCache({"m": model(predictor)})
     assert predictors.shares("m", picture, "a dog", ["dog", "a"]) == ()  # a slow one is not asked
     predictor.quick = True
     first, second = predictors.shares("m", picture, "a dog", ["dog", "a"])
@@ -676,7 +676,7 @@ def test_models_on_offer_are_those_of_this_data_and_those_in_the_package(embedde
         str(tmp_path / "runs" / subset) for subset in ("total", "sal")
     ]
     assert {models[name].open().encoder.name for name in own} == {ready.profile.text.encoder}
-    predictors = CachedPredictors(models)
+    predictors = PredictionCache(models)
     picture = Picture("grey", np.full((40, 60, 3), 90, np.uint8))
     for name in models:
         assert predictors.map(name, picture, "a red circle").shape == (40, 60)

@@ -152,7 +152,7 @@ class Evaluator:
 
         Args:
             predict: rows of the dataset → ``(record, map)`` pairs: a
-                :class:`csalgan.guidance.Reader`, say.
+                :class:`csalgan.guidance.CachedPredictor`, say.
             records: to fit on (a seeded sample of 100 of them), by default the validation part.
 
         Returns:

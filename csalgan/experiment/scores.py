@@ -143,7 +143,7 @@ def score_model(
     """
     dataset, evaluator.provenance = evaluator.dataset, predictor.map_provenance
     share = evaluator.uniform_share(lambda held: predictor.predict_records(dataset, held))
-    ask = guidance.Reader(predictor, dataset)
+    ask = guidance.CachedPredictor(predictor, dataset)
     own = evaluator(ask(rows), model=model, share=share)
     variants = _variants(rows, evaluator.seed)
     if variants is None:

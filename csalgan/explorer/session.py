@@ -103,10 +103,12 @@ def _model(run: Run, weights: str) -> Model:
     return Model(lambda: opened(weights), weights, *about)
 
 
-class CachedPredictors:
-    """Models, and the maps they gave, remembered by picture, sentence, strength and model.
+class PredictionCache:
+    """Several models by name, and the latest maps and image features they computed.
 
-    What a model keeps of a picture is remembered too, so a new sentence costs no new look at it.
+    Maps are cached by model, picture, sentence and strength; image features by model and picture,
+    so another sentence about a picture does not encode it again. (One model on the records of a
+    dataset: :class:`csalgan.guidance.CachedPredictor`.)
 
     Args:
         models: of :func:`on_offer`, say.
@@ -186,7 +188,7 @@ class Session:
     """
 
     def __init__(self, job, models: Mapping[str, Model]):
-        self.job, self.dataset, self.predictors = job, job.dataset, CachedPredictors(models)
+        self.job, self.dataset, self.predictors = job, job.dataset, PredictionCache(models)
         self.of_image = dict(tuple(job.dataset.records.groupby("image_id", sort=False)))
         self.picture = lru_cache(maxsize=16)(self._picture)
         self.measured = lru_cache(maxsize=16)(self._measured)
