@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from csalgan.data import make_split
-from csalgan.exploration import correlation, density, difference_map
+from csalgan.exploration import correlation, density, difference_map, total_variation
 from csalgan.text.variants import sentence_variants
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
 
     Returns:
         Rows ``sentence``, ``moved`` (share of all attention that moved, 0 to 1), ``agreement``
-        (mean correlation of that change with the change measured in people; NaN when nothing
-        moved) and ``records``. The last row, ``people, own sentence``, is the measured change.
+        (mean correlation of the predicted with the measured difference maps; NaN when nothing
+        moved) and ``records``. The last row, ``people, own sentence``, is measured gaze.
     """
     told = records[records["condition"] != "none"].head(most)
     variants = sentence_variants(told, ("true", "other_image"), seed=job.profile.seed)
@@ -111,13 +111,13 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
     pairs = zip(told["record"], told["image_id"], strict=True)
     measured = np.stack([difference_map(job.prepared, r, reference[i]) for r, i in pairs])
     silent = maps([""] * len(told))
-    changes = {name: maps(texts) - silent for name, texts in sentences.items()}
-    changes["people, own sentence"] = measured
+    differences = {name: maps(texts) - silent for name, texts in sentences.items()}
+    differences["people, own sentence"] = measured
     rows = []
-    for name, moved in changes.items():
+    for name, moved in differences.items():
         alike = [correlation(a, b) for a, b in zip(moved, measured, strict=True)]
         agreement = float(np.mean(alike)) if np.isfinite(alike).all() else np.nan
-        rows.append((name, float(np.abs(moved).mean() / 2), agreement, len(told)))
+        rows.append((name, total_variation(moved), agreement, len(told)))
     return pd.DataFrame(rows, columns=["sentence", "moved", "agreement", "records"])
 
 

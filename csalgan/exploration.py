@@ -194,9 +194,17 @@ def density(saliency: np.ndarray, size: int) -> np.ndarray:
     return small / (small.mean() or 1.0)
 
 
-def total_variation(change: np.ndarray) -> float:
-    """Share of all attention (0 … 1) that a change of densities with mean 1 moves."""
-    return float(np.abs(change).mean() / 2)
+def total_variation(difference: np.ndarray) -> float:
+    """Total variation distance of two densities: the share of all attention that moved.
+
+    Args:
+        difference: real (h, w), one density minus the other, both with mean 1
+            (:func:`difference_map`).
+
+    Returns:
+        0 (the same density) … 1 (they overlap nowhere).
+    """
+    return float(np.abs(difference).mean() / 2)
 
 
 def difference_map(prepared, record: str, reference: str) -> np.ndarray:

@@ -283,9 +283,10 @@ def compare_differences(
 
     Returns:
         One row per record: ``record``, ``image_id``, ``condition``;
-        ``correlation`` of the two change maps (−1 … 1, NaN when the model moved nothing);
-        ``control``, the same with the measured change of *another* image of that condition,
-        which says how much any change would agree (both leave the centre, for instance);
+        ``correlation`` of the two difference maps (−1 … 1, NaN when the model moved nothing);
+        ``control``, the same with the measured difference map of *another* image of
+        that condition: agreement that has nothing to do with this image (both leave the centre,
+        for instance);
         ``predicted_share`` and ``measured_share``, the share of all attention that moved (0 … 1).
     """
     rng = np.random.default_rng(seed)
@@ -323,12 +324,12 @@ class WordEffect(NamedTuple):
 
     Attributes:
         word: lower case, without punctuation.
-        change: float64 (size, size), the density with the whole sentence minus that without the
+        difference: float64 (size, size), the density with the whole sentence minus that without the
             word (both with mean 1): positive where attention stands because of the word.
     """
 
     word: str
-    change: np.ndarray
+    difference: np.ndarray
 
     @property
     def is_content(self) -> bool:
@@ -365,7 +366,7 @@ def word_shares(ask: Ask, records: pd.DataFrame, size: int) -> pd.DataFrame:
         for place, pull in enumerate(pulls):
             kind = "content" if pull.is_content else "function"
             key = (row.record, row.image_id, row.condition)
-            rows.append((*key, place, pull.word, kind, total_variation(pull.change)))
+            rows.append((*key, place, pull.word, kind, total_variation(pull.difference)))
     columns = ["record", "image_id", "condition", "place", "word", "kind", "share"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -419,8 +420,8 @@ def text_effect(
 
     Returns:
         One row per record: ``record``, ``image_id``, ``condition``, ``true`` (κ), ``recovered``
-        (κ̂) and ``correlation`` of the model's change with the true one (NaN where it moved
-        nothing).
+        (κ̂) and ``correlation`` of the model's difference map with the true one (NaN where it
+        moved nothing).
 
     Raises:
         CsalganError: the data are real, so that nobody knows the effect.
@@ -429,7 +430,7 @@ def text_effect(
     if truth is None:
         raise CsalganError(
             f"{dataset.root}: the true effect of a sentence is known for embedded data only; "
-            "compare with the measured change (csalgan.guidance.difference_maps) on real gaze."
+            "compare with measured difference maps (csalgan.guidance.difference_maps) on real gaze."
         )
 
     rows = []
@@ -484,7 +485,7 @@ def compare_encoders(
     Returns:
         Rows ``encoder``, ``measure``, ``mean``, ``low``, ``high`` (95 % bootstrap over images),
         ``n_images``. Measures: ``cc`` with the true sentence; for every other variant the paired
-        difference in CC, by the variant's name; ``correlation - control`` of the changes (see
+        difference in CC, by the variant's name; ``correlation - control`` of difference maps (see
         :func:`compare_differences`); on embedded data ``recovered``, the κ̂ of
         :func:`text_effect`.
     """

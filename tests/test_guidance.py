@@ -1,4 +1,4 @@
-"""What the sentence does: rules for other sentences, pairing, people as yardstick, change maps."""
+"""What the sentence does: rules for other sentences, pairing, people, difference maps."""
 
 from collections import Counter
 
@@ -252,7 +252,7 @@ def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants,
         assert np.allclose(swept, asked[swept.index])
 
 
-# --- change maps ------------------------------------------------------------------------------
+# --- difference maps --------------------------------------------------------------------------
 
 
 def test_density_keeps_the_mean():
@@ -312,8 +312,8 @@ def test_a_word_pulls_attention_to_its_place(buses):
     assert [pull.word for pull in pulls] == ["the", "red", "bus", "over", "there"]
     assert [pull.is_content for pull in pulls] == [False, True, True, False, False]
     for pull in pulls:
-        assert pull.change.any() == (pull.word == "bus")
-    bus = pulls[2].change
+        assert pull.difference.any() == (pull.word == "bus")
+    bus = pulls[2].difference
     assert (bus[:2, :2] > 0).all()
     assert (bus[2:] < 0).all()
     assert bus.sum() == pytest.approx(0, abs=1e-9)

@@ -46,8 +46,8 @@ def salient_moved_more(answer: Any, about: About) -> str:
         )
     moved = {}
     for condition in ("salient", "non_salient"):
-        change = exploration.difference_map(about.job.prepared, members[condition], members["none"])
-        moved[condition] = np.abs(change).mean() / 2
+        signed = exploration.difference_map(about.job.prepared, members[condition], members["none"])
+        moved[condition] = exploration.total_variation(signed)
     shares = (
         f"the salient sentence moved {moved['salient']:.0%} of the attention, the non-salient one "
         f"{moved['non_salient']:.0%}"

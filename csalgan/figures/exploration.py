@@ -10,12 +10,12 @@ from csalgan.figures.base import (
     CONDITION_LABELS,
     Figure,
     blend,
-    change_bar,
+    difference_bar,
     look_of,
     nothing,
     picture_grid,
     read,
-    show_change,
+    show_difference,
     show_fixations,
     show_image,
     show_map,
@@ -69,7 +69,8 @@ def condition_samples(
 def pair_figure(
     dataset, image_id: str, condition: str, predictions: Mapping[str, np.ndarray], *, model: str
 ) -> Figure:
-    """The same image before and after a sentence, and what changed (the paper's Figures 10–12).
+    """The same image before and after a sentence, and the difference maps (the paper's Figures
+    10–12).
 
     Args:
         condition: the condition compared with free viewing.
@@ -92,15 +93,15 @@ def pair_figure(
     moved = [density(told, 128) - density(untold, 128) for untold, told in zip(*maps, strict=True)]
     # Both on the scale of people: a model that hardly moves should look like it.
     limit = float(np.percentile(np.abs(moved[0]), 99.5))
-    for ax, change in zip(axes[2, 1:], moved, strict=True):
-        picture = show_change(ax, change, limit=limit, shape=shape)
-        ax.set_xlabel(f"{total_variation(change):.1%} of attention moved", fontsize=8.5)
+    for ax, difference in zip(axes[2, 1:], moved, strict=True):
+        picture = show_difference(ax, difference, limit=limit, shape=shape)
+        ax.set_xlabel(f"{total_variation(difference):.1%} of attention moved", fontsize=8.5)
     for ax, name in zip(axes[0], ("image and fixations", "measured", "predicted"), strict=True):
         ax.set_title(name)
-    note = "change: with minus without\n\nmeasured and predicted\nchange correlate "
+    note = "difference: with minus without\n\nmeasured and predicted\ndifference correlate "
     note += number(correlation(*moved))
     axes[2, 0].text(0.5, 0.5, note, transform=axes[2, 0].transAxes, ha="center", va="center")
-    change_bar(fig, picture, axes[2, :])
+    difference_bar(fig, picture, axes[2, :])
     return fig
 
 
@@ -120,5 +121,5 @@ def cross_condition_matrices(effect: pd.DataFrame, *, title: str = "") -> Figure
 
 
 def number(value: float) -> str:
-    """A correlation of changes in print; NaN says that one of them moved nothing."""
+    """A correlation of difference maps in print; NaN says that one of them is 0 everywhere."""
     return "undefined (nothing moved)" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
