@@ -320,12 +320,13 @@ def summarise_differences(table: pd.DataFrame, *, draws: int = 1000, seed: int =
 
 
 class WordEffect(NamedTuple):
-    """Where a word pulls attention.
+    """What a word does to a prediction: the effect of leaving it out of its sentence.
 
     Attributes:
         word: lower case, without punctuation.
         difference: float64 (size, size), the density with the whole sentence minus that without the
-            word (both with mean 1): positive where attention stands because of the word.
+            word, in multiples of even attention (both have mean 1): positive where the word adds
+            attention.
     """
 
     word: str
@@ -338,7 +339,7 @@ class WordEffect(NamedTuple):
 
 
 def leave_one_word_out(ask: Ask, record: pd.DataFrame, size: int) -> list[WordEffect]:
-    """The pull of every word of one record's sentence, in reading order.
+    """The effect of leaving out each word of one record's sentence, in reading order.
 
     Args:
         ask: the model: a :class:`CachedPredictor`, say.
@@ -353,7 +354,7 @@ def leave_one_word_out(ask: Ask, record: pd.DataFrame, size: int) -> list[WordEf
 
 
 def word_shares(ask: Ask, records: pd.DataFrame, size: int) -> pd.DataFrame:
-    """How much attention each word of each sentence holds.
+    """The share of attention that moves when each word of each sentence is left out.
 
     Returns:
         One row a word: ``record``, ``image_id``, ``condition``, ``place`` (0 is the first word),
@@ -362,17 +363,17 @@ def word_shares(ask: Ask, records: pd.DataFrame, size: int) -> pd.DataFrame:
     """
     rows = []
     for number, row in enumerate(records.itertuples(index=False)):
-        pulls = leave_one_word_out(ask, records.iloc[[number]], size)
-        for place, pull in enumerate(pulls):
-            kind = "content" if pull.is_content else "function"
+        effects = leave_one_word_out(ask, records.iloc[[number]], size)
+        for place, effect in enumerate(effects):
+            kind = "content" if effect.is_content else "function"
             key = (row.record, row.image_id, row.condition)
-            rows.append((*key, place, pull.word, kind, total_variation(pull.difference)))
+            rows.append((*key, place, effect.word, kind, total_variation(effect.difference)))
     columns = ["record", "image_id", "condition", "place", "word", "kind", "share"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def summarise_words(shares: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Mean share a content word holds, a function word, and their difference within a sentence.
+    """Mean share of a content word, of a function word, and their difference within a sentence.
 
     Args:
         shares: what :func:`word_shares` gave.
@@ -407,7 +408,7 @@ def expected_map(truth: dict, record: str) -> np.ndarray:
 def text_effect(
     ask: Ask, dataset, records: pd.DataFrame, size: int, texts: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """The pull of the sentence as a model has it, beside the true one.
+    """κ̂, the pull of a record's sentence on a model's density, beside the true κ.
 
     Args:
         ask: any model: a :class:`CachedPredictor`, or a function from records and texts
@@ -445,7 +446,7 @@ def text_effect(
 
 
 def summarise_effect(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """True and recovered pull, with a 95 % bootstrap interval over images.
+    """Mean κ and κ̂, with a 95 % bootstrap interval over images.
 
     Args:
         table: what :func:`text_effect` gave.

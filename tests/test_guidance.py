@@ -307,13 +307,13 @@ def buses():
     )
 
 
-def test_a_word_pulls_attention_to_its_place(buses):
-    pulls = guidance.leave_one_word_out(corner_of_bus, buses.head(1), 8)
-    assert [pull.word for pull in pulls] == ["the", "red", "bus", "over", "there"]
-    assert [pull.is_content for pull in pulls] == [False, True, True, False, False]
-    for pull in pulls:
-        assert pull.difference.any() == (pull.word == "bus")
-    bus = pulls[2].difference
+def test_a_word_moves_attention_to_its_place(buses):
+    effects = guidance.leave_one_word_out(corner_of_bus, buses.head(1), 8)
+    assert [effect.word for effect in effects] == ["the", "red", "bus", "over", "there"]
+    assert [effect.is_content for effect in effects] == [False, True, True, False, False]
+    for effect in effects:
+        assert effect.difference.any() == (effect.word == "bus")
+    bus = effects[2].difference
     assert (bus[:2, :2] > 0).all()
     assert (bus[2:] < 0).all()
     assert bus.sum() == pytest.approx(0, abs=1e-9)

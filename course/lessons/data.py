@@ -21,7 +21,7 @@ def most_central(answer: Any, about: About) -> str:
         return (
             f"{central[found]:.0%} of the fixations, against {central.min():.0%} after the "
             f"sentence about something {look_of(central.idxmin()).label}. What is read holds gaze "
-            "in the middle or pulls it out."
+            "in the middle or moves it out."
         )
     if found == means["peak_distance"].idxmax():
         raise Wrong(
