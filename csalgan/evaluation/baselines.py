@@ -33,16 +33,18 @@ BASELINES = {
     "mean_map": "mean training map",
     "free_viewing": "free-viewing map of the same image (records with a sentence)",
 }
-#: The last rows of every table: how well gaze predicts gaze.
+#: The last rows of every table, how well gaze predicts gaze: split-half reliability and, where it
+#: is known who fixated, the leave-one-observer-out ceiling.
 SPLIT_HALF, CORRECTED, OBSERVERS = "split_half", "split_half_corrected", "observers"
-CEILINGS = {
+RELIABILITY = {
     SPLIT_HALF: "split-half reliability: half of the fixations predicts the other half",
     CORRECTED: "split-half reliability, Spearman–Brown corrected to whole samples",
     OBSERVERS: "observers: each one predicted by all others",
 }
 #: The measured map of another condition as the prediction: what another sentence costs people.
 PEOPLE = "people"
-YARDSTICKS = BASELINES | CEILINGS | {PEOPLE: "people: the map measured after the other sentence"}
+YARDSTICKS = BASELINES | RELIABILITY
+YARDSTICKS |= {PEOPLE: "people: the map measured after the other sentence"}
 
 _GRID = 128  # side of the square the fixation density is counted on
 _COARSE = 160  # longer side, in cells, of the maps made from fixations

@@ -22,8 +22,8 @@ from csalgan.metrics.negatives import NegativePool
 _RECORD = ("record", "image_id", "condition", "source")
 _SCORE = ("model", "metric_profile", "metric", "value")
 _RULES = ("resize", "epsilon", "controls", "uniform_share", "n", "seed")
-_RECEIPT = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
-COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_RECEIPT)
+_PROVENANCE = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
+COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_PROVENANCE)
 _NUMBERS = {"value", "epsilon", "uniform_share", "n", "seed"}
 #: How a CSV of them is read: what is text stays text, ids with leading zeros and a model called
 #: ``NA`` too.
@@ -172,14 +172,14 @@ class Evaluator:
     def baseline(
         self, name: str, records: pd.DataFrame, *, train: pd.DataFrame | None = None
     ) -> pd.DataFrame:
-        """Score a baseline (a key of :data:`csalgan.evaluation.baselines.BASELINES`) or a ceiling.
+        """Score a baseline, split-half reliability, or observers by each other.
 
         Args:
-            name: one of :attr:`yardsticks`.
+            name: one of :attr:`yardsticks`; :mod:`csalgan.evaluation.baselines` describes each.
             records: rows of the dataset to score.
             train: records the mean map is taken over, by default the training part of all.
         """
-        if name in baselines.CEILINGS:
+        if name in baselines.RELIABILITY:
             return self._gaze_by_gaze(name, records)
         mean = None
         if name == "mean_map":

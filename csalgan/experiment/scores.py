@@ -106,7 +106,7 @@ def score_companion(job: Job, evaluator: Evaluator) -> pd.DataFrame | None:
 
 
 def score_baselines(job: Job, evaluator: Evaluator) -> pd.DataFrame:
-    """Every baseline and ceiling on the test records of each subset.
+    """Every baseline and split-half reliability on the test records of each subset.
 
     The mean map is taken over the training records of the subset; all others are the same for
     every subset, so they are scored once and handed to the subsets their records belong to.
