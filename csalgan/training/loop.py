@@ -111,7 +111,7 @@ def _train(
     text = texts_for(profile, encoder, dataset.records["text"].tolist())
     trainer = Trainer(profile, encoder)
     if run.history:
-        trainer.load_state(state["game"])
+        trainer.load_state(state["trainer"])
     elif sets:
         path = pretraining.cached(info)
         if not state and (weights := pretraining.recall(path)):
@@ -119,7 +119,7 @@ def _train(
         else:
             first = pretraining.first_trainer(profile, encoder)
             if state:
-                first.load_state(state["game"])
+                first.load_state(state["trainer"])
             batches = Mixed(sets, first, encoder)
             while len(run.pretraining) < profile.training.pretrain.epochs:
                 run.train_one_more(first, batches)
@@ -210,7 +210,7 @@ class _Training:
             if runs.best_epoch(self.val_cc) == len(self.history):
                 write_bytes(self.out / "best.safetensors", packed)
         if not self.finished or self.profile.training.keep_state:
-            state = {"game": trainer.state(), "history": self.history}
+            state = {"trainer": trainer.state(), "history": self.history}
             state |= {"pretraining": self.pretraining, "info": json.dumps(self.info)}
             state |= {"start": self.start}
             write_state(self.out / "state.pt", state)
@@ -252,6 +252,8 @@ def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str,
     try:
         if path.exists():
             state = torch.load(path, map_location="cpu", weights_only=True)
+            if "game" in state:  # its former name
+                state["trainer"] = state.pop("game")
         before = json.loads(state["info"]) if state else Run.load(out).info
     except CsalganError:
         raise
