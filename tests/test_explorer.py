@@ -33,7 +33,7 @@ class FakePredictor:
     """Bright where the sentence's length says; counts what it is asked."""
 
     name = "fake model"
-    quick = False
+    cheap_to_reread = False
     provenance = Provenance("fake gaze", "0" * 12, "fake", "smoke", 0, "unknown")
 
     def __init__(self, shift: int = 0):
@@ -194,7 +194,7 @@ def test_the_share_of_a_word_is_what_moves_without_it(predictor):
     picture = Picture("a", np.zeros((20, 30, 3), np.uint8))
     predictors = PredictionCache({"m": model(predictor)})
     assert predictors.shares("m", picture, "a dog", ["dog", "a"]) == ()  # a slow one is not asked
-    predictor.quick = True
+    predictor.cheap_to_reread = True
     first, second = predictors.shares("m", picture, "a dog", ["dog", "a"])
     maps = predictor.read("features", ["a dog", "dog", "a"], [(96, 96)] * 3)
     whole, *without = [one / one.mean() for one in maps]
@@ -478,8 +478,8 @@ def test_a_word_shows_what_it_does(explorer, predictor):
     assert explorer.panels.active == []
 
 
-def test_words_are_weighed_for_a_quick_model(job, predictor):
-    predictor.quick = True
+def test_words_are_weighed_for_a_model_that_is_cheap_to_reread(job, predictor):
+    predictor.cheap_to_reread = True
     explorer = ready(Explorer(job, models={"total": model(predictor)}))
     explorer.sentences[0].value = "a red dog"
     assert explorer.wait()

@@ -146,7 +146,7 @@ class PredictionCache:
 
         Empty for a model that is too slow to be asked so many sentences while somebody waits.
         """
-        if not rests or not self.predictor(model).quick:
+        if not rests or not self.predictor(model).cheap_to_reread:
             return ()
         return self._shares(model, picture, sentence, tuple(rests))
 

@@ -213,7 +213,7 @@ class Predictor:
         return self.encoder.name != "none"
 
     @property
-    def quick(self) -> bool:
+    def cheap_to_reread(self) -> bool:
         """Whether one more sentence about an encoded image takes milliseconds on a CPU."""
         return isinstance(self.generator, CompactGenerator) or max(self.sizes) <= 64
 
