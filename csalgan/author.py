@@ -401,8 +401,9 @@ PICTURE = "the author's picture"
 def collect_pictures(job, clone: str, image_id: str) -> dict[str, dict[str, np.ndarray]]:
     """Row of the figure → condition → map (H, W).
 
-    Rows: the measured maps, the author's two pictures, what the author's total generator gives
-    (with CLIP, or with the mean and the zero sentence), and the report's own total model's maps.
+    Rows: the measured maps (uint8, 0 … 255), the author's two pictures (uint8 (480, 640)), maps of
+    the author's total generator (with CLIP, or with the mean and the zero sentence) and of the
+    report's own total model (float32 in [0, 1], the image's size).
 
     Args:
         clone: of the author's repository.
@@ -428,8 +429,8 @@ def correlate_pictures(rows: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
     """Each map of :func:`collect_pictures` against each of the author's two pictures.
 
     Returns:
-        ``map``, ``sentence``, ``picture`` (whose sentence, by its file's name) and
-        ``correlation`` at the picture's size.
+        A row a pair: ``map``, ``sentence``, ``picture`` (whose sentence, by its file's name) and
+        ``correlation`` (−1 … 1), the map resized (bilinear) to the picture's (480, 640).
     """
     table = [
         (name, sentence, picture, _correlation(one, target))

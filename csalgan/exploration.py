@@ -212,7 +212,7 @@ def difference_map(prepared, record: str, reference: str) -> np.ndarray:
 
     Returns:
         float64 (size, size): density of ``record`` minus density of ``reference``, both with
-        mean 1, so +2 says "two units of even attention more"; it sums to 0.
+        mean 1, so the unit is even attention: +2 says "twice even attention more"; it sums to 0.
 
     Raises:
         CsalganError: a record is not in the dataset.
@@ -249,7 +249,7 @@ def over_images(
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson correlation of two arrays of one shape; NaN when either is constant."""
+    """Pearson correlation (−1 … 1) of two real arrays of one shape; NaN when either is constant."""
     a, b = (np.asarray(m, dtype=np.float64).ravel() for m in (a, b))
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))

@@ -1,4 +1,4 @@
-"""What the sentence does: change it, hold the picture, and see what the prediction does.
+"""What a sentence does to a prediction: the same picture, predicted with other sentences.
 
 A *variant* is a rule that gives a record another sentence (:mod:`csalgan.text.variants`). A model
 (:data:`Ask`) is asked for every variant of every record, each prediction is scored against the
@@ -99,8 +99,8 @@ class CachedPredictor:
 def measured(dataset: Dataset) -> Ask:
     """People as a model: the map measured after a sentence was read with that image.
 
-    It is the record's own where nobody has read the sentence there, and at every strength: nobody
-    was asked.
+    Where no record of the image has the sentence, the record's own map is given; ``strength`` is
+    ignored.
     """
     after = {(row.image_id, row.text): row.record for row in dataset.records.itertuples()}
 
@@ -157,7 +157,7 @@ def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
     return score_variants(measured(dataset), dataset, read, score)
 
 
-#: What reading is worth, as metrics of a record: CC with its own sentence less CC with another.
+#: Metric → variant: a record's CC with its own sentence minus its CC with that of the variant.
 #: The first changes the content alone and is the headline; the second the kind as well.
 COSTS = {"lost_content": "other_image", "lost_exchange": "swapped", "lost_sentence": "absent"}
 
@@ -244,7 +244,8 @@ def difference_maps(
         records: rows with a sentence.
 
     Returns:
-        Record → (predicted, measured), float64 (size, size) at the prepared size.
+        Record → (predicted, measured), float64 (size, size) at the prepared size, in multiples of
+        even attention (both densities have mean 1); each sums to 0.
     """
     row_of = {name: i for i, name in enumerate(prepared.records["record"])}
 
@@ -263,7 +264,11 @@ def _differences(
     map_of: Callable[[str], np.ndarray],
     texts: Sequence[str] | None = None,
 ) -> Iterator[tuple]:
-    """Row of a record, what reading its sentence changes in a model's map, and in ``map_of``."""
+    """Row of each record, and two difference maps: the model's, and that of the maps of ``map_of``.
+
+    Both are density with the sentence minus density without, float64 (size, size), in multiples of
+    even attention.
+    """
     free = dataset.records[dataset.records["condition"] == "none"].set_index("image_id")["record"]
     told, untold = ask(records, texts), ask(records, [""] * len(records))
     for row, (_, a), (_, b) in zip(records.itertuples(index=False), told, untold, strict=True):
@@ -476,7 +481,7 @@ def compare_encoders(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """What models trained with different text encoders make of the same sentences.
+    """Compare models trained with different text encoders on the same records and sentences.
 
     Args:
         predictors: encoder → model.

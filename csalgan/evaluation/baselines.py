@@ -232,8 +232,9 @@ def spearman_brown(correlation: float) -> float:
 def blurred(fixations: np.ndarray, shape: tuple[int, int], sigma: float) -> np.ndarray:
     """Fixations counted on a grid of 160 cells on the longer side and blurred: float64 (h, w).
 
-    ``sigma`` is a share of the longer side. A grid finer than the blur changes nothing that can
-    be seen and costs sixteen times more.
+    The unit is fixations a cell: the sum is about N (a little is lost at the border). ``fixations``
+    are int (N, 2) rows (y, x); ``sigma`` is a share of the longer side. A grid finer than the blur
+    changes nothing that can be seen and costs sixteen times more.
     """
     cells = _COARSE / max(shape)
     grid = tuple(max(1, round(n * cells)) for n in shape)

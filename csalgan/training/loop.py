@@ -139,9 +139,9 @@ def _train(
 
 
 def _next_of_soup(trainer: Trainer, encoder: TextEncoder, start: dict[str, Any]) -> Trainer:
-    """A trainer where the first of a soup began; what the last one ended at is put into the soup.
+    """Add the current weights to the soup; return a fresh Trainer from the common start.
 
-    Epochs are counted on, so it sees the records in another order.
+    The number of the epoch goes on, so it sees the records in another order.
     """
     trainer.soup.update_parameters(trainer.own_generator)
     fresh = Trainer(trainer.profile, encoder)
@@ -152,7 +152,7 @@ def _next_of_soup(trainer: Trainer, encoder: TextEncoder, start: dict[str, Any])
 
 @dataclass
 class _Training:
-    """A run as far as it is trained: one row an epoch of its history, and of its pretraining."""
+    """A run while it is trained: its folder and settings, and a row for each epoch so far."""
 
     out: Path
     profile: Profile
@@ -160,7 +160,7 @@ class _Training:
     progress: bool
     history: list[dict[str, float]]
     pretraining: list[dict[str, float]]
-    #: Weights that each training of a soup begins with.
+    #: Weights that each training of a soup begins with (:func:`.pretraining.hand_over`).
     start: dict[str, Any] | None = None
 
     @property
@@ -170,7 +170,7 @@ class _Training:
 
     @property
     def finished(self) -> bool:
-        """Whether no epoch more is wanted."""
+        """See :func:`csalgan.training.run.finished`."""
         return runs.finished(self.profile, self.val_cc)
 
     def train_one_more(
@@ -179,7 +179,7 @@ class _Training:
         batches: Batches | Mixed,
         validation: Batches | None = None,
     ) -> None:
-        """Train an epoch, validate it, and save it; one without validation is of pretraining."""
+        """Train an epoch, validate it, save it; without ``validation`` it is one of pretraining."""
         rows, what = self.history, self.info["subset"]
         if validation is None:
             rows, what = self.pretraining, f"{what} pretraining"
@@ -240,7 +240,7 @@ def _require_room(out: Path) -> None:
 
 
 def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str, Any]:
-    """What the run in the folder has come to; empty where there is none yet."""
+    """Content of ``state.pt`` of the run in the folder; empty where there is no run yet."""
     path = out / "state.pt"
     if not path.exists() and not (out / "run.json").exists():
         return {}
