@@ -112,7 +112,7 @@ class View:
 
     @cached_property
     def difference(self) -> np.ndarray:
-        """B minus A, or with the word minus without: float32 (H, W), multiples of even attention."""
+        """B minus A, or with a word minus without: float32 (H, W), multiples of even attention."""
         if not self.active:
             return even(self.maps[1]) - even(self.maps[0])
         side, word = self.active
