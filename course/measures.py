@@ -40,7 +40,7 @@ def same_order(saliency: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def leakage(job: "Job", *, seeds: int = 5) -> pd.DataFrame:
-    """What remembering images is worth under three ways of testing on the same records.
+    """The score of merely remembering images, under three ways of testing on the same records.
 
     The "model" here learns nothing: for a test record it recites the mean of the training maps of
     the *same image*, and the mean of all training maps where it has none.
@@ -75,7 +75,7 @@ def leakage(job: "Job", *, seeds: int = 5) -> pd.DataFrame:
 
 
 def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -> pd.DataFrame:
-    """Does the model hear what a sentence says, or only that there is one?
+    """How a model's map moves after its own, another image's and a meaningless sentence.
 
     Every record is predicted with its own sentence, with the sentence of another image, and with
     a sentence that means nothing, and each map is compared with the one without a sentence.

@@ -125,7 +125,7 @@ class LossConfig(Section):
     kl: Annotated[float, Field(ge=0)] = 0.0
     cc: Annotated[float, Field(ge=0)] = 0.0
     nss: Annotated[float, Field(ge=0)] = 0.0
-    #: Between the records of one image: needs ``training.batches=images``.
+    #: On difference maps between the records of an image: needs ``training.batches=images``.
     change: Annotated[float, Field(ge=0)] = 0.0
 
 

@@ -1,4 +1,4 @@
-"""Exercises of notebook 03: the game and its losses."""
+"""Exercises of notebook 03: adversarial training and its losses."""
 
 import math
 from typing import Any

@@ -18,7 +18,7 @@ from csalgan.files.writing import require_writable
 
 
 def one_of(*choices: str) -> Callable[[CallbackParam, str], str]:
-    """What refuses, in one sentence, a value that is none of the choices (an option's callback)."""
+    """An option's callback that refuses, in one sentence, a value that is none of the choices."""
 
     def check(param: CallbackParam, value: str) -> str:
         if value not in choices:

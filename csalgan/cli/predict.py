@@ -279,7 +279,7 @@ def _predict_all(
 
 
 def _batches(work: list[Photograph]) -> Iterator[list[Photograph]]:
-    """Several photographs at once, as many as memory is bounded for, and one at least."""
+    """Batches of at least one photograph, bounded by their number and their maps' pixels."""
     batch: list[Photograph] = []
     for one in work:
         area = sum(other.area for other in (*batch, one))

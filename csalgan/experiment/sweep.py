@@ -42,7 +42,7 @@ Seeds = Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, 
 
 
 class Cluster(Section):
-    """What a point asks of a cluster."""
+    """Resources that each point requests from a cluster."""
 
     partition: str | None = None
     gpus: Annotated[int, Field(ge=0)] = 0
@@ -167,7 +167,7 @@ def points(spec: Spec) -> list[Point]:
 
 
 def _refuse_shared(spec: Spec) -> None:
-    """Refuse what would be asked of one point alone and change none, and models called alike."""
+    """Refuse keys of :data:`_SHARED` in a grid or a variant, and two variants with one label."""
     own = [change for one in spec.variants.values() for change in one.set]
     seeds = [change for change in spec.set if _key(change) == "seed"]
     labels = [one.label for one in spec.variants.values()]
@@ -204,7 +204,7 @@ def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
 
 
 def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
-    """Put the finished points together; those of which a fold is missing wait.
+    """Put the finished points together; points of which a fold is missing are left out.
 
     Writes ``tables/scores.csv`` (every record's), ``tables/sweep.csv``, ``manifest.json``, and
     models side by side: ``tables/comparison.md`` and a figure.

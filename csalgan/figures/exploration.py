@@ -69,8 +69,7 @@ def condition_samples(
 def pair_figure(
     dataset, image_id: str, condition: str, predictions: Mapping[str, np.ndarray], *, model: str
 ) -> Figure:
-    """The same image before and after a sentence, and the difference maps (the paper's Figures
-    10–12).
+    """An image before and after a sentence, and difference maps (the paper's Figures 10 to 12).
 
     Args:
         condition: the condition compared with free viewing.
