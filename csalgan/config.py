@@ -65,7 +65,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """What the model sees."""
+    """Size of the images, the split, and which records are used."""
 
     #: Side of the square the model works at, pixels.
     size: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 256
@@ -91,7 +91,7 @@ class DataConfig(Section):
 
 
 class TextConfig(Section):
-    """How a sentence becomes numbers."""
+    """The text encoder, and what is done to its embeddings."""
 
     encoder: Literal["clip", "minilm", "hashing", "none"] = "clip"
     #: A local file with CLIP's weights, instead of the hub.

@@ -208,7 +208,7 @@ def total_variation(difference: np.ndarray) -> float:
 
 
 def difference_map(prepared, record: str, reference: str) -> np.ndarray:
-    """Where attention came and went between two records of one image.
+    """Difference map of two records of an image: where attention came (> 0) and went (< 0).
 
     Returns:
         float64 (size, size): density of ``record`` minus density of ``reference``, both with

@@ -163,7 +163,7 @@ def evaluate(
 
 
 def _seen(maps: Path, records) -> int:
-    """How many records the maps' model was trained on, where csalgan predict wrote it beside."""
+    """How many records show a training image, by ``predictions.csv`` beside the maps; else 0."""
     from csalgan.files.spreadsheets import read_csv
 
     try:

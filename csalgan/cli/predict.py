@@ -301,7 +301,7 @@ def _write(
     npy: bool,
     overlays: bool,
 ) -> list[dict]:
-    """Write what is asked for of one photograph, and say what, a row a sentence."""
+    """Write the maps of one photograph (arrays, overlays, sheet); give a table row a sentence."""
     from csalgan.figures import blend, output
     from csalgan.files.writing import write_bytes
 

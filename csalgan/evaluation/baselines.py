@@ -56,7 +56,7 @@ Fixations = Callable[[str], np.ndarray]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the baselines take from the training records.
+    """Parameters of the baselines, fitted on training records.
 
     Attributes:
         spread: (σ_y, σ_x) of the centered Gaussian, shares of height and width.

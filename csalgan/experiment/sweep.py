@@ -186,7 +186,7 @@ def _key(change: str) -> str:
 
 
 def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
-    """A command for each point, which goes on where it was when it is given again.
+    """A command for each point; run again, it continues from where it stopped.
 
     Raises:
         CsalganError: a value that the profile refuses, or a part without records (more folds than

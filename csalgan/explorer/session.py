@@ -1,4 +1,4 @@
-"""What the explorer knows and computes, without a widget.
+"""The explorer's data and computations, without a widget.
 
 Models on offer and what they predicted, each computed once; images, sentences, gaze, scores.
 """
@@ -40,7 +40,7 @@ _SIDE = 96  # of the maps that shares of words are computed from, pixels
 
 
 class Model(NamedTuple):
-    """A model that can be asked.
+    """A model on offer, opened on first use.
 
     Attributes:
         open: gives its predictor; called once, on first use.

@@ -30,7 +30,7 @@ def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 
 
 def checked_map(values, name: str = "prediction") -> np.ndarray:
-    """A map in the type it came in, once it is known to be one.
+    """Check that an array is a map, and give it back in its own type.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def checked_truth(values, shape: tuple[int, int], name: str = "saliency map") ->
 
 
 def checked_points(points, shape: tuple[int, int], name: str = "fixations") -> np.ndarray:
-    """Fixations once they are known to lie on a map.
+    """Check that fixations lie on a map, and give them back.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class Asked(BaseModel):
 
 @dataclass(frozen=True)
 class Done:
-    """What is known of a step.
+    """The record of a step.
 
     Attributes:
         key: see :func:`step_key`.
@@ -80,7 +80,7 @@ class State:
         self.folder = out / "steps"
 
     def read(self, step: str) -> Done | None:
-        """What is known of a step; None for nothing, or nothing that can be read."""
+        """The record of a step; None where there is none that can be read."""
         try:
             return _DONE.validate_json(read_text(self.folder / f"{step}.json"), strict=True)
         except (OSError, ValueError, CsalganError):

@@ -292,7 +292,7 @@ def _train_epoch(trainer: Trainer, batches, epoch: int) -> dict[str, float]:
 
 
 def _too_large(trainer: Trainer, batch: Batch) -> str:
-    """What to say of a batch that the device has no room for: the largest half of it that fits.
+    """Message for a batch too large for the device: the largest part (½, ¼, …) of it that fits.
 
     Trying spoils the weights, which are thrown away with the training that ends here.
     """

@@ -123,9 +123,9 @@ def take_over(second: Trainer, weights: dict[str, Any]) -> None:
 
 
 def cached(info: dict) -> Path:
-    """Where the end of a run's pretraining is kept; ``info`` is :attr:`csalgan.training.Run.info`.
+    """Path of the cached result of a run's pretraining, named by a digest of all that decides it.
 
-    Its name is a digest of all that decides it.
+    ``info`` is :attr:`csalgan.training.Run.info`.
     """
     profile, training = info["profile"], info["profile"]["training"]
     decides = [
