@@ -54,7 +54,7 @@ def crop(pictures: Tensor, window: Tensor | None, size: int, *, padding: str = "
         window: ``(n, 2, 3)``; None leaves the pictures as they are, whatever ``size`` is.
 
     Returns:
-        ``(n, C, size, size)``, within the range of the pictures' values.
+        ``(n, C, size, size)``, within the range of the values, padding blended in at borders.
     """
     if window is None:
         return pictures
