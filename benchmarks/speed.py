@@ -130,8 +130,8 @@ def growth(encoder) -> None:
                             ("ms for records at 64 px", COUNTS, by_count)]:  # fmt: skip
         listed = ", ".join(f"{x}: {cost:.1f}" for x, cost in zip(at, costs, strict=True))
         print(f"\ntraining step, {unit}: {listed}")
-    receipt = Provenance("random images", "-", "hashing", "paper", 0, commit())
-    figures.save(_drawn(by_size, by_count), Path(__file__).parent, "00_scaling", receipt,
+    provenance = Provenance("random images", "-", "hashing", "paper", 0, commit())
+    figures.save(_drawn(by_size, by_count), Path(__file__).parent, "00_scaling", provenance,
                  photographs=False)  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from csalgan.data import make_split
-from csalgan.exploration import correlation, density, difference_map
+from csalgan.exploration import correlation, density, difference_map, total_variation
 from csalgan.text.variants import sentence_variants
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def same_order(saliency: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def leakage(job: "Job", *, seeds: int = 5) -> pd.DataFrame:
-    """What remembering images is worth under three ways of testing on the same records.
+    """The score of merely remembering images, under three ways of testing on the same records.
 
     The "model" here learns nothing: for a test record it recites the mean of the training maps of
     the *same image*, and the mean of all training maps where it has none.
@@ -75,7 +75,7 @@ def leakage(job: "Job", *, seeds: int = 5) -> pd.DataFrame:
 
 
 def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -> pd.DataFrame:
-    """Does the model hear what a sentence says, or only that there is one?
+    """How a model's map moves after its own, another image's and a meaningless sentence.
 
     Every record is predicted with its own sentence, with the sentence of another image, and with
     a sentence that means nothing, and each map is compared with the one without a sentence.
@@ -87,8 +87,8 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
 
     Returns:
         Rows ``sentence``, ``moved`` (share of all attention that moved, 0 to 1), ``agreement``
-        (mean correlation of that change with the change measured in people; NaN when nothing
-        moved) and ``records``. The last row, ``people, own sentence``, is the measured change.
+        (mean correlation of the predicted with the measured difference maps; NaN when nothing
+        moved) and ``records``. The last row, ``people, own sentence``, is measured gaze.
     """
     told = records[records["condition"] != "none"].head(most)
     variants = sentence_variants(told, ("true", "other_image"), seed=job.profile.seed)
@@ -111,13 +111,13 @@ def listening(predictor, job: "Job", records: pd.DataFrame, *, most: int = 24) -
     pairs = zip(told["record"], told["image_id"], strict=True)
     measured = np.stack([difference_map(job.prepared, r, reference[i]) for r, i in pairs])
     silent = maps([""] * len(told))
-    changes = {name: maps(texts) - silent for name, texts in sentences.items()}
-    changes["people, own sentence"] = measured
+    differences = {name: maps(texts) - silent for name, texts in sentences.items()}
+    differences["people, own sentence"] = measured
     rows = []
-    for name, moved in changes.items():
+    for name, moved in differences.items():
         alike = [correlation(a, b) for a, b in zip(moved, measured, strict=True)]
         agreement = float(np.mean(alike)) if np.isfinite(alike).all() else np.nan
-        rows.append((name, float(np.abs(moved).mean() / 2), agreement, len(told)))
+        rows.append((name, total_variation(moved), agreement, len(told)))
     return pd.DataFrame(rows, columns=["sentence", "moved", "agreement", "records"])
 
 

@@ -72,7 +72,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """What the model sees."""
+    """Size of the images, the split, and which records are used."""
 
     #: Side of the square the model works at, pixels.
     size: Annotated[int, Field(ge=16, le=1024, multiple_of=2)] = 256
@@ -98,7 +98,7 @@ class DataConfig(Section):
 
 
 class TextConfig(Section):
-    """How a sentence becomes numbers."""
+    """The text encoder, and what is done to its embeddings."""
 
     encoder: Literal["clip", "minilm", "hashing", "none"] = "clip"
     #: A local file with CLIP's weights, instead of the hub.
@@ -132,7 +132,7 @@ class LossConfig(Section):
     kl: Annotated[float, Field(ge=0)] = 0.0
     cc: Annotated[float, Field(ge=0)] = 0.0
     nss: Annotated[float, Field(ge=0)] = 0.0
-    #: Between the records of one image: needs ``training.batches=images``.
+    #: On difference maps between the records of an image: needs ``training.batches=images``.
     change: Annotated[float, Field(ge=0)] = 0.0
 
 

@@ -157,17 +157,25 @@ def density(saliency: np.ndarray, size: int) -> np.ndarray:
     return small / (small.mean() or 1.0)
 
 
-def total_variation(change: np.ndarray) -> float:
-    """Share of all attention (0 … 1) that a change of densities with mean 1 moves."""
-    return float(np.abs(change).mean() / 2)
+def total_variation(difference: np.ndarray) -> float:
+    """Total variation distance of two densities: the share of all attention that moved.
+
+    Args:
+        difference: real (h, w), one density minus the other, both with mean 1
+            (:func:`difference_map`).
+
+    Returns:
+        0 (the same density) … 1 (they overlap nowhere).
+    """
+    return float(np.abs(difference).mean() / 2)
 
 
 def difference_map(prepared, record: str, reference: str) -> np.ndarray:
-    """Where attention came and went between two records of one image.
+    """Difference map of two records of an image: where attention came (> 0) and went (< 0).
 
     Returns:
         float64 (size, size): density of ``record`` minus density of ``reference``, both with
-        mean 1, so +2 says "two units of even attention more"; it sums to 0.
+        mean 1, so the unit is even attention: +2 says "twice even attention more"; it sums to 0.
 
     Raises:
         CsalganError: a record is not in the dataset.
@@ -204,7 +212,7 @@ def over_images(
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson correlation of two arrays of one shape; NaN when either is constant."""
+    """Pearson correlation (−1 … 1) of two real arrays of one shape; NaN when either is constant."""
     a, b = (np.asarray(m, dtype=np.float64).ravel() for m in (a, b))
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))

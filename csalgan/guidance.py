@@ -1,4 +1,4 @@
-"""What the sentence does: change it, hold the picture, and see what the prediction does.
+"""What a sentence does to a prediction: the same picture, predicted with other sentences.
 
 A *variant* is a rule that gives a record another sentence (:mod:`csalgan.text.variants`). A model
 (:data:`Ask`) is asked for every variant of every record, each prediction is scored against the
@@ -46,18 +46,18 @@ _ROUNDING = 1e-6  # maps are float32
 
 #: ``(pairs of record and map, rows of the dataset) → tidy scores``: an ``Evaluator``, say.
 Score = Callable[[Iterator[tuple[str, np.ndarray]], pd.DataFrame], pd.DataFrame]
-#: Any predictor, as this module sees it (a :class:`Reader`, or a function of yours):
+#: Any predictor, as this module sees it (a :class:`CachedPredictor`, or a function of yours):
 #: ``(rows of a dataset, texts, strength=1.0) → pairs of record and map``. The texts are read in
 #: place of the records' own (``texts=None``), in the same order; ``""`` is free viewing, None is
 #: no text at all. Strength 0 is free viewing, 1 the sentence. Maps are (h, w) ≥ 0 of any size.
 Ask = Callable[..., Iterator[tuple[str, np.ndarray]]]
 
 
-class Reader:
-    """A trained model that keeps what it has seen of each picture.
+class CachedPredictor:
+    """A trained model as an :data:`Ask` that computes the features of each image once.
 
-    Reading another sentence then costs no second look at the picture. The features of every
-    picture asked about stay in memory: at the paper's 256 px about 8 MB a picture.
+    Another sentence about the same image then costs the text encoder and the decoder only. The
+    features of every image asked about stay in memory: at the paper's 256 px about 8 MB an image.
 
     Attributes:
         name: what figures call the model.
@@ -99,8 +99,8 @@ class Reader:
 def measured(dataset: Dataset) -> Ask:
     """People as a model: the map measured after a sentence was read with that image.
 
-    It is the record's own where nobody has read the sentence there, and at every strength: nobody
-    was asked.
+    Where no record of the image has the sentence, the record's own map is given; ``strength`` is
+    ignored.
     """
     after = {(row.image_id, row.text): row.record for row in dataset.records.itertuples()}
 
@@ -117,7 +117,7 @@ def score_variants(ask: Ask, dataset, variants: pd.DataFrame, score: Score) -> p
     """Predict every record with every sentence and score it against the record's own gaze.
 
     Args:
-        ask: the model: a :class:`Reader`, say.
+        ask: the model: a :class:`CachedPredictor`, say.
         variants: what :func:`csalgan.text.variants.sentence_variants` gave.
         score: scores one set of predictions: a :class:`csalgan.evaluation.Evaluator`.
 
@@ -157,7 +157,7 @@ def human_scores(dataset, variants: pd.DataFrame, score: Score) -> pd.DataFrame:
     return score_variants(measured(dataset), dataset, read, score)
 
 
-#: What reading is worth, as metrics of a record: CC with its own sentence less CC with another.
+#: Metric → variant: a record's CC with its own sentence minus its CC with that of the variant.
 #: The first changes the content alone and is the headline; the second the kind as well.
 COSTS = {"lost_content": "other_image", "lost_exchange": "swapped", "lost_sentence": "absent"}
 
@@ -241,7 +241,8 @@ def difference_maps(
         records: rows with a sentence.
 
     Returns:
-        Record → (predicted, measured), float64 (size, size) at the prepared size.
+        Record → (predicted, measured), float64 (size, size) at the prepared size, in multiples of
+        even attention (both densities have mean 1); each sums to 0.
     """
     row_of = {name: i for i, name in enumerate(prepared.records["record"])}
 
@@ -260,7 +261,11 @@ def _differences(
     map_of: Callable[[str], np.ndarray],
     texts: Sequence[str] | None = None,
 ) -> Iterator[tuple]:
-    """Row of a record, what reading its sentence changes in a model's map, and in ``map_of``."""
+    """Row of each record, and two difference maps: the model's, and that of the maps of ``map_of``.
+
+    Both are density with the sentence minus density without, float64 (size, size), in multiples of
+    even attention.
+    """
     free = dataset.records[dataset.records["condition"] == "none"].set_index("image_id")["record"]
     told, untold = ask(records, texts), ask(records, [""] * len(records))
     for row, (_, a), (_, b) in zip(records.itertuples(index=False), told, untold, strict=True):
@@ -280,9 +285,10 @@ def compare_differences(
 
     Returns:
         One row per record: ``record``, ``image_id``, ``condition``;
-        ``correlation`` of the two change maps (−1 … 1, NaN when the model moved nothing);
-        ``control``, the same with the measured change of *another* image of that condition,
-        which says how much any change would agree (both leave the centre, for instance);
+        ``correlation`` of the two difference maps (−1 … 1, NaN when the model moved nothing);
+        ``control``, the same with the measured difference map of *another* image of
+        that condition: agreement that has nothing to do with this image (both leave the centre,
+        for instance);
         ``predicted_share`` and ``measured_share``, the share of all attention that moved (0 … 1).
     """
     rng = np.random.default_rng(seed)
@@ -316,16 +322,17 @@ def summarise_differences(table: pd.DataFrame, *, draws: int = 1000, seed: int =
 
 
 class WordEffect(NamedTuple):
-    """Where a word pulls attention.
+    """What a word does to a prediction: the effect of leaving it out of its sentence.
 
     Attributes:
         word: lower case, without punctuation.
-        change: float64 (size, size), the density with the whole sentence minus that without the
-            word (both with mean 1): positive where attention stands because of the word.
+        difference: float64 (size, size), the density with the whole sentence minus that without the
+            word, in multiples of even attention (both have mean 1): positive where the word adds
+            attention.
     """
 
     word: str
-    change: np.ndarray
+    difference: np.ndarray
 
     @property
     def is_content(self) -> bool:
@@ -334,10 +341,10 @@ class WordEffect(NamedTuple):
 
 
 def leave_one_word_out(ask: Ask, record: pd.DataFrame, size: int) -> list[WordEffect]:
-    """The pull of every word of one record's sentence, in reading order.
+    """The effect of leaving out each word of one record's sentence, in reading order.
 
     Args:
-        ask: the model: a :class:`Reader`, say.
+        ask: the model: a :class:`CachedPredictor`, say.
         record: one row of a dataset, with a sentence.
         size: side of the square the maps are compared at.
     """
@@ -362,10 +369,10 @@ def expected_map(truth: dict, record: str) -> np.ndarray:
 def text_effect(
     ask: Ask, dataset, records: pd.DataFrame, size: int, texts: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """The pull of the sentence as a model has it, beside the true one.
+    """κ̂, the pull of a record's sentence on a model's density, beside the true κ.
 
     Args:
-        ask: any model: a :class:`Reader`, or a function from records and texts
+        ask: any model: a :class:`CachedPredictor`, or a function from records and texts
             to maps.
         dataset: an embedded dataset.
         records: its rows with a sentence.
@@ -375,8 +382,8 @@ def text_effect(
 
     Returns:
         One row per record: ``record``, ``image_id``, ``condition``, ``true`` (κ), ``recovered``
-        (κ̂) and ``correlation`` of the model's change with the true one (NaN where it moved
-        nothing).
+        (κ̂) and ``correlation`` of the model's difference map with the true one (NaN where it
+        moved nothing).
 
     Raises:
         CsalganError: the data are real, so that nobody knows the effect.
@@ -385,7 +392,7 @@ def text_effect(
     if truth is None:
         raise CsalganError(
             f"{dataset.root}: the true effect of a sentence is known for embedded data only; "
-            "compare with the measured change (csalgan.guidance.difference_maps) on real gaze."
+            "compare with measured difference maps (csalgan.guidance.difference_maps) on real gaze."
         )
 
     rows = []
@@ -400,7 +407,7 @@ def text_effect(
 
 
 def summarise_effect(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """True and recovered pull, with a 95 % bootstrap interval over images.
+    """Mean κ and κ̂, with a 95 % bootstrap interval over images.
 
     Args:
         table: what :func:`text_effect` gave.

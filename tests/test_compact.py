@@ -306,7 +306,7 @@ def test_a_record_whose_sentence_names_a_side_is_never_mirrored_nor_are_those_be
 
 def test_words_are_dropped_but_never_all():
     text = sentences(n=200, words=4)
-    changed = augment.paraphrase(text, AugmentConfig(drop_words=0.7), np.random.default_rng(0))
+    changed = augment.perturb_text(text, AugmentConfig(drop_words=0.7), np.random.default_rng(0))
     counts = changed.is_word.sum(1)
     assert counts.min() >= 1
     assert counts.float().mean() < 2.5

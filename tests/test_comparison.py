@@ -56,7 +56,7 @@ def test_costs_are_what_other_sentences_take_from_cc(run, dataset):
     record = rows.loc[rows["condition"] == "salient", "record"].iloc[0]
     row = rows[rows["record"] == record]
     sibling = rows[(rows["image_id"] == row["image_id"].iloc[0])].set_index("condition")["text"]
-    ask = guidance.Reader(predictor, dataset)
+    ask = guidance.CachedPredictor(predictor, dataset)
     for metric, text in (("lost_exchange", sibling["non_salient"]), ("lost_sentence", "")):
         other = evaluator(ask(row, [text]), metrics=["cc"])["value"].iloc[0]
         assert cost[metric, record] == pytest.approx(cost["cc", record] - other)

@@ -21,7 +21,7 @@ from csalgan.data import synthesise
 from csalgan.experiment.job import open_job
 from csalgan.explorer.page import LONGEST_SENTENCE, Explorer, Newest
 from csalgan.explorer.pictures import VIEW_SIDE, Picture, read_upload, render
-from csalgan.explorer.session import CachedPredictors, Measured, Model, Session, on_offer
+from csalgan.explorer.session import Measured, Model, PredictionCache, Session, on_offer
 from csalgan.explorer.view import View, maps_zip, robust_limit, snapshot
 from csalgan.figures import MAPS
 from csalgan.files.errors import CsalganError
@@ -33,7 +33,7 @@ class FakePredictor:
     """Bright where the sentence's length says; counts what it is asked."""
 
     name = "fake model"
-    quick = False
+    cheap_to_reread = False
     provenance = Provenance("fake gaze", "0" * 12, "fake", "smoke", 0, "unknown")
 
     def __init__(self, shift: int = 0):
@@ -176,7 +176,7 @@ def test_a_huge_photograph_is_refused_before_it_is_decoded(side, monkeypatch):
 def test_a_model_is_asked_once_a_question(predictor):
     opened = []
     offer = {"m": Model(lambda: opened.append(1) or predictor)}
-    predictors = CachedPredictors(offer)
+    predictors = PredictionCache(offer)
     picture = Picture("a", np.zeros((20, 30, 3), np.uint8))
     first = predictors.map("m", picture, "a dog")
     assert predictors.map("m", picture, "  a   dog ") is first
@@ -187,14 +187,14 @@ def test_a_model_is_asked_once_a_question(predictor):
     assert (opened, predictor.encoded) == ([1], 1)
     assert not first.flags.writeable
     with pytest.raises(CsalganError, match="csalgan train"):
-        CachedPredictors({})
+        PredictionCache({})
 
 
 def test_the_share_of_a_word_is_what_moves_without_it(predictor):
     picture = Picture("a", np.zeros((20, 30, 3), np.uint8))
-    predictors = CachedPredictors({"m": model(predictor)})
+    predictors = PredictionCache({"m": model(predictor)})
     assert predictors.shares("m", picture, "a dog", ["dog", "a"]) == ()  # a slow one is not asked
-    predictor.quick = True
+    predictor.cheap_to_reread = True
     first, second = predictors.shares("m", picture, "a dog", ["dog", "a"])
     maps = predictor.read("features", ["a dog", "dog", "a"], [(96, 96)] * 3)
     whole, *without = [one / one.mean() for one in maps]
@@ -489,8 +489,8 @@ def test_a_word_shows_what_it_does(explorer, predictor):
     assert explorer.panels.active == []
 
 
-def test_words_are_weighed_for_a_quick_model(job, predictor):
-    predictor.quick = True
+def test_words_are_weighed_for_a_model_that_is_cheap_to_reread(job, predictor):
+    predictor.cheap_to_reread = True
     explorer = ready(Explorer(job, models={"total": model(predictor)}))
     explorer.sentences[0].value = "a red dog"
     assert explorer.wait()
@@ -687,7 +687,7 @@ def test_models_on_offer_are_those_of_this_data_and_those_in_the_package(embedde
         str(tmp_path / "runs" / subset) for subset in ("total", "sal")
     ]
     assert {models[name].open().encoder.name for name in own} == {ready.profile.text.encoder}
-    predictors = CachedPredictors(models)
+    predictors = PredictionCache(models)
     picture = Picture("grey", np.full((40, 60, 3), 90, np.uint8))
     for name in models:
         assert predictors.map(name, picture, "a red circle").shape == (40, 60)

@@ -121,9 +121,9 @@ def test_notebook_05(execute):
     legend = figures["05_known_effect"].legends[0]
     assert [text.get_text() for text in legend.get_texts()] == list(known["effects"])
     assert "true effect" in legend.get_title().get_text()
-    pulls = known["pulls"]
+    words = [effect.word for effect in known["word_effects"]]
     shown = [title for title in titles(figures["05_words"]) if "%" in title]
-    assert [title.split()[0] for title in shown] == [pull.word for pull in pulls]
+    assert [title.split()[0] for title in shown] == words
     drawn = {line.get_label() for line in figures["05_strength"].axes[0].lines}
     assert {"general", "non-salient", "salient"} <= drawn
     assert np.isfinite(known["matrix"]["mean"]).all()

@@ -531,7 +531,7 @@ def _run_content(file: str, damage: str, whole: bytes) -> bytes:
 def _clothed(content: object) -> bytes:
     """A pickle in torch's clothes."""
     buffer = io.BytesIO()
-    torch.save({"game": content}, buffer)
+    torch.save({"trainer": content}, buffer)
     return buffer.getvalue()
 
 

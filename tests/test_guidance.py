@@ -1,4 +1,4 @@
-"""What the sentence does: rules for other sentences, pairing, people as yardstick, change maps."""
+"""What the sentence does: rules for other sentences, pairing, people, difference maps."""
 
 from collections import Counter
 from functools import partial
@@ -253,7 +253,7 @@ def test_strength_runs_from_no_sentence_to_the_sentence(dataset, told, variants,
         assert np.allclose(swept, asked[swept.index])
 
 
-# --- change maps ------------------------------------------------------------------------------
+# --- difference maps --------------------------------------------------------------------------
 
 
 def test_density_keeps_the_mean():
@@ -308,13 +308,13 @@ def buses():
     )
 
 
-def test_a_word_pulls_attention_to_its_place(buses, words_of):
-    pulls = guidance.leave_one_word_out(corner_of_bus, buses.head(1), 8)
-    assert [pull.word for pull in pulls] == ["the", "red", "bus", "over", "there"]
-    assert [pull.is_content for pull in pulls] == [False, True, True, False, False]
-    for pull in pulls:
-        assert pull.change.any() == (pull.word == "bus")
-    bus = pulls[2].change
+def test_a_word_moves_attention_to_its_place(buses, words_of):
+    effects = guidance.leave_one_word_out(corner_of_bus, buses.head(1), 8)
+    assert [effect.word for effect in effects] == ["the", "red", "bus", "over", "there"]
+    assert [effect.is_content for effect in effects] == [False, True, True, False, False]
+    for effect in effects:
+        assert effect.difference.any() == (effect.word == "bus")
+    bus = effects[2].difference
     assert (bus[:2, :2] > 0).all()
     assert (bus[2:] < 0).all()
     assert bus.sum() == pytest.approx(0, abs=1e-9)
@@ -377,7 +377,7 @@ def test_guidance_figures(dataset, told, variants, scores, cell):
     maps = dict(oracle(members))
     drawn(draw.condition_samples(dataset, members.image_id.iloc[0], maps, model="m"))
     modules = {"base": base, "draw": draw, "exploration": exploration, "np": np}
-    known = cell("05", "def pair_figure", **cell("05", "def show_changes", **modules))
+    known = cell("05", "def pair_figure", **cell("05", "def show_differences", **modules))
     pair = partial(known["pair_figure"], dataset, members.image_id.iloc[0], "salient", name="m")
     drawn(pair(predictions=maps))
     deaf = dict(Oracle(dataset, listens=False)(members))

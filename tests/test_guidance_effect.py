@@ -138,7 +138,7 @@ def trained(dataset, tmp_path_factory):
                     progress=False)  # fmt: skip
         split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
         test = split.of("test", dataset.records)
-        reader = guidance.Reader(Predictor.of_run(run), dataset)
+        reader = guidance.CachedPredictor(Predictor.of_run(run), dataset)
         table = guidance.text_effect(
             reader, dataset, test[test.condition != "none"], profile.data.size
         )
@@ -180,7 +180,7 @@ def test_the_compact_model_recovers_the_known_effect(tmp_path):
     split = make_split(dataset.records, rule=profile.data.split, seed=profile.split_seed)
     test = split.of("test", dataset.records)
     told = test[test.condition != "none"]
-    reader = guidance.Reader(Predictor.of_run(run), dataset)
+    reader = guidance.CachedPredictor(Predictor.of_run(run), dataset)
     table = guidance.text_effect(reader, dataset, told, profile.data.size)
     effect = guidance.summarise_effect(table, draws=1000).set_index("condition")
     assert effect.true.to_dict() == pytest.approx({**KAPPA, "all": effect.true["all"]})

@@ -46,7 +46,7 @@ class Counting(Predictor):
 
 def test_reading_gives_the_predictors_maps_with_one_look_a_picture(dataset, told):
     predictor = Counting(**vars(untrained("hashing")))
-    reader = guidance.Reader(predictor, dataset)
+    reader = guidance.CachedPredictor(predictor, dataset)
     pictures = told.image_id.nunique()
     assert pictures < len(told)
     for texts, strength in ((None, 1.0), (["a red ring"] * len(told), 1.0), (None, 0.5)):
@@ -61,7 +61,7 @@ def test_reading_gives_the_predictors_maps_with_one_look_a_picture(dataset, told
 
 
 def test_a_text_for_every_record(dataset, told):
-    reader = guidance.Reader(untrained("hashing"), dataset)
+    reader = guidance.CachedPredictor(untrained("hashing"), dataset)
     with pytest.raises(CsalganError, match="6 records and 1 sentences"):
         list(reader(told, ["one sentence"]))
 
@@ -76,7 +76,7 @@ def test_no_text_at_all_is_zeros_where_the_empty_sentence_is_not(dataset, told):
             return np.stack([np.full(512, 0.5 + len(text), np.float32) for text in texts])
 
     row = told.head(1)
-    reader = guidance.Reader(replace(untrained("hashing"), encoder=Loud()), dataset)
+    reader = guidance.CachedPredictor(replace(untrained("hashing"), encoder=Loud()), dataset)
     (_, empty), (_, nothing) = *reader(row, [""]), *reader(row, [None])
     assert np.abs(empty - nothing).max() > 1e-4
     zeros = untrained("none").predict([dataset.image(row.record[0])], ["whatever"])[0]
@@ -85,7 +85,7 @@ def test_no_text_at_all_is_zeros_where_the_empty_sentence_is_not(dataset, told):
 
 def test_the_encoder_none_shows_exactly_no_effect(dataset, told, words_of):
     """All texts are the same zeros, so no number may differ, not even in its last bit."""
-    reader = guidance.Reader(untrained("none"), dataset)
+    reader = guidance.CachedPredictor(untrained("none"), dataset)
     variants = sentence_variants(told, seed=1)
     by_record = told.set_index("record", drop=False)
     base = dict(reader(told))

@@ -83,12 +83,12 @@ def test_folded_batch_norms_and_bfloat16_give_nearly_the_same_maps(predictor, da
     images = [dataset.image(record) for record in records["record"]]
     texts = records["text"].tolist()
     plain = predictor.predict(images, texts)
-    quick = predictor.fast_copy()
-    assert not any(type(part) is torch.nn.BatchNorm2d for part in quick.generator.modules())
-    for one, other in zip(plain, quick.predict(images, texts), strict=True):
+    fast = predictor.fast_copy()
+    assert not any(type(part) is torch.nn.BatchNorm2d for part in fast.generator.modules())
+    for one, other in zip(plain, fast.predict(images, texts), strict=True):
         assert np.abs(one - other).max() <= 0.03
-    quick.fast = False  # folded, in float32
-    for one, other in zip(plain, quick.predict(images, texts), strict=True):
+    fast.fast = False  # folded, in float32
+    for one, other in zip(plain, fast.predict(images, texts), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
     assert predictor.fast is False
 

@@ -250,7 +250,7 @@ WRONG = {
     "03-4": [
         (
             lambda job: lambda d, s, p: losses.discriminator_loss(*disc_logits(d, s, p)),
-            "pulls on the prediction",
+            "sends a gradient into the prediction",
         ),
         (
             lambda job: lambda d, s, p: losses.discriminator_loss(*disc_logits(d, p, s)),

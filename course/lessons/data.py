@@ -21,7 +21,7 @@ def most_central(answer: Any, about: About) -> str:
         return (
             f"{central[found]:.0%} of the fixations, against {central.min():.0%} after the "
             f"sentence about something {look_of(central.idxmin()).label}. What is read holds gaze "
-            "in the middle or pulls it out."
+            "in the middle or moves it out."
         )
     if found == means["peak_distance"].idxmax():
         raise Wrong(
@@ -46,8 +46,8 @@ def salient_moved_more(answer: Any, about: About) -> str:
         )
     moved = {}
     for condition in ("salient", "non_salient"):
-        change = exploration.difference_map(about.job.prepared, members[condition], members["none"])
-        moved[condition] = np.abs(change).mean() / 2
+        signed = exploration.difference_map(about.job.prepared, members[condition], members["none"])
+        moved[condition] = exploration.total_variation(signed)
     shares = (
         f"the salient sentence moved {moved['salient']:.0%} of the attention, the non-salient one "
         f"{moved['non_salient']:.0%}"

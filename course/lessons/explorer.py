@@ -62,8 +62,8 @@ def limits(answer: Any, about: About) -> str:
         ([0.2 * rng.normal(size=(5, 5)) + 0.3],),
     ]
 
-    def right(changes):
-        largest = max(np.abs(one).max() for one in changes)
+    def right(maps):
+        largest = max(np.abs(one).max() for one in maps)
         return (-largest, largest)
 
     one_function(
@@ -71,12 +71,12 @@ def limits(answer: Any, about: About) -> str:
         probes,
         right,
         (
-            lambda changes: (min(c.min() for c in changes), max(c.max() for c in changes)),
+            lambda maps: (min(c.min() for c in maps), max(c.max() for c in maps)),
             "Your scale is not symmetric, so its middle, white, is not 0: a place that lost "
             "attention could look as if it had gained.",
         ),
         (
-            lambda changes: right(changes[:1]),
+            lambda maps: right(maps[:1]),
             "You looked at the first map only; then the others may leave the scale.",
         ),
     )

@@ -12,7 +12,7 @@ from csalgan.text.words import words
 
 
 @exercise("05-1", "change code")
-def share_moved(answer: Any, about: About) -> str:
+def total_variation(answer: Any, about: About) -> str:
     def right(before, after):
         first, second = (exploration.density(one, len(before)) for one in (before, after))
         return np.abs(second - first).mean() / 2

@@ -1,4 +1,4 @@
-"""Exercises of notebook 03: the game and its losses."""
+"""Exercises of notebook 03: adversarial training and its losses."""
 
 import math
 from typing import Any
@@ -131,7 +131,7 @@ def generator_loss(answer: Any, about: About) -> str:
         tolerance=1e-5,
     )
     for game in probes:
-        mine, theirs = (_pull(one, *game) for one in (answer, right))
+        mine, theirs = (_gradient(one, *game) for one in (answer, right))
         if mine is None:
             raise Wrong(
                 "The value is right, but no gradient reaches the prediction (detach, item or "
@@ -163,10 +163,10 @@ def discriminator_loss(answer: Any, about: About) -> str:
         (lambda *game: right(*game) / 2, "That is the mean of the two terms; D pays their sum."),
         tolerance=1e-5,
     )
-    if _pull(answer, *games[0]) is not None:
+    if _gradient(answer, *games[0]) is not None:
         raise Wrong(
-            "The value is right, but your loss pulls on the prediction, and through it on the "
-            "generator, which would learn to make D's work *easy*. Use prediction.detach()."
+            "The value is right, but your loss sends a gradient into the prediction, and so into "
+            "the generator, which would learn to make D's work *easy*. Use prediction.detach()."
         )
     loss = answer(*games[0])
     if not getattr(loss, "requires_grad", False):
@@ -208,7 +208,7 @@ def known_images(answer: Any, about: About) -> str:
     )
 
 
-def _pull(loss, discriminator, target, prediction, *rest) -> torch.Tensor | None:
+def _gradient(loss, discriminator, target, prediction, *rest) -> torch.Tensor | None:
     """The gradient of a loss at the prediction; None when there is none."""
     prediction = prediction.clone().requires_grad_(True)
     try:

@@ -29,7 +29,7 @@ def generator_loss(discriminator, target, prediction, alpha):
 answers["03-3"] = generator_loss
 
 
-# 03-4: D may look at the prediction and not pull on it.
+# 03-4: D may look at the prediction and send no gradient into it.
 def discriminator_loss(discriminator, target, prediction):
     real = discriminator.logits(target)
     fake = discriminator.logits(prediction.detach())

@@ -14,12 +14,12 @@ answers = {}
 
 
 # 05-1: what leaves one place arrives at another, so half of the differences is what moved.
-def share_moved(before, after):
+def total_variation(before, after):
     before, after = before / before.sum(), after / after.sum()
     return np.abs(after - before).sum() / 2
 
 
-answers["05-1"] = share_moved
+answers["05-1"] = total_variation
 
 
 # 05-2: a rule from sentence to sentence.

@@ -24,8 +24,8 @@ answers["06-2"] = shown
 
 
 # 06-3: one symmetric scale for all of them.
-def limits(changes):
-    largest = max(np.abs(one).max() for one in changes)
+def limits(maps):
+    largest = max(np.abs(one).max() for one in maps)
     return -largest, largest
 
 

@@ -167,7 +167,7 @@ def evaluate(
 
 
 def _seen(maps: Path, records):
-    """Which records the maps' model was trained on, where csalgan predict wrote it beside."""
+    """Bool for each record: whether it shows a training image, by ``predictions.csv`` beside."""
     from csalgan.files.spreadsheets import read_csv
 
     names = []

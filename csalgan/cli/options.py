@@ -1,4 +1,4 @@
-"""What several commands share: options, opening of data, what Ctrl-C says."""
+"""What several commands share: options, opening of data, the message after Ctrl-C."""
 
 import shlex
 import sys
@@ -18,7 +18,7 @@ from csalgan.files.writing import require_writable
 
 
 def one_of(*choices: str) -> Callable[[CallbackParam, str], str]:
-    """What refuses, in one sentence, a value that is none of the choices (an option's callback)."""
+    """An option's callback that refuses, in one sentence, a value that is none of the choices."""
 
     def check(param: CallbackParam, value: str) -> str:
         if value not in choices:
@@ -98,12 +98,12 @@ def telling(
     add: Sequence[str] = (),
     drop: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """Say what stands when the block is interrupted, and the command that goes on.
+    """Turn Ctrl-C in the block into a message: what is finished, and the command that goes on.
 
     Args:
-        what_stands: asked then, unless the interruption brings a sentence of its own.
-        add: options that the command needs to go on, when it has not got them.
-        drop: options that would begin anew what has begun → how many values each takes.
+        what_stands: gives the first part, unless the interruption has a message of its own.
+        add: options to add to the command so that it goes on.
+        drop: options to take off, since they would begin anew → how many values each takes.
     """
     try:
         yield

@@ -284,7 +284,7 @@ def _predict_all(
 
 
 def _batches(work: list[Photograph]) -> Iterator[list[Photograph]]:
-    """Several photographs at once, as many as memory is bounded for, and one at least."""
+    """Batches of at least one photograph, bounded by their number and their maps' pixels."""
     batch: list[Photograph] = []
     for one in work:
         area = sum(other.area for other in (*batch, one))
@@ -306,7 +306,7 @@ def _write(
     npy: bool,
     overlays: bool,
 ) -> list[dict]:
-    """Write what is asked for of one photograph, and say what, a row a sentence."""
+    """Write the maps of one photograph (arrays, overlays, sheet); give a table row a sentence."""
     from csalgan.figures import blend, output
     from csalgan.files.writing import write_bytes
 

@@ -1,10 +1,10 @@
-"""From a folder on disk to packed arrays: the first rooms data walks through.
+"""From a folder on disk to a table of records, splits and packed arrays.
 
 ``layouts`` opens a folder with the reader of its layout: ``sjtu_tis``, ``osie``. ``check`` names
 its faults, ``archive`` unpacks it, ``synthetic`` makes the embedded dataset in the layout of
 SJTU-TIS, ``splits`` parts the images and ``prepared`` packs everything for training.
 
-Names are imported on first use: a room that needs the conditions' names only, such as the command
+Names are imported on first use: a module that needs the conditions' names only, such as the command
 line's help, does not wait for pandas and scipy.
 """
 

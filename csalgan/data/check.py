@@ -76,7 +76,7 @@ def require_clean(dataset: Dataset) -> None:
 
 
 def _free_viewing(root: Path, read: Callable[[Path], Dataset]) -> tuple[pd.DataFrame, list[Fault]]:
-    """What the reader refuses, or else every photograph, decoded."""
+    """The records, and faults: the reader's refusal, else photographs that cannot be decoded."""
     folder = root if root.is_dir() else root.parent
     try:
         dataset = read(root)

@@ -57,7 +57,7 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """What stands on tables and figures."""
+        """What tables and figures call the dataset."""
         images = self.records["image_id"].nunique()
         if self.truth is not None:
             return f"embedded (synthetic, seed {self.truth['seed']}, {images} images)"

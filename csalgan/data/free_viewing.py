@@ -90,7 +90,7 @@ class FreeViewing(Dataset):
 
 @contextmanager
 def as_released(path: Path) -> Iterator[None]:
-    """Whatever the block stumbles over in a file of gaze is one sentence."""
+    """Turn any error that the block raises on a file of gaze into a :class:`CsalganError`."""
     try:
         yield
     except CsalganError:

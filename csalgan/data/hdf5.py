@@ -146,7 +146,7 @@ def _size(file: "h5py.File", number: int) -> tuple[int, int]:
 
 
 def _gaze(file: "h5py.File") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which image (N,), where float (N, 2) (y, x), and who (N,): of every fixation."""
+    """Of N fixations: image number int64 (N,), place float64 (N, 2) (y, x), observer (N,)."""
     kind = _kind(file)
     if kind == "Fixations":
         y, x, n = (_array(file, key)[...] for key in "yxn")

@@ -33,16 +33,18 @@ BASELINES = {
     "mean_map": "mean training map",
     "free_viewing": "free-viewing map of the same image (records with a sentence)",
 }
-#: The last rows of every table: how well gaze predicts gaze.
+#: The last rows of every table, how well gaze predicts gaze: split-half reliability and, where it
+#: is known who fixated, the leave-one-observer-out ceiling.
 SPLIT_HALF, CORRECTED, OBSERVERS = "split_half", "split_half_corrected", "observers"
-CEILINGS = {
+RELIABILITY = {
     SPLIT_HALF: "split-half reliability: half of the fixations predicts the other half",
     CORRECTED: "split-half reliability, Spearman–Brown corrected to whole samples",
     OBSERVERS: "observers: each one predicted by all others",
 }
 #: The measured map of another condition as the prediction: what another sentence costs people.
 PEOPLE = "people"
-YARDSTICKS = BASELINES | CEILINGS | {PEOPLE: "people: the map measured after the other sentence"}
+YARDSTICKS = BASELINES | RELIABILITY
+YARDSTICKS |= {PEOPLE: "people: the map measured after the other sentence"}
 
 _GRID = 128  # side of the square the fixation density is counted on
 _COARSE = 160  # longer side, in cells, of the maps made from fixations
@@ -54,7 +56,7 @@ Fixations = Callable[[str], np.ndarray]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the baselines take from the training records.
+    """Parameters of the baselines, fitted on training records.
 
     Attributes:
         spread: (σ_y, σ_x) of the centered Gaussian, shares of height and width.
@@ -230,8 +232,9 @@ def spearman_brown(correlation: float) -> float:
 def blurred(fixations: np.ndarray, shape: tuple[int, int], sigma: float) -> np.ndarray:
     """Fixations counted on a grid of 160 cells on the longer side and blurred: float64 (h, w).
 
-    ``sigma`` is a share of the longer side. A grid finer than the blur changes nothing that can
-    be seen and costs sixteen times more.
+    The unit is fixations a cell: the sum is about N (a little is lost at the border). ``fixations``
+    are int (N, 2) rows (y, x); ``sigma`` is a share of the longer side. A grid finer than the blur
+    changes nothing that can be seen and costs sixteen times more.
     """
     cells = _COARSE / max(shape)
     grid = tuple(max(1, round(n * cells)) for n in shape)

@@ -21,7 +21,7 @@ _GREY_SLACK = 3
 
 @dataclass
 class Folder:
-    """A folder of predictions held against the records that are to be scored.
+    """A folder of predictions, matched with the records that are to be scored.
 
     Attributes:
         files: record → file, for the records that are scored.

@@ -22,9 +22,9 @@ from csalgan.metrics.negatives import NegativePool
 _RECORD = ("record", "image_id", "condition", "source")
 _SCORE = ("model", "metric_profile", "metric", "value")
 _RULES = ("resize", "epsilon", "controls", "uniform_share", "n", "seed")
-_ORIGIN = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
-_ORIGIN += ("test_scales",)
-COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_ORIGIN)
+_PROVENANCE = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
+_PROVENANCE += ("test_scales",)
+COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_PROVENANCE)
 _NUMBERS = {"value", "epsilon", "uniform_share", "n", "seed"}
 #: How a CSV of them is read: what is text stays text, ids with leading zeros and a model called
 #: ``NA`` too.
@@ -153,7 +153,7 @@ class Evaluator:
 
         Args:
             predict: rows of the dataset → ``(record, map)`` pairs: a
-                :class:`csalgan.guidance.Reader`, say.
+                :class:`csalgan.guidance.CachedPredictor`, say.
             records: to fit on (a seeded sample of 100 of them), by default the validation part.
 
         Returns:
@@ -173,14 +173,14 @@ class Evaluator:
     def baseline(
         self, name: str, records: pd.DataFrame, *, train: pd.DataFrame | None = None
     ) -> pd.DataFrame:
-        """Score a baseline (a key of :data:`csalgan.evaluation.baselines.BASELINES`) or a ceiling.
+        """Score a baseline, split-half reliability, or observers by each other.
 
         Args:
-            name: one of :attr:`yardsticks`.
+            name: one of :attr:`yardsticks`; :mod:`csalgan.evaluation.baselines` describes each.
             records: rows of the dataset to score.
             train: records the mean map is taken over, by default the training part of all.
         """
-        if name in baselines.CEILINGS:
+        if name in baselines.RELIABILITY:
             return self._gaze_by_gaze(name, records)
         mean = None
         if name == "mean_map":

@@ -193,7 +193,7 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
 
 
 def _same_ground(a: pd.DataFrame, b: pd.DataFrame) -> None:
-    """Scores can be paired only when data and rules are the same."""
+    """Raise if fingerprints or scoring rules differ."""
     prints = [sorted(set(t["fingerprint"].astype(str))) for t in (a, b)]
     if prints[0] != prints[1]:
         raise CsalganError(

@@ -1,4 +1,4 @@
-"""One report's worth of everything: what a notebook opens in its first cell.
+"""A report's profile, data, split and runs: what a notebook opens in its first cell.
 
 A :class:`Job` ties a profile to a dataset and an output folder, and hands out prepared arrays,
 the split, trained runs and the places to save to. What is expensive is made on first use and found
@@ -191,7 +191,7 @@ class Job:
         return self._run(self.profile, subset, self.out / "runs" / subset, progress)
 
     def finished_run(self, subset: str) -> Run:
-        """The trained run of a subset, which must stand: nothing is trained or replaced.
+        """The trained run of a subset, which must exist: nothing is trained or replaced.
 
         Raises:
             CsalganError: there is none with these settings, this data and this training code.
@@ -234,7 +234,7 @@ class Job:
         return standing(folder, profile, describe(profile, self.dataset, subset))
 
     def refuse_other_runs(self) -> None:
-        """Let no training of this report go on where one of other settings stands.
+        """Refuse if a training of other settings is where one of this report would go.
 
         Raises:
             CsalganError: one stands there.

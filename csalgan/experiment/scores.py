@@ -105,7 +105,7 @@ def score_companion(job: Job, evaluator: Evaluator) -> pd.DataFrame | None:
 
 
 def score_baselines(job: Job, evaluator: Evaluator) -> pd.DataFrame:
-    """Every baseline and ceiling on the test records of each subset.
+    """Every baseline and split-half reliability on the test records of each subset.
 
     The mean map is taken over the training records of the subset; all others are the same for
     every subset, so they are scored once and handed to the subsets their records belong to.
@@ -142,7 +142,7 @@ def score_model(
     """
     dataset, evaluator.provenance = evaluator.dataset, predictor.map_provenance
     share = evaluator.uniform_share(lambda held: predictor.predict_records(dataset, held))
-    ask = guidance.Reader(predictor, dataset)
+    ask = guidance.CachedPredictor(predictor, dataset)
     own = evaluator(ask(rows), model=model, share=share)
     variants = _variants(rows, evaluator.seed)
     if variants is None:

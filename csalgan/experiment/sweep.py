@@ -45,7 +45,7 @@ Seeds = Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, 
 
 
 class Cluster(Section):
-    """What a point asks of a cluster."""
+    """Resources that each point requests from a cluster."""
 
     partition: str | None = None
     gpus: Annotated[int, Field(ge=0)] = 0
@@ -175,7 +175,7 @@ def points(spec: Spec) -> list[Point]:
 
 
 def _refuse_shared(spec: Spec) -> None:
-    """Refuse what would be asked of one point alone and change none, and models called alike."""
+    """Refuse keys of :data:`_SHARED` in a grid or a variant, and two variants with one label."""
     own = [change for one in spec.variants.values() for change in one.set]
     seeds = [change for change in spec.set if _key(change) == "seed"]
     labels = [one.label for one in spec.variants.values()]
@@ -194,7 +194,7 @@ def _key(change: str) -> str:
 
 
 def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
-    """A command for each point, which goes on where it was when it is given again.
+    """A command for each point; run again, it continues from where it stopped.
 
     Raises:
         CsalganError: a value that the profile refuses, or a part without records (more folds than
@@ -212,7 +212,7 @@ def tasks(spec: Spec, dataset: Dataset, out: Path) -> list[Task]:
 
 
 def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
-    """Put the finished points together; those of which a fold is missing wait.
+    """Put the finished points together; points of which a fold is missing are left out.
 
     Writes ``tables/scores.csv`` (every record's), ``tables/sweep.csv``, ``manifest.json``, and
     models side by side: ``tables/comparison.md`` and a figure.

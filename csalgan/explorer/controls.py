@@ -1,7 +1,7 @@
 """The explorer's controls and where they stand, before anything is opened.
 
-Those that ipywidgets lacks are anywidget's: pictures with words, a slider with a name and one tab
-stop, thumbnails, a photograph, things to keep.
+What ipywidgets lacks is written with anywidget: pictures with their words, a labelled slider with
+one tab stop, thumbnails, upload of a photograph, download of files.
 """
 
 import html
@@ -42,7 +42,7 @@ class Panels(Part):
         pinned: the same of what was clicked.
         zoom: 1 shows the whole picture.
         pointer: ``[x, y]`` as shares of the picture's sides, ``[]`` when it points elsewhere.
-        reading: what is said of the place that is pointed at.
+        reading: the maps' values at the place that is pointed at, as text.
     """
 
     _esm = _HERE / "panels.js"

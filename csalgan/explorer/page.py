@@ -27,7 +27,7 @@ _AHEAD = 2  # pictures looked at before they are asked for
 
 
 class Newest:
-    """Does one piece of work after the other; what was asked last replaces what still waits.
+    """A worker thread that runs one piece of work at a time; the newest replaces one that waits.
 
     A piece of work is an iterable: between its steps a newer one takes its place, so nobody waits
     for the answer to a question that is no longer asked.
@@ -335,7 +335,7 @@ class Explorer(Controls):
         return replace(view, active=())
 
     def _look_ahead(self, view: "View") -> Iterator[None]:
-        """Look at the next pictures of the gallery while nobody asks for anything."""
+        """Encode the next images of the gallery in advance, while nothing else is asked."""
         shown = [item["id"] for item in self.gallery.items]
         here = shown.index(self.gallery.chosen) if self.gallery.chosen in shown else -1
         for image in shown[here + 1 : here + 1 + _AHEAD]:
@@ -354,7 +354,7 @@ class Explorer(Controls):
         self._say(str(error))
 
     def _score(self, view: "View") -> Iterator[None]:
-        """The table of scores below the pictures, and whose answer they are of."""
+        """Fill the table of scores below the pictures, and the line that names the model."""
         model, record = view.model, view.record
         source, self._scored = self.session.source(model, record), (view, {})
         if not record:

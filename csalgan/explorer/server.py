@@ -32,7 +32,7 @@ KERNELS = 3
 
 
 class FromHere(Matcher):
-    """Requests to a local name, from this server's own pages or from no page at all.
+    """Matches requests to a local name, from this server's own pages or from no page at all.
 
     A page of another site can neither reach the server by a name of its own (DNS rebinding) nor
     open a connection to it.
@@ -45,17 +45,17 @@ class FromHere(Matcher):
 
 
 class Door(VoilaIdentityProvider):
-    """The token and a page to type it into; there is nothing to log out of."""
+    """Login by token, with the page to type it into and without a logout page."""
 
     def get_handlers(self) -> list:
         return [(r"/login", self.login_handler_class)]
 
 
 class Kernels(AsyncMappingKernelManager):
-    """At most :data:`KERNELS` of them."""
+    """A kernel manager that runs at most :data:`KERNELS` kernels."""
 
     async def start_kernel(self, **kwargs) -> str:
-        """Start one more, after ending the one not used for longest when there are too many."""
+        """Start a kernel; end those not used for longest first if there would be too many."""
         running = [self.kernel_model(kernel_id) for kernel_id in self.list_kernel_ids()]
         running.sort(key=lambda kernel: (kernel["connections"] > 0, kernel["last_activity"]))
         for kernel in running[: max(0, len(running) + 1 - KERNELS)]:

@@ -1,4 +1,4 @@
-"""What the explorer knows and computes, without a widget.
+"""The explorer's data and computations, without a widget.
 
 Models on offer and what they predicted, each computed once; images, sentences, gaze, scores.
 """
@@ -36,11 +36,11 @@ _PARTS = {
     "test": "the image is in this model's <b>test</b> part",
     "new": "this model has never seen data like these",
 }
-_SIDE = 96  # at which the shares of words are compared: they are one number each
+_SIDE = 96  # of the maps that shares of words are computed from, pixels
 
 
 class Model(NamedTuple):
-    """A model that can be asked.
+    """A model on offer, opened on first use.
 
     Attributes:
         open: gives its predictor; called once, on first use.
@@ -67,8 +67,9 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         weights: of one more model, which then leads (:meth:`csalgan.prediction.Predictor.open`).
 
     Returns:
-        name → model. With ``first`` the report's runs lead, before all the compact model that
-        stands beside the paper's, for it reads its sentence; else the package's weights lead.
+        name → model, the best to begin with first. With ``first``: the report's compact model
+        beside the paper's, its other runs, the package's weights; else the package's weights, then
+        the report's runs.
 
     Raises:
         CsalganError: as :meth:`csalgan.experiment.job.Job.run`.
@@ -103,10 +104,12 @@ def _model(run: Run, weights: str) -> Model:
     return Model(lambda: opened(weights), weights, *about)
 
 
-class CachedPredictors:
-    """Models, and the maps they gave, remembered by picture, sentence, strength and model.
+class PredictionCache:
+    """Several models by name, and the latest maps and image features they computed.
 
-    What a model keeps of a picture is remembered too, so a new sentence costs no new look at it.
+    Maps are cached by model, picture, sentence and strength; image features by model and picture,
+    so another sentence about a picture does not encode it again. (One model on the records of a
+    dataset: :class:`csalgan.guidance.CachedPredictor`.)
 
     Args:
         models: of :func:`on_offer`, say.
@@ -144,7 +147,7 @@ class CachedPredictors:
 
         Empty for a model that is too slow to be asked so many sentences while somebody waits.
         """
-        if not rests or not self.predictor(model).quick:
+        if not rests or not self.predictor(model).cheap_to_reread:
             return ()
         return self._shares(model, picture, sentence, tuple(rests))
 
@@ -186,7 +189,7 @@ class Session:
     """
 
     def __init__(self, job, models: Mapping[str, Model]):
-        self.job, self.dataset, self.predictors = job, job.dataset, CachedPredictors(models)
+        self.job, self.dataset, self.predictors = job, job.dataset, PredictionCache(models)
         self.of_image = dict(tuple(job.dataset.records.groupby("image_id", sort=False)))
         self.picture = lru_cache(maxsize=16)(self._picture)
         self.measured = lru_cache(maxsize=16)(self._measured)
@@ -239,7 +242,7 @@ class Session:
         return rows.assign(label=rows["condition"].map(CONDITION_LABELS))
 
     def opening(self, record: str) -> tuple[str, str]:
-        """What A and B are at first: a record's sentence, and one of its image that differs."""
+        """The first texts of A and B: a record's sentence, and another sentence of its image."""
         rows = self.siblings(record).set_index("condition")["text"]
         first = self.dataset.row(record)["text"]
         second = [rows.get("non_salient", ""), *rows]
@@ -261,7 +264,11 @@ class Session:
     def shares(
         self, model: str, picture: Picture, sentences: Sequence[str]
     ) -> Generator[None, None, list[list[float]]]:
-        """Share of attention each word of each sentence holds, returned after steps."""
+        """Share of attention (0 … 1) that moves without each word of each sentence.
+
+        A generator, so that a caller may stop between its steps; it returns a list for each
+        sentence.
+        """
         shares: list[list[float]] = [[] for _ in sentences]
         for found, sentence in zip(shares, sentences, strict=True):
             rests = [rest for _, rest in without_each_word(sentence)]
@@ -272,7 +279,14 @@ class Session:
         return shares
 
     def scores(self, record: str, saliency: np.ndarray) -> dict[str, float]:
-        """:data:`SHOWN_METRICS` (profile ``tuebingen``) of a map against a record's gaze."""
+        """:data:`SHOWN_METRICS` (profile ``tuebingen``) of a map against a record's gaze.
+
+        Args:
+            saliency: real (h, w) ≥ 0, any size.
+
+        Returns:
+            Metric → value: AUC, sAUC and SIM in [0, 1], CC in [−1, 1], NSS in standard deviations.
+        """
         row, measured = self.dataset.row(record), self.measured(record)
         shape = row["height"], row["width"]
         negatives = self._pool.negatives(row["image_id"], shape, condition=row["condition"])
@@ -292,11 +306,11 @@ class Session:
         return NegativePool(ids, points, p.native_size, conditions)
 
     def shown(self, record: str) -> str:
-        """What the picture was taken from; ``""`` is no record of the data."""
+        """Name of the dataset that a record is of; ``""`` stands for an uploaded photograph."""
         return self.dataset.name if record else "an uploaded photograph"
 
     def source(self, model: str, record: str) -> str:
-        """Who answered, and what about, as HTML."""
+        """The line below the scores, HTML: the model, its provenance, and the data shown."""
         predictor = self.predictors.predictor(model)
         line = f"model: {predictor.name}, {predictor.provenance.line()}"
         return f"<p><small>{html.escape(f'{line} · shown: {self.shown(record)}')}</small></p>"

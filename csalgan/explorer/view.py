@@ -61,7 +61,7 @@ class View:
     Nothing is computed before it is asked for, so the first panel does not wait for the others.
 
     Attributes:
-        session: who is asked.
+        session: the models and the data.
         uploaded: the person's own photograph, else None.
         record: whose picture and gaze are shown, ``""`` for an uploaded one.
         sentences: A and B.
@@ -112,7 +112,7 @@ class View:
 
     @cached_property
     def difference(self) -> np.ndarray:
-        """float32 (H, W): B minus A, or with the word minus without; see :func:`even`."""
+        """B minus A, or with a word minus without: float32 (H, W), multiples of even attention."""
         if not self.active:
             return even(self.maps[1]) - even(self.maps[0])
         side, word = self.active
@@ -159,7 +159,7 @@ class View:
         )
 
     def at(self, x: float, y: float) -> str:
-        """What the maps say of a place, given in shares of the picture's width and height."""
+        """Values of all maps at a place, given in shares of the picture's width and height."""
         height, width = self.maps[0].shape
         column, row = min(int(x * width), width - 1), min(int(y * height), height - 1)
         there = zip(SIDES, self.maps, strict=True)
@@ -209,8 +209,9 @@ def even(saliency: np.ndarray) -> np.ndarray:
 def robust_limit(difference: np.ndarray) -> float:
     """The end of a colour scale: :data:`WITHIN` percent of the magnitudes lie within.
 
-    A peak so does not make everything else pale. Rounded up to 1, 1.5, 2, 3, 5, 7 times a power of
-    ten, so that the scale stays while a slider moves.
+    ``difference`` is float (…, H, W) in multiples of even attention, and so is the result, at least
+    :data:`_LEAST`. One peak then does not make everything else pale. Rounded up to 1, 1.5, 2, 3, 5,
+    7 times a power of ten, so that the scale stays while a slider moves.
     """
     magnitudes = np.abs(difference[..., ::4, ::4])  # maps are smooth: every 16th place will do
     value = max(_LEAST, float(np.percentile(magnitudes, WITHIN)))
@@ -220,7 +221,7 @@ def robust_limit(difference: np.ndarray) -> float:
 
 
 def place(saliency: np.ndarray) -> str:
-    """Where a map is highest, in words."""
+    """Where a map, real (H, W), is highest, in words."""
     row, column = np.unravel_index(int(np.argmax(saliency)), saliency.shape)
     y, x = (row + 0.5) / saliency.shape[0], (column + 0.5) / saliency.shape[1]
     vertical = "" if 1 / 3 <= y <= 2 / 3 else "upper " if y < 0.5 else "lower "
@@ -229,7 +230,7 @@ def place(saliency: np.ndarray) -> str:
 
 
 def peak(saliency: np.ndarray) -> str:
-    """What a map shows, in words."""
+    """Place and height of the maximum of a map, real (H, W) ≥ 0, as alt text."""
     top = float(even(saliency).max())
     return f"most attention at {place(saliency)}, {top:.1f} times as much as if spread evenly"
 

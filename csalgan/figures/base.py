@@ -207,9 +207,9 @@ def show_map(ax: Axes, saliency: np.ndarray, *, cmap: str = "inferno", title: st
     return ax
 
 
-def show_change(
+def show_difference(
     ax: Axes,
-    change: np.ndarray,
+    difference: np.ndarray,
     *,
     limit: float | None = None,
     title: str = "",
@@ -217,17 +217,21 @@ def show_change(
 ):
     """Show a signed map, zero in the middle; give back the image artist (for a colour bar).
 
-    ``limit`` is the value at the ends of the scale; the largest magnitude when None. ``shape`` is
-    that of the image (H, W), where the map is square.
+    Args:
+        difference: real (h, w): a difference map, say, in multiples of even attention.
+        limit: value at the ends of the colour scale; None is the largest magnitude.
+        shape: (H, W) of the image, where the map is square.
     """
-    limit = limit or float(np.abs(change).max()) or 1.0
+    limit = limit or float(np.abs(difference).max()) or 1.0
     extent = (0, shape[1], shape[0], 0) if shape else None
     cmap = diverging()
-    return bare(ax, title).imshow(change, cmap=cmap, vmin=-limit, vmax=limit, extent=extent)
+    return bare(ax, title).imshow(difference, cmap=cmap, vmin=-limit, vmax=limit, extent=extent)
 
 
-def change_bar(fig: matplotlib.figure.Figure, picture, axes, label: str = "change of attention"):
-    """The colour bar of signed maps that are multiples of even attention."""
+def difference_bar(
+    fig: matplotlib.figure.Figure, picture, axes, label: str = "difference in attention"
+):
+    """The colour bar of difference maps, whose unit is even attention (mean 1)."""
     fig.colorbar(picture, ax=axes, shrink=0.85, pad=0.01, extend="both",
                  label=f"{label}\n(1 = even attention)")  # fmt: skip
 

@@ -178,5 +178,5 @@ def strip(ax: Axes, x: np.ndarray, y: np.ndarray, colour: str, marker: str = "o"
 
 
 def spread(n: int, half: float = 0.25) -> np.ndarray:
-    """Where n marks of one row or column stand, off its middle: the same at every drawing."""
+    """Seeded offsets of n marks from the middle of their row or column: float64 (n,)."""
     return np.random.default_rng(0).uniform(-half, half, n)

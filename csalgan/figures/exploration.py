@@ -79,5 +79,5 @@ def cross_condition_matrices(effect: pd.DataFrame, *, title: str = "") -> Figure
 
 
 def number(value: float) -> str:
-    """A correlation of changes in print; NaN says that one of them moved nothing."""
+    """A correlation of difference maps in print; NaN says that one of them is 0 everywhere."""
     return "undefined (nothing moved)" if np.isnan(value) else f"{value:.2f}".replace("-", "−")

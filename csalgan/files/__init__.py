@@ -1,1 +1,1 @@
-"""The ground floor: paths, whole writes, locks, bounded reading, provenance, errors."""
+"""What other packages build on: paths, whole writes, locks, bounded reading, provenance, errors."""

@@ -29,7 +29,7 @@ _TOLD |= {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EBUSY}
 
 @contextmanager
 def explaining(target: str | os.PathLike) -> Iterator[None]:
-    """One sentence for the write errors a user meets; any other error stays what it is."""
+    """Turn the common write errors (:data:`_SENTENCES`) into a :class:`CsalganError`."""
     try:
         yield
     except OSError as error:

@@ -129,13 +129,17 @@ def score_batches(
 
 
 def prediction_at_size(values) -> np.ndarray:
-    """A prediction (h, w) at the author's 256 × 256."""
+    """A prediction, real (h, w) of any range, at the author's 256 × 256.
+
+    Returns float64 (256, 256) within the range of its values; its own type at that size already.
+    """
     return resize(checked_map(values), (SIZE, SIZE))
 
 
 def truth_at_size(values) -> np.ndarray:
-    """A ground-truth map (h, w) at 256 × 256.
+    """A ground-truth map, real (h, w) ≥ 0, at 256 × 256: (256, 256) ≥ 0.
 
+    uint8 stays uint8 (0 … 255); another type becomes float64, or is kept at that size already.
     8-bit maps are resized in 8 bits, as torchvision does with a grey picture: rounding to whole
     grey levels decides which pixels are ``> 0``.
     """

@@ -19,7 +19,7 @@ _BUCKETS = 2**15  # that values are ranked in
 
 
 def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """The arrays, flattened, as float64, in parallel pieces of 8,192 values.
+    """Arrays of one size, any shapes, as pieces float64 (n,) of each in parallel, n ≤ 8,192.
 
     Temporaries of that size stay in the processor's cache. Temporaries the size of a map are new
     pages from the operating system each time, which takes longer than the arithmetic on them.
@@ -30,7 +30,7 @@ def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 
 
 def checked_map(values, name: str = "prediction") -> np.ndarray:
-    """A map in the type it came in, once it is known to be one.
+    """Check that an array is a map, and give it back in its own type.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def checked_truth(values, shape: tuple[int, int], name: str = "saliency map") ->
 
 
 def checked_points(points, shape: tuple[int, int], name: str = "fixations") -> np.ndarray:
-    """Fixations once they are known to lie on a map.
+    """Check that fixations lie on a map, and give them back.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ class Map:
         return points[:, 0].astype(np.int64) * self.shape[1] + points[:, 1].astype(np.int64)
 
     def at(self, index: np.ndarray) -> np.ndarray:
-        """float64 values at places of the flattened map."""
+        """Values at places of the flattened map: int (N,) → float64 (N,)."""
         return self.values.ravel()[index].astype(np.float64)
 
     @cached_property

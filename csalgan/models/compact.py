@@ -1,11 +1,11 @@
-"""The compact generator: a light ImageNet encoder, and a sentence that can point at places.
+"""The compact generator: a light ImageNet encoder, and attention between words and places.
 
 The paper's generator adds one text vector to all places alike, so no word can single out one of
-them. Here words meet places. What stands at a place is read from the encoder's last features, in
-the space of the text encoder: ImageNet's classifier gives a score to each class there, the text
-encoder embeds the classes' names and definitions, and the scores weigh the embeddings (ConSE,
-Norouzi et al. 2014). A word and a place can so be compared before any gaze has been seen;
-training on gaze goes on from there. See :func:`semantic_start`.
+them. Here each word is compared with each place. The key of a place is computed from the encoder's
+last features, in the space of the text encoder: ImageNet's classifier gives each class a score
+there, the text encoder embeds the classes' names and definitions, and the scores weigh the
+embeddings (ConSE, Norouzi et al. 2014). So a word and a place can be compared before any training
+on gaze. See :func:`semantic_start`.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ _PRIORS, _PRIOR_SIDE = 4, 12
 
 
 class ImageFeatures(NamedTuple):
-    """What a photograph is to the decoder, computed once for any number of sentences.
+    """Features of B photographs, computed once for any number of sentences.
 
     ``base`` (B, C, S/8, S/8); ``places`` (B, heads, D/heads, S/16, S/16), keys of the word–place
     attention, of mean 0 over the places and mean square 1.
@@ -124,11 +124,19 @@ class CompactGenerator(nn.Module):
         return (logits - logits.amax((2, 3), keepdim=True)).exp()
 
     def forward(self, image: Tensor, text: Sentences) -> Tensor:
-        """``(B, 3, S, S)`` images and B sentences → ``(B, 1, S, S)`` maps."""
+        """Saliency maps of images, one sentence an image (see :meth:`read`).
+
+        ``(B, 3, S, S)`` float RGB in [0, 1], S a multiple of 32, and B sentences → ``(B, 1, S, S)``
+        float32 in (0, 1], the highest place of each map 1.
+        """
         return self.read(self.encode_image(image), text)
 
     def match(self, features: ImageFeatures, text: Sentences) -> Tensor:
-        """How well each word fits each place: float ``(B, T, heads, S/16, S/16)``."""
+        """How well each word fits each place: float32 ``(B, T, heads, S/16, S/16)``, any real.
+
+        Head by head a learned gain times the product of key and query. The query of a word has
+        length 1 over all heads, keys have mean square 1; nothing is normalised after the product.
+        """
         query = self.query(text.words)
         query = query / (query.norm(dim=-1, keepdim=True) + 1e-6)
         query = query.unflatten(-1, (self.heads, -1))  # (B, T, D) → (B, T, heads, D/heads)
@@ -157,7 +165,7 @@ class CompactGenerator(nn.Module):
         return torch.einsum("bk,kcyx->bcyx", weights, priors)
 
     def _point(self, features: ImageFeatures, text: Sentences) -> tuple[Tensor, Tensor]:
-        """What the words say of each place: features ``(B, C, h, w)``, logits ``(B, 1, h, w)``."""
+        """What the words add to features, ``(B, C, h, w)``, and to logits, ``(B, 1, h, w)``."""
         matches = self.match(features, text)  # (B, T, heads, h, w)
         none = ~text.is_word[:, :, None]
         weights = self.importance(text.words).float().masked_fill(none, -1e4).softmax(1)
@@ -198,7 +206,7 @@ class ConditionalDiscriminator(nn.Module):
 
 
 def semantic_start(generator: CompactGenerator, classifier: Tensor, class_vectors: Tensor) -> None:
-    """Let places and words speak one language before training.
+    """Initialise keys and queries from class-name embeddings.
 
     The key of a place becomes the sum of the class embeddings weighted by the classifier's
     scores there (ConSE with the scores themselves in place of a softmax, which makes it linear).
@@ -222,7 +230,7 @@ def semantic_start(generator: CompactGenerator, classifier: Tensor, class_vector
 
 
 class _Context(nn.Module):
-    """Two blocks at half the resolution: a place sees far, at a quarter of the cost.
+    """Two residual blocks at half the resolution: a wide receptive field at a quarter of the cost.
 
     Dilation would do the same, but on CPUs the bfloat16 weight gradient of a dilated depthwise
     convolution is wrong (torch 2.14.1, oneDNN); a test compares all gradients with float32.
@@ -251,7 +259,7 @@ class _Block(nn.Module):
 
 
 def _round_priors() -> Tensor:
-    """``(K, 1, n, n)``: the same round hill in the middle for each of K priors."""
+    """``(K, 1, n, n)``: logits of a centred Gaussian, the same for each of K priors."""
     y, x = torch.meshgrid(*[torch.linspace(-1, 1, _PRIOR_SIDE)] * 2, indexing="ij")
     return (-2 * (x**2 + y**2)).repeat(_PRIORS, 1, 1, 1)
 

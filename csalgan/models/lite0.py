@@ -76,7 +76,7 @@ class Lite0(nn.Module):
         return [self.stem, *self.blocks, self.head]
 
     def load_imagenet(self, tensors: list[Tensor]) -> None:
-        """Take ImageNet's weights (:func:`imagenet_tensors`)."""
+        """Load all of :func:`imagenet_tensors` but the last two, which are the classifier's."""
         self.load_state_dict(dict(zip(self.state_dict(), tensors[:-2], strict=True)))
 
 

@@ -62,18 +62,18 @@ class PaperGenerator(nn.Module):
         self.sigmoid = nn.Sequential(nn.Conv2d(64, 1, 3, padding=1), nn.Sigmoid())
 
     def encode_image(self, image: Tensor) -> Tensor:
-        """Equation (1): ``(B, 3, S, S)`` → ``(B, 128, S/2, S/2)``."""
+        """Equation (1): RGB ``(B, 3, S, S)`` in [0, 1] → features ``(B, 128, S/2, S/2)`` ≥ 0."""
         return self.conv_vgg2(F.max_pool2d(self.conv_vgg1(image), 2))
 
     def encode_text(self, text: Tensor) -> Tensor:
-        """Conv₁ of Equation (3): text feature ``(B, text_dim)`` → ``(B, 128, 1, 1)``."""
+        """Conv₁ of Equation (3): text ``(B, text_dim)`` → ``(B, 128, 1, 1)``, both of any range."""
         places = text.reshape(len(text), self.text_dim // 4, 2, 2)  # (B, D) → (B, D/4, 2, 2)
         return self.text_feature_conv(places)
 
     def fuse(self, image_features: Tensor, text_features: Tensor) -> Tensor:
         """Equation (3): broadcast the text over all places, concatenate; Conv₂, 256 → 128.
 
-        ``(B, 128, S/2, S/2)`` and ``(B, 128, 1, 1)`` → ``(B, 128, S/2, S/2)``.
+        ``(B, 128, S/2, S/2)`` ≥ 0 and ``(B, 128, 1, 1)`` → ``(B, 128, S/2, S/2)``, any real.
         """
         # empty_like keeps channels last; of an expanded tensor, cat would make channels first.
         text_everywhere = torch.empty_like(image_features).copy_(text_features)
@@ -159,7 +159,7 @@ class PaperDiscriminator(nn.Module):
         self.decide = _FullyConnected(128 * (size // 2) ** 2, 1)
 
     def logits(self, saliency_map: Tensor, image: Tensor | None = None) -> Tensor:
-        """``(B, 1, size, size)`` → ``(B, 1)`` before the sigmoid, for a stable cross-entropy.
+        """Maps ``(B, 1, size, size)`` in [0, 1] → logits ``(B, 1)``, any real (before the sigmoid).
 
         ``image`` is not looked at: the paper's discriminator sees the map alone.
         """

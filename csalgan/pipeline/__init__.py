@@ -212,7 +212,7 @@ def keyed_steps(job: Job, steps: Sequence[Step]) -> dict[str, Step]:
 
 
 def _outside(job: Job) -> dict[str, Any]:
-    """What decides results and stands in files of their own: their content, whatever their path."""
+    """Digests of inputs outside the package; of another profile that is named, its content."""
     clip, beside = job.profile.text.clip_weights, job.profile.beside
     return {
         "pretraining": job.provenance.pretraining,
@@ -303,7 +303,7 @@ def _task(out: Path, state: State, step: Step, wanted: dict[str, Step]) -> Task:
 
 
 def _clean(state: State, steps: Sequence[str], fresh: bool) -> None:
-    """Remove what no step of this report stands for, and what a killed run left half-written."""
+    """Remove the files of steps that are not in this report, and temporary files of killed runs."""
     kept = set() if fresh else set(steps) & set(state.known())
     for name in set(state.known()) - kept:
         state.clear(name, kept)

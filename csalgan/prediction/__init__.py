@@ -1,4 +1,4 @@
-"""From photographs and sentences to saliency maps: what everything that looks at a model uses."""
+"""From photographs and sentences to saliency maps: a trained model as other modules use it."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -35,9 +35,9 @@ from csalgan.training import Run, embed
 from csalgan.training.run import digests, subset_records
 from csalgan.training.trainer import precision_of
 
-#: What a generator keeps of images, one part for each size they are seen at.
+#: Image features of a generator, one entry for each of :attr:`Predictor.test_scales`.
 Features = tuple[Tensor | ImageFeatures, ...]
-#: The explorer's slider ends at 2; what lies far beyond is no sentence any more.
+#: Largest magnitude of a sentence's strength; the explorer's slider ends at 2.
 MOST_STRENGTH = 10
 
 
@@ -81,7 +81,8 @@ class Predictor:
     def seen(self, dataset: Dataset, records: pd.DataFrame) -> pd.Series:
         """Which records (rows of ``dataset.records``) show an image that it was trained on: bool.
 
-        Images are known by their ids, so they are found in a part of the data, too, or in more.
+        Images are compared by digests of their ids: ``dataset`` may hold more or fewer of them
+        than the training data.
         """
         ids = records["image_id"]
         if self.images is not None:
@@ -91,9 +92,9 @@ class Predictor:
         return ids.isin(self.split_of(dataset).of("train", dataset.records)["image_id"])
 
     def pretrained_on(self, dataset: Dataset) -> int:
-        """How many images of a dataset it saw in pretraining; all, or none, of one that was whole.
+        """How many images of a dataset it saw in pretraining.
 
-        Weights made before images were recorded know whole datasets only.
+        Weights made before images were recorded name datasets only: then it is all of them or none.
         """
         ids = dataset.records["image_id"].drop_duplicates()
         if self.pretraining_images is not None:
@@ -221,7 +222,7 @@ class Predictor:
         return self.encoder.name != "none"
 
     @property
-    def quick(self) -> bool:
+    def cheap_to_reread(self) -> bool:
         """Whether one more sentence about an encoded image takes milliseconds on a CPU."""
         return isinstance(self.generator, CompactGenerator) or max(self.test_scales) <= 64
 
@@ -262,9 +263,14 @@ class Predictor:
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[np.ndarray]) -> Features:
-        """What the generator keeps of images, to be read with any number of sentences.
+        """Image features, one entry for each of :attr:`test_scales`, reusable for any sentence.
 
-        One part for each of :attr:`test_scales`.
+        Args:
+            images: B arrays, uint8 ``(H, W, 3)`` RGB, any sizes.
+
+        Returns:
+            For each size S: of the paper's model float ``(B, 128, S/2, S/2)``, of the compact one
+            :class:`~csalgan.models.compact.ImageFeatures`.
 
         Raises:
             CsalganError: an image is not uint8 RGB.
@@ -289,8 +295,12 @@ class Predictor:
         """Saliency maps of encoded images, one sentence an image (see :meth:`predict`).
 
         Args:
-            features: of :meth:`encode_images`; those of one image serve any number of sentences.
+            features: of :meth:`encode_images`, of one image or of as many as sentences.
+            texts: N sentences.
             shapes: (height, width) of each map.
+
+        Returns:
+            N maps, float32 ``(height, width)`` in [0, 1].
         """
         text, side = self.text_features(texts, strength), max(self.test_scales)
         parts = [_for_each(part, texts) for part in features]
@@ -316,9 +326,10 @@ class Predictor:
             yield from zip(some["record"], self.predict(images, some["text"].tolist()), strict=True)
 
     def text_features(self, texts: Sequence[str], strength: float = 1.0) -> Tensor | Sentences:
-        """What the generator reads of N sentences at a strength (see :meth:`predict`).
+        """Text input of the generator for N sentences at a strength (see :meth:`predict`).
 
-        Float ``(N, D)``; of the compact model :class:`Sentences`.
+        Returns:
+            Float ``(N, D)``; of the compact model :class:`Sentences`.
         """
         require_strength(strength)
         if isinstance(self.generator, CompactGenerator):
@@ -412,7 +423,7 @@ def predict(
 
 @lru_cache(maxsize=2)
 def opened(weights: str, clip_weights: str = "") -> Predictor:
-    """What answers one question after the other: :meth:`Predictor.open`, quick and kept open."""
+    """:meth:`Predictor.open`, cached; :meth:`Predictor.fast_copy` of it if not packed weights."""
     predictor = Predictor.open(weights, clip_weights=clip_weights or None)
     packed = weights in shipped() or weights.endswith(".safetensors")
     return predictor if packed else predictor.fast_copy()
@@ -440,7 +451,7 @@ def _require_one_each(images: int, texts: Sequence[str]) -> None:
 
 
 def _for_each(part: Tensor | ImageFeatures, texts: Sequence[str]) -> Tensor | ImageFeatures:
-    """Features of as many images as sentences; those of one image serve all, uncopied."""
+    """Features of as many images as sentences; those of one image are expanded, not copied."""
     if isinstance(part, ImageFeatures):
         return ImageFeatures(*(_for_each(tensor, texts) for tensor in part))
     if len(part) != 1:
@@ -449,13 +460,16 @@ def _for_each(part: Tensor | ImageFeatures, texts: Sequence[str]) -> Tensor | Im
 
 
 def resize_map(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bilinear (half-pixel centres) resize of a float ``(h, w)`` map to ``shape`` (H, W)."""
+    """Bilinear (half-pixel centres) resize of a real ``(h, w)`` map to ``shape`` (H, W).
+
+    Returns float32 ``(H, W)``, within the range of the map's values; no antialiasing.
+    """
     tensor = torch.from_numpy(np.ascontiguousarray(saliency, dtype=np.float32))[None, None]
     return F.interpolate(tensor, size=tuple(shape), mode="bilinear")[0, 0].numpy()
 
 
 def _square(image: np.ndarray, size: int) -> np.ndarray:
-    """The same resize as the prepared arrays."""
+    """uint8 (H, W, 3) → (size, size, 3), resized as the prepared arrays are."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise CsalganError(
             f"an image of shape {image.shape} and type {image.dtype}: "

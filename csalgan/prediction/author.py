@@ -1,4 +1,4 @@
-"""What the author's generators read, and the maps they then give.
+"""Text inputs of the author's generators, and the maps predicted with them.
 
 They were trained on CLIP's text feature *cut to integers*. Three ways to give them a sentence:
 
@@ -70,7 +70,7 @@ def photographs_of(
 def with_mean_sentence(
     generator: PaperGenerator, images: np.ndarray, counts: np.ndarray
 ) -> PaperGenerator:
-    """The generator as it is after its average training sentence, to be read with zeros.
+    """A copy of the generator that predicts for a zero sentence as for its average training one.
 
     A sentence is one vector at all places, so fusion turns its mean over training into a shift of
     each channel (borders aside), and ``conv_scratch.1``, the first batch norm after it, keeps the

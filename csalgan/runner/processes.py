@@ -76,7 +76,7 @@ class Outcome(NamedTuple):
     message: str
 
     def event(self) -> Event:
-        """What :func:`run_tasks` tells of it."""
+        """The event of :func:`run_tasks` about it."""
         kind = "finished" if self.ok else "failed"
         return event(kind, self.name, round(self.seconds, 2), self.message)
 
@@ -150,7 +150,7 @@ def run_tasks(
 
 
 def event(kind: str, step: str, seconds: float, message: str) -> Event:
-    """What :func:`run_tasks` tells."""
+    """An event as :func:`run_tasks` gives it to ``on_event``, with the time now."""
     time_ = datetime.now(UTC).isoformat(timespec="milliseconds")
     return {"event": kind, "step": step, "time": time_, "seconds": seconds, "message": message}
 
@@ -228,7 +228,7 @@ class _Child:
 
 
 def _gpu(slot: int) -> dict[str, str]:
-    """What one of several jobs sees of the GPUs, where there are several."""
+    """Environment that gives a job one of the GPUs, where there are several."""
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -46,7 +46,7 @@ class Asked(BaseModel):
 
 @dataclass(frozen=True)
 class Done:
-    """What is known of a step.
+    """The record of a step.
 
     Attributes:
         key: see :func:`step_key`.
@@ -80,16 +80,17 @@ class State:
         self.folder = out / "steps"
 
     def read(self, step: str) -> Done | None:
-        """What is known of a step; None for nothing, or nothing that can be read."""
+        """The record of a step; None where there is none that can be read."""
         try:
             return _DONE.validate_json(read_text(self.folder / f"{step}.json"), strict=True)
         except (OSError, ValueError, CsalganError):
             return None
 
     def write(self, step: str, done: Done) -> None:
-        """Keep what is known of a step; of files that other steps wrote too, for these as well.
+        """Write a step's record, and the new digests of its files into other steps' records.
 
-        Four trainings draw one figure of what they share: the last one's stands for all.
+        Two steps may write one file: each of the four trainings draws the same figure, and what
+        the last one wrote is there.
         """
         self._write(step, done)
         for other in set(self.known()) - {step} if done.files else ():
@@ -102,7 +103,7 @@ class State:
         write_text(self.folder / f"{step}.json", json.dumps(asdict(done), indent=1) + "\n")
 
     def tell(self, told: dict[str, Any], key: str = "", files: Mapping[str, str] = {}) -> None:
-        """Keep an event (:func:`.processes.run_tasks`), and what it says of its step."""
+        """Append an event of :func:`.processes.run_tasks`, and update the record of its step."""
         self.add_event(told)
         before, kind = self.read(told["step"]), told["event"]
         began = before.started if before and kind != "started" else told["time"]
@@ -112,7 +113,7 @@ class State:
         self.write(told["step"], done)
 
     def expect(self, steps: Sequence[str]) -> None:
-        """Let these, and no others, be the steps that are known."""
+        """Remove the records of all other steps; steps without a record get one, ``waiting``."""
         for other in set(self.known()) - set(steps):
             (self.folder / f"{other}.json").unlink()
         for step in set(steps) - set(self.known()):
@@ -147,9 +148,10 @@ class State:
         return self.folder / f"{step}.written"
 
     def written(self, step: str) -> set[Path]:
-        """The files of the report that a step wrote: by its record, and since, by its ledger.
+        """The files that a step wrote, by its record and, while it runs, by its ledger.
 
-        Records of somebody may name any place: what leads out of the report is left out.
+        A record may come from somebody else and name any path: those outside the report's folder
+        are left out.
         """
         done, ledger = self.read(step), self.ledger(step)
         found = {self.out / name for name in done.files} if done else set()
@@ -160,9 +162,9 @@ class State:
         return {path for path in found if path.parent.resolve().is_relative_to(home)}
 
     def clear(self, step: str, others: Iterable[str]) -> None:
-        """Remove what a step wrote and no other one; never a run: a training goes on where it was.
+        """Remove the files that this step alone wrote, and its ledger.
 
-        Its ledger begins anew.
+        Files in ``runs/`` stay: a training goes on from its last epoch.
         """
         kept = {path for other in others for path in self.written(other)}
         for path in self.written(step) - kept:
@@ -171,7 +173,7 @@ class State:
         self.ledger(step).unlink(missing_ok=True)
 
     def digests(self, files: Iterable[Path]) -> dict[str, str]:
-        """Files relative to the report, with their digests."""
+        """Path relative to the report → SHA-256, of the files that exist."""
         return {
             path.relative_to(self.out).as_posix(): digest(path)
             for path in sorted(files)
@@ -219,7 +221,7 @@ def step_key(
     data: str,
     reads: Sequence[str],
 ) -> str:
-    """64 hex digits.
+    """SHA-256 over all that decides a step's result: 64 hex digits.
 
     Args:
         notebook: its cells count, their outputs do not.

@@ -21,7 +21,7 @@ _TIED = "from csalgan.runner.processes import tie_to_parent as _tie; _tie(); del
 
 
 class _Whole(LocalHandler):
-    """papermill's own writes a notebook in place, and a full disk leaves half of one."""
+    """Writes notebooks atomically; papermill's own handler leaves half of one on a full disk."""
 
     def write(self, buf: str, path: str) -> None:
         write_text(path, buf)

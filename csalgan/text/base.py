@@ -22,7 +22,7 @@ _WAIT = 30.0  # seconds one process waits for another's write
 
 
 class TextEncoder(ABC):
-    """A sentence encoder; one of these gives the attributes and :meth:`read`.
+    """A sentence encoder; subclasses give the attributes and :meth:`read`.
 
     Sentence embeddings are kept in one ``.npz`` file, named by encoder and weights: a sentence seen
     before is not encoded again, and the model is not even loaded when all of them were. The file
@@ -51,6 +51,9 @@ class TextEncoder(ABC):
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 ``(N, dim)`` embeddings; they do not depend on the other sentences.
+
+        Their length is 1 of ``minilm``, 1 of ``hashing`` (0 of a sentence without words), 0 of
+        ``none``, and any of ``clip``, whose embeddings are not scaled.
 
         Raises:
             CsalganError: a sentence is not valid Unicode (half of a surrogate pair).

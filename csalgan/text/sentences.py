@@ -26,7 +26,14 @@ class Sentences(NamedTuple):
     strength: Tensor
 
     def rows(self, index) -> "Sentences":
-        """Some of them, as long as the longest among those."""
+        """Select rows; trim padding to their longest.
+
+        Args:
+            index: int ``(n,)`` or bool ``(B,)``.
+
+        Returns:
+            n sentences of T words, T the most that one of them has.
+        """
         is_word = self.is_word[index]
         longest = int(is_word.sum(1).max()) if len(is_word) else 0
         return Sentences(
@@ -37,6 +44,7 @@ class Sentences(NamedTuple):
         )
 
     def to(self, device) -> "Sentences":
+        """The same tensors on a device."""
         return Sentences(*(part.to(device) for part in self))
 
 
@@ -46,6 +54,10 @@ def read_sentences(encoder: TextEncoder, texts: Sequence[str], strength: float =
     Args:
         texts: ``""`` is free viewing.
         strength: the whole sentence becomes ``e0 + strength·(e − e0)``, ``e0`` the empty one.
+
+    Returns:
+        B sentences: float32 ``whole`` (B, D), ``words`` (B, T, D) and ``strength`` (B,), bool
+        ``is_word`` (B, T); T is the most words that one of them has, D ``encoder.dim``.
     """
     vectors = encoder.encode([*texts, ""])
     empty = vectors[-1]

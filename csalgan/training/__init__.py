@@ -1,5 +1,5 @@
 """Adversarial training: both networks and their steps (``trainer``), the records
-(``batches``), the epochs (``loop``) and what they leave on disk (``run``)."""
+(``batches``), the epochs (``loop``), a run on disk (``run``)."""
 
 from csalgan.training.batches import Batch, Batches, embed
 from csalgan.training.loop import train

@@ -47,7 +47,15 @@ def crops(
 
 
 def crop(pictures: Tensor, window: Tensor | None, size: int, *, padding: str = "zeros") -> Tensor:
-    """Crop ``(n, C, H, W)`` images or maps by :func:`crops`, to ``(n, C, size, size)``."""
+    """Crop images or maps by :func:`crops`, bilinear.
+
+    Args:
+        pictures: ``(n, C, H, W)``, any range.
+        window: ``(n, 2, 3)``; None leaves the pictures as they are, whatever ``size`` is.
+
+    Returns:
+        ``(n, C, size, size)``, within the range of the values, padding blended in at borders.
+    """
     if window is None:
         return pictures
     shape = (len(pictures), pictures.shape[1], size, size)
@@ -56,7 +64,10 @@ def crop(pictures: Tensor, window: Tensor | None, size: int, *, padding: str = "
 
 
 def resize(images: Tensor, config: AugmentConfig, random: np.random.Generator) -> Tensor:
-    """Bring a batch of ``(n, 3, S, S)`` images to one of ``config.sizes``, antialiased."""
+    """Bring a batch of images to a random one of ``config.sizes``, bilinear, antialiased.
+
+    ``(n, 3, S, S)`` in [0, 1] → ``(n, 3, s, s)`` in [0, 1]; the images themselves without sizes.
+    """
     if not config.sizes:
         return images
     from torchvision.transforms.v2.functional import resize as resized  # a second, and few need it
@@ -75,8 +86,12 @@ def recolour(images: Tensor, config: AugmentConfig, random: np.random.Generator)
     return (images * factor).clamp(0, 1)
 
 
-def paraphrase(text: Sentences, config: AugmentConfig, random: np.random.Generator) -> Sentences:
-    """Leave words out, and move the sentence's embedding a little."""
+def perturb_text(text: Sentences, config: AugmentConfig, random: np.random.Generator) -> Sentences:
+    """Word dropout, and Gaussian noise on the embedding of each of B sentences (shapes as given).
+
+    Each word is left out with probability ``config.drop_words`` (``is_word`` becomes False), unless
+    no word would be left. The noise has about ``config.text_noise`` times the embedding's length.
+    """
     is_word, whole = text.is_word, text.whole
     if config.drop_words:
         kept = is_word & torch.from_numpy(random.random(is_word.shape) >= config.drop_words)

@@ -16,7 +16,7 @@ from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.training import augment
 from csalgan.training.losses import Measured
 
-#: What a network reads for all records of a dataset.
+#: Text input of a network for N records: float32 ``(N, D)`` embeddings, or N :class:`Sentences`.
 Texts = np.ndarray | Sentences
 
 
@@ -37,7 +37,10 @@ class Batch:
         return len(self.measured.image)
 
     def first(self, images: int) -> "Batch":
-        """The first images, with all their records."""
+        """The first ``images`` images, with all their records.
+
+        ``image`` is ``(images, 3, S, S)``; ``text`` and ``measured`` hold the records of these.
+        """
         rows = self.measured.image < images
         measured = Measured(*(part[rows] for part in self.measured))
         return Batch(self.image[:images], _rows(self.text, rows), measured)
@@ -111,7 +114,7 @@ class Batches:
             image = image.contiguous(memory_format=torch.channels_last)
             measured = augment.crop(measured, None if window is None else window[of], self.map_size)
             if isinstance(text, Sentences):
-                text = augment.paraphrase(text, config, random)
+                text = augment.perturb_text(text, config, random)
         of = of.to(self.device)
         return Batch(image, text.to(self.device), Measured(measured[:, :1], measured[:, 1:], of))
 
@@ -124,7 +127,7 @@ def _rows(text: Tensor | Sentences, index: Tensor) -> Tensor | Sentences:
 
 
 def texts_for(profile: Profile, encoder: TextEncoder, sentences: list[str]) -> Texts:
-    """What the profile's network reads of sentences."""
+    """Text input of the profile's network, one row a sentence."""
     if profile.model.kind == "compact":
         return read_sentences(encoder, sentences)
     return embed(encoder, sentences, profile.text.cast_to_int)

@@ -115,7 +115,7 @@ def _train(
     text = texts_for(profile, encoder, dataset.records["text"].tolist())
     trainer = Trainer(profile, encoder)
     if run.history:
-        trainer.load_state(state["game"])
+        trainer.load_state(state["trainer"])
     elif sets:
         path = pretraining.cached(info)
         if not state and (weights := pretraining.recall(path)):
@@ -123,7 +123,7 @@ def _train(
         else:
             first = pretraining.first_trainer(profile, encoder)
             if state:
-                first.load_state(state["game"])
+                first.load_state(state["trainer"])
             batches = Mixed(sets, first, encoder)
             while len(run.pretraining) < profile.training.pretrain.epochs:
                 run.train_one_more(first, batches)
@@ -143,9 +143,9 @@ def _train(
 
 
 def _next_of_soup(trainer: Trainer, encoder: TextEncoder, start: dict[str, Any]) -> Trainer:
-    """A trainer where the first of a soup began; what the last one ended at is put into the soup.
+    """Add the current weights to the soup; return a fresh Trainer from the common start.
 
-    Epochs are counted on, so it sees the records in another order.
+    The number of the epoch goes on, so it sees the records in another order.
     """
     trainer.soup.update_parameters(trainer.own_generator)
     fresh = Trainer(trainer.profile, encoder)
@@ -156,7 +156,7 @@ def _next_of_soup(trainer: Trainer, encoder: TextEncoder, start: dict[str, Any])
 
 @dataclass
 class _Training:
-    """A run as far as it is trained: one row an epoch of its history, and of its pretraining."""
+    """A run while it is trained: its folder and settings, and a row for each epoch so far."""
 
     out: Path
     profile: Profile
@@ -164,7 +164,7 @@ class _Training:
     progress: bool
     history: list[dict[str, float]]
     pretraining: list[dict[str, float]]
-    #: Weights that each training of a soup begins with.
+    #: Weights that each training of a soup begins with (:func:`.pretraining.hand_over`).
     start: dict[str, Any] | None = None
 
     @property
@@ -174,7 +174,7 @@ class _Training:
 
     @property
     def finished(self) -> bool:
-        """Whether no epoch more is wanted."""
+        """See :func:`csalgan.training.run.finished`."""
         return runs.finished(self.profile, self.val_cc)
 
     def train_one_more(
@@ -183,7 +183,7 @@ class _Training:
         batches: Batches | Mixed,
         validation: Batches | None = None,
     ) -> None:
-        """Train an epoch, validate it, and save it; one without validation is of pretraining."""
+        """Train an epoch, validate it, save it; without ``validation`` it is one of pretraining."""
         rows, what = self.history, self.info["subset"]
         if validation is None:
             rows, what = self.pretraining, f"{what} pretraining"
@@ -217,7 +217,7 @@ class _Training:
             if runs.best_epoch(self.val_cc) == len(self.history):
                 write_bytes(self.out / "best.safetensors", packed)
         if not self.finished or self.profile.training.keep_state:
-            state = {"game": trainer.state(), "history": self.history}
+            state = {"trainer": trainer.state(), "history": self.history}
             state |= {"pretraining": self.pretraining, "info": json.dumps(self.info)}
             state |= {"start": self.start}
             write_state(self.out / "state.pt", state)
@@ -247,7 +247,7 @@ def _require_room(out: Path) -> None:
 
 
 def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str, Any]:
-    """What the run in the folder has come to; empty where there is none yet."""
+    """Content of ``state.pt`` of the run in the folder; empty where there is no run yet."""
     path = out / "state.pt"
     if not path.exists() and not (out / "run.json").exists():
         for name in _TABLES:  # of a run that has lost the rest
@@ -259,6 +259,8 @@ def _state_to_resume(out: Path, info: dict[str, Any], resume: bool) -> dict[str,
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if "game" in state:  # its former name
+            state["trainer"] = state.pop("game")
         difference = runs.same_settings(info, json.loads(state["info"]))
     except Exception as error:  # torch raises many kinds for a file that is not its own
         raise CsalganError(

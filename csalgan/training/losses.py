@@ -6,8 +6,8 @@ cannot overflow.
 
 Content terms compare predicted with measured maps. ``bce`` is SalGAN's; the others are the
 metrics of the field (``tuebingen`` profile) made differentiable, each turned so that less is
-better: KL divergence, 1 − CC, −NSS. ``change`` looks at differences: where did people
-look *more* after one sentence than after another of the same image, and does the model agree?
+better: KL divergence, 1 − CC, −NSS. ``change`` compares difference maps: one
+density minus another of the same image, predicted with measured.
 """
 
 from typing import NamedTuple
@@ -81,10 +81,10 @@ def nss(prediction: Tensor, fixations: Tensor) -> Tensor:
 
 
 def change(prediction: Tensor, measured: Measured) -> Tensor:
-    """1 − the correlation of predicted with measured change, over all pairs of one image's records.
+    """1 − the correlation of predicted with measured difference, over pairs of one image's records.
 
-    The change is the difference of the two densities. A number in 0 … 2 from predictions
-    ``(R, 1, h, w)`` ≥ 0; 0 where no image has two records.
+    The difference is that of the two records' densities; the mean is over all pairs of the batch.
+    A number in 0 … 2 from predictions ``(R, 1, h, w)`` ≥ 0; 0 where no image has two records.
     """
     of = measured.image
     first, second = torch.triu_indices(len(of), len(of), 1, device=of.device)

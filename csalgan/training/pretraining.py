@@ -1,11 +1,11 @@
 """Free viewing of other photographs, seen before the training itself, with no sentence.
 
 A pretrained run has two trainers. The first sees every free-viewing record of other datasets, with
-the settings of the profile and its own schedule; the second begins with the weights the first would
-have saved, and is the profile as it is: new optimisers, a new average, a new schedule.
+the settings of the profile and its own schedule. The second begins with the weights the first would
+have saved, and with new optimisers, a new running average and a new schedule.
 
-The first knows nothing of the split, so the models of several folds share it: what it ended at is
-kept in the cache (``data/cache/pretrained``) under a digest of everything that decides it.
+The first does not depend on the split, so the models of several folds share it: its final weights
+are kept in the cache (``data/cache/pretrained``) under a digest of everything that decides them.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:
 
 
 def provenance_of(profile: Profile, dataset: Dataset, sets: Sequence[Dataset]) -> Provenance:
-    """The provenance of what a profile makes of a dataset.
+    """The provenance of results that a profile gives on a dataset.
 
     Args:
         sets: the datasets seen before (:func:`other_sets`), each named with its fingerprint.
@@ -78,7 +78,7 @@ def provenance_of(profile: Profile, dataset: Dataset, sets: Sequence[Dataset]) -
 
 
 def first_trainer(profile: Profile, encoder: TextEncoder) -> Trainer:
-    """The trainer of pretraining: the profile's, as long as ``training.pretrain.epochs``."""
+    """A trainer with the profile's settings, ``training.pretrain.epochs`` epochs and no soup."""
     changes = {"epochs": profile.training.pretrain.epochs, "soup": 1}
     training = profile.training.model_copy(update=changes)
     return Trainer(profile.model_copy(update={"training": training}), encoder)
@@ -110,22 +110,22 @@ class Mixed:
 
 
 def hand_over(first: Trainer) -> dict[str, Any]:
-    """What another trainer takes of the first: both networks as they would be saved."""
+    """State dicts of both networks (``generator`` as validated and saved, ``discriminator``)."""
     players = {"generator": first.best_generator, "discriminator": first.discriminator}
     return {name: player.state_dict() for name, player in players.items()}
 
 
 def take_over(second: Trainer, weights: dict[str, Any]) -> None:
-    """Let the second trainer begin with what the first handed over."""
+    """Load state dicts of :func:`hand_over` into a trainer's networks and its running average."""
     second.generator.load_state_dict(weights["generator"])
     second.best_generator.load_state_dict(weights["generator"])
     second.discriminator.load_state_dict(weights["discriminator"])
 
 
 def cached(info: dict) -> Path:
-    """Where the end of a run's pretraining is kept; ``info`` is :attr:`csalgan.training.Run.info`.
+    """Path of the cached result of a run's pretraining, named by a digest of all that decides it.
 
-    Its name is a digest of all that decides it.
+    ``info`` is :attr:`csalgan.training.Run.info`.
     """
     profile, training = info["profile"], info["profile"]["training"]
     decides = [

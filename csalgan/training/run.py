@@ -140,7 +140,7 @@ class Run:
 
 
 def require_info(info: Any, source: Path, **more: type) -> None:
-    """Refuse what is no record of a run.
+    """Refuse the content of a ``run.json`` that does not describe a run.
 
     Raises:
         CsalganError: no keys, a key that is missing or of another type, another provenance.
@@ -160,7 +160,7 @@ def require_info(info: Any, source: Path, **more: type) -> None:
 
 
 class Plan(NamedTuple):
-    """What a training is to be, found before anything is made.
+    """What a training needs, computed before any file is written.
 
     Attributes:
         info: everything that decides its result, the content of ``run.json`` before the first
@@ -216,7 +216,7 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
 
 
 def digests(image_ids: pd.Series) -> pd.Series:
-    """What images are known by, in whatever dataset they stand: 12 hex digits of each id."""
+    """First 12 hex digits of SHA-256 of each image's id; the same in every dataset."""
     return image_ids.map(lambda image: sha256(image.encode()).hexdigest()[:12])
 
 
@@ -226,7 +226,7 @@ def best_epoch(val_cc: list[float]) -> int:
 
 
 def finished(profile: Profile, val_cc: list[float]) -> bool:
-    """Whether an epoch more is not wanted: all are trained, or patience has run out."""
+    """Whether training is over: all epochs are trained, or patience has run out."""
     if len(val_cc) >= profile.training.length:
         return True
     patience = profile.training.patience
@@ -311,6 +311,9 @@ def part_rows(
     dataset: Dataset, profile: Profile, split: Split, subset: str
 ) -> dict[str, np.ndarray]:
     """Row numbers in ``dataset.records`` of the subset's ``train``, ``val`` and ``test`` records.
+
+    Returns:
+        Part → int64 ``(n,)``, ascending.
 
     Raises:
         CsalganError: the subset has no record in one of the parts (of ``all``: in ``train``).

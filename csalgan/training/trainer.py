@@ -63,7 +63,12 @@ def generator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> tupl
 
 
 def step(trainer: "Trainer", batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of both players: the generator's loss, the discriminator's, the content's."""
+    """One step of the discriminator, then of the generator.
+
+    Returns:
+        The generator's loss, the discriminator's (0 without an adversarial term) and the content
+        loss: float tensors of shape ``()``, without gradient.
+    """
     prediction = trainer.predict(batch)
     d_loss = torch.zeros(())
     if trainer.config.adversarial_weight:
@@ -73,15 +78,15 @@ def step(trainer: "Trainer", batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class Trainer:
-    """Both networks, both optimisers, and how they compute.
+    """Both networks, both optimisers, device and precision.
 
     Attributes:
         config: the profile's ``training``.
         map_size: side of the maps that losses and the discriminator see. The compact decoder works
             at an eighth of the image's side, so a quarter loses nothing.
         averaged: the running average of the generator's weights; None without one.
-        soup: the mean of the generators that trainings before this one ended at; None where there
-            is to be no other.
+        soup: the mean of the final generators of the trainings before this one; None without a
+            soup (``training.soup=1``).
     """
 
     def __init__(self, profile: Profile, encoder: TextEncoder):
@@ -120,7 +125,7 @@ class Trainer:
     def best_generator(self) -> torch.nn.Module:
         """The generator that is validated and saved.
 
-        It is :attr:`own_generator`; of a soup, its mean with those that earlier trainings ended at.
+        It is :attr:`own_generator`; of a soup, its mean with the earlier trainings' generators.
         """
         if self.soup is None or not self.soup.n_averaged:
             return self.own_generator
@@ -130,7 +135,7 @@ class Trainer:
 
     @property
     def own_generator(self) -> torch.nn.Module:
-        """What this training has come to: the average's generator where there is one."""
+        """This training's generator: the running average where there is one (``ema_decay``)."""
         return self.generator if self.averaged is None else self.averaged.module
 
     def autocast(self) -> torch.autocast:
@@ -153,9 +158,13 @@ class Trainer:
             return generator.read(features, batch.text, size).float()
 
     def judge(self, batch: Batch, *maps: Tensor) -> list[Tensor]:
-        """The discriminator's logits ``(R, 1)`` of maps ``(R, 1, s, s)`` of the batch's records.
+        """The discriminator's logits ``(R, 1)``, any real numbers, for maps of the batch's records.
 
-        Of all maps in one go: in bfloat16 they then share the rounded weights, and their gradients.
+        Several sets of maps go through one autocast block: in bfloat16 they then share the rounded
+        weights, and their gradients.
+
+        Args:
+            maps: each ``(R, 1, s, s)`` in [0, 1]; averaged down to :attr:`map_size` where larger.
         """
         size, image = self.map_size, batch.image[batch.measured.image]
         maps = [m if m.shape[-1] == size else F.interpolate(m, size, mode="area") for m in maps]
