@@ -55,7 +55,8 @@ def _register() -> None:
     from csalgan.cli.compare import compare
     from csalgan.cli.data import check, prepare, synth
     from csalgan.cli.evaluate import author, evaluate
-    from csalgan.cli.predict import explore, predict
+    from csalgan.cli.explore import explore
+    from csalgan.cli.predict import predict
     from csalgan.cli.reproduce import profiles, report, reproduce, status
     from csalgan.cli.train import crossval, sweep, train
 
