@@ -34,7 +34,10 @@ class FakePredictor:
 
     name = "fake model"
     cheap_to_reread = False
+    reads = True
+    encoder = SimpleNamespace(name="fake")
     provenance = Provenance("fake gaze", "0" * 12, "fake", "smoke", 0, "unknown")
+    map_provenance = provenance.with_(precision="bfloat16", test_scales="64")
 
     def __init__(self, shift: int = 0):
         self.shift = shift
@@ -229,6 +232,7 @@ def view():
     predictors = SimpleNamespace(
         map=lambda model, picture, sentence, strength: answers[sentence],
         shown=lambda picture, side: picture.image,
+        predictor=lambda name: FakePredictor(),
     )
     measured = Measured("measured", left, np.array([[3, 4]]))
     return View(
@@ -258,6 +262,40 @@ def test_the_difference_is_b_minus_a_and_a_words_is_with_minus_without(view):
     assert "because of “dog” in A" in word.panel("difference").title
 
 
+def test_a_map_of_no_sentence_is_not_shown_as_one_of_a_sentence(view, monkeypatch):
+    assert view.panel("A").title == "A: “a dog”"
+    monkeypatch.setattr(FakePredictor, "reads", False)
+    panel = view.panel("A")
+    assert panel.title == "A: no sentence is read by this model"
+    assert "“a dog”" not in panel.alt
+    assert view.python("w").endswith("strength=1.5) for text in ['', '']]")
+    same = replace(view, sentences=("a dog", "a dog"))
+    assert same.panel("difference").alt == "Difference: B minus A: no attention moves."
+
+
+def test_the_line_names_clips_weights_and_photographs_inside_a_file(view, monkeypatch):
+    text = SimpleNamespace(clip_weights="/here/clip.safetensors")
+    view.session.job = SimpleNamespace(profile=SimpleNamespace(text=text))
+    assert "clip" not in view.python("w")
+    monkeypatch.setattr(FakePredictor, "encoder", SimpleNamespace(name="clip"))
+    assert ", strength=1.5, clip_weights='/here/clip.safetensors') for" in view.python("w")
+    inside = Picture("p", view.shown, "stimuli.hdf5", "csalgan.open_dataset('d').image('7')")
+    line = replace(view, uploaded=inside).python("w")
+    assert line.startswith("[csalgan.predict(csalgan.open_dataset('d').image('7'), text, weights")
+
+
+def test_images_of_pretraining_are_called_so(job):
+    image, other = job.dataset.records["image_id"].unique()[:2]
+    kept = Model(FakePredictor, pretraining_images=frozenset(digests(pd.Series([image]))))
+    whole = Model(FakePredictor, pretraining=f"OSIE [{job.dataset.fingerprint[:12]}]")
+    session = Session(job, {"kept": kept, "whole": whole, "none": Model(FakePredictor)})
+    assert [session.part("kept", one) for one in (image, other)] == ["pretrained", "new"]
+    assert session.part("whole", other) == "pretrained"
+    assert session.part("none", image) == "new"
+    record = job.dataset.records["record"].iloc[0]
+    assert "was <b>pretrained</b> on the image" in session.table("whole", record, {"A": {"cc": 1}})
+
+
 def test_a_peak_does_not_make_the_other_differences_pale():
     difference = np.full((100, 100), 0.5, np.float32)
     difference[40:44, 40:44] = 40
@@ -279,13 +317,13 @@ def test_what_is_pointed_at_is_read_off_all_maps(view):
 
 
 def test_a_snapshot_says_all_that_decided_it_and_shows_what_was_shown(view):
-    provenance = FakePredictor.provenance
+    provenance = view.predictor.map_provenance
     content = snapshot(view, provenance, "drawn here", {"A": {"cc": 0.5}})
     saved = Image.open(io.BytesIO(content))
     facts = {k.removeprefix("csalgan:"): v for k, v in saved.text.items()}
     assert facts["sentence B"] == "it's a cat"
     assert (facts["strength"], facts["model"], facts["shown"]) == ("1.5", "m", "drawn here")
-    assert facts["data"] == "fake gaze"
+    assert (facts["data"], facts["precision"]) == ("fake gaze", "bfloat16")
     assert facts["photographs"] == "yes"
     assert content == snapshot(view, provenance, "drawn here", {"A": {"cc": 0.5}})
     left = np.asarray(saved.convert("RGB"))[:, :560]

@@ -210,7 +210,7 @@ class Explorer(Controls):
         if what == "maps":
             return maps_zip(view), "csalgan-maps.zip"
         if what == "picture":
-            provenance = self.session.predictors.predictor(view.model).provenance
+            provenance = view.predictor.map_provenance
             shown = self.session.shown(view.record)
             return snapshot(view, provenance, shown, known), "csalgan.png"
         if known:
@@ -355,10 +355,13 @@ class Explorer(Controls):
 
     def _score(self, view: "View") -> Iterator[None]:
         """Fill the table of scores below the pictures, and the line that names the model."""
+        from csalgan.explorer.pictures import UPLOAD_SIDE
+
         model, record = view.model, view.record
         source, self._scored = self.session.source(model, record), (view, {})
         if not record:
-            nobody = "Your own photograph: nobody's gaze to compare with."
+            seen = f"made smaller where a side is longer than {UPLOAD_SIDE} pixels"
+            nobody = f"Your own photograph, {seen}: nobody's gaze to compare with."
             self.facts.value = f"<p>{nobody}</p>{source}"
             return
         if not self.facts.value:

@@ -29,11 +29,13 @@ class Picture:
         key: names the content; two pictures with one key are taken for the same.
         image: uint8 (H, W, 3) RGB.
         path: its file, as ``csalgan.predict`` takes it.
+        python: where it has none of its own, the Python that gives its pixels.
     """
 
     key: str
     image: np.ndarray = field(compare=False, repr=False)
     path: str = field(compare=False, default="")
+    python: str = field(compare=False, default="")
 
 
 def read_upload(content: bytes, name: str) -> Picture:

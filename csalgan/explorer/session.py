@@ -34,7 +34,8 @@ _PARTS = {
     "train": "this model was <b>trained</b> on the image",
     "val": "the image is in this model's <b>validation</b> part",
     "test": "the image is in this model's <b>test</b> part",
-    "new": "this model has never seen data like these",
+    "pretrained": "this model was <b>pretrained</b> on the image",
+    "new": "this model was not trained on the image",
 }
 _SIDE = 96  # of the maps that shares of words are computed from, pixels
 
@@ -48,6 +49,8 @@ class Model(NamedTuple):
         data: fingerprint of the dataset it was trained on, its first 12 hex digits.
         split: rule and seed of the split it was trained on.
         images: :func:`csalgan.training.run.digests` of the images it was trained on.
+        pretraining_images: the same of those it was pretrained on; None where they were not kept.
+        pretraining: names and fingerprints of the datasets it was pretrained on.
     """
 
     open: Callable[[], Predictor]
@@ -55,6 +58,8 @@ class Model(NamedTuple):
     data: str = ""
     split: tuple[str, int] = ("image", 0)
     images: frozenset[str] | None = None
+    pretraining_images: frozenset[str] | None = None
+    pretraining: str = ""
 
 
 def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
@@ -78,6 +83,7 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         job.run(first)
         job.companion()
     runs: dict[str, Model] = {}
+    clip = job.profile.text.clip_weights or ""
     folders = sorted((job.out / "runs").glob("*"))
     for folder in sorted(folders, key=lambda path: (path.name != "beside", path.name != first)):
         try:
@@ -87,21 +93,25 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         if run.complete and run.provenance.fingerprint == job.dataset.fingerprint[:12]:
             where = "" if folder.name == run.subset else f" ({folder.name})"
             name = f"{run.profile.model.kind}, {run.subset}{where}"
-            runs[name] = _model(run, str(folder.resolve()))
-    packed = {f"{name} (comes with csalgan)": _model(load_packed(name), name) for name in shipped()}
+            runs[name] = _model(run, str(folder.resolve()), clip)
+    packed = {
+        f"{name} (comes with csalgan)": _model(load_packed(name), name, clip) for name in shipped()
+    }
     chosen: dict[str, Model] = {}
     if weights:
         path = str(Path(weights).expanduser().resolve())
-        predictor = opened(path, job.profile.text.clip_weights)
+        predictor = opened(path, clip)
         about = predictor.provenance.fingerprint, predictor.split, predictor.images
-        chosen[predictor.name] = Model(lambda: predictor, path, *about)
+        before = predictor.pretraining_images, predictor.provenance.pretraining
+        chosen[predictor.name] = Model(lambda: predictor, path, *about, *before)
     return chosen | (runs | packed if first else packed | runs)
 
 
-def _model(run: Run, weights: str) -> Model:
+def _model(run: Run, weights: str, clip: str) -> Model:
     split = (run.profile.data.rule, run.profile.split_seed)
     about = run.provenance.fingerprint, split, run.images
-    return Model(lambda: opened(weights), weights, *about)
+    before = run.pretraining_images, run.provenance.pretraining
+    return Model(lambda: opened(weights, clip), weights, *about, *before)
 
 
 class PredictionCache:
@@ -207,18 +217,25 @@ class Session:
         return found
 
     def part(self, name: str, image_id: str) -> str:
-        """Which part an image was in for a model; ``new`` where it was trained on other data."""
-        model = self.predictors.models[name]
-        if model.data == self.dataset.fingerprint[:12]:
+        """Which part an image was in for a model trained on these data; of another model
+        ``train``, ``pretrained`` or ``new``."""
+        model, data = self.predictors.models[name], self.dataset.fingerprint[:12]
+        if model.data == data:
             return self.parts(name).get(image_id, "new")
-        seen = digests(pd.Series([image_id])).isin(model.images or ()).any()
-        return "train" if seen else "new"
+        (image,) = digests(pd.Series([image_id]))
+        if image in (model.images or ()):
+            return "train"
+        before = model.pretraining_images
+        known = data in model.pretraining if before is None else image in before
+        return "pretrained" if known else "new"
 
     def _picture(self, record: str) -> Picture:
         # The records of an image show the same photograph, so their predictions are shared.
         row = self.dataset.row(record)
-        image = self.dataset.image(record)
-        return Picture(f"image {row['image_id']}", image, str(row["image_path"]))
+        image, path = self.dataset.image(record), str(row["image_path"])
+        inside = f"csalgan.open_dataset({str(self.dataset.root)!r}).image({record!r})"
+        python = "" if path.lower().endswith(SUFFIXES) else inside
+        return Picture(f"image {row['image_id']}", image, path, python)
 
     def _measured(self, record: str) -> Measured:
         whose = "simulated" if self.dataset.synthetic else "measured"
@@ -312,7 +329,7 @@ class Session:
     def source(self, model: str, record: str) -> str:
         """The line below the scores, HTML: the model, its provenance, and the data shown."""
         predictor = self.predictors.predictor(model)
-        line = f"model: {predictor.name}, {predictor.provenance.line()}"
+        line = f"model: {predictor.name}, {predictor.map_provenance.line()}"
         return f"<p><small>{html.escape(f'{line} · shown: {self.shown(record)}')}</small></p>"
 
     def table(self, model: str, record: str, scores: Mapping[str, Mapping[str, float]]) -> str:

@@ -23,6 +23,7 @@ from csalgan.explorer.session import Measured, Session
 from csalgan.figures import MAPS, output
 from csalgan.files.provenance import Provenance
 from csalgan.files.spreadsheets import csv_text
+from csalgan.prediction import Predictor
 from csalgan.text.words import without_each_word
 
 #: The two sentences, as they are called wherever one of them is meant.
@@ -96,6 +97,11 @@ class View:
         """uint8 (h, w, 3), the photograph at the size of a panel."""
         return self.session.predictors.shown(self.picture, self.side)
 
+    @property
+    def predictor(self) -> Predictor:
+        """The model."""
+        return self.session.predictors.predictor(self.model)
+
     def map(self, sentence: str) -> np.ndarray:
         """float32 (H, W) in [0, 1], the model's map for a sentence."""
         return self.session.predictors.map(self.model, self.picture, sentence, self.strength)
@@ -144,18 +150,24 @@ class View:
             alt = f"Map of {gaze.title}: {peak(gaze.saliency)}."
             return self._laid(gaze.title, alt, gaze.saliency)
         text = self.sentences[SIDES.index(name)]
-        saliency = self.map(text)
-        alt = f"The model's map for sentence {name}, {told(text)}: {peak(saliency)}."
-        return self._laid(f"{name}: {told(text)}", alt, saliency)
+        saliency, says = self.map(text), told(text)
+        if text and not self.predictor.reads:  # a map of no sentence is not shown as one of it
+            says = "no sentence is read by this model"
+        alt = f"The model's map for sentence {name}, {says}: {peak(saliency)}."
+        return self._laid(f"{name}: {says}", alt, saliency)
 
     def python(self, weights: str) -> str:
         """The line that gives :attr:`maps` again (``weights`` as ``csalgan.predict`` takes it).
 
         One call a sentence: read together, two sentences differ in the last bits of bfloat16.
         """
+        model = self.predictor
+        texts = [text if model.reads else "" for text in self.sentences]
+        clip = self.session.job.profile.text.clip_weights if model.encoder.name == "clip" else None
+        more = f", clip_weights={clip!r}" if clip else ""
         return (
-            f"[csalgan.predict({self.picture.path!r}, text, weights={weights!r}, "
-            f"strength={self.strength:g}) for text in {list(self.sentences)!r}]"
+            f"[csalgan.predict({self.picture.python or repr(self.picture.path)}, text, "
+            f"weights={weights!r}, strength={self.strength:g}{more}) for text in {texts!r}]"
         )
 
     def at(self, x: float, y: float) -> str:
@@ -187,10 +199,10 @@ class View:
         difference, limit = self.difference, self.limit
         pixels = render_difference(self.shown, difference, limit)
         title = self._what() if self.active else "Difference: B minus A"
-        alt = (
-            f"{title}: {100 * total_variation(difference):.0f} % of all attention moves, "
-            f"to {place(difference)}, away from {place(-difference)}."
-        )
+        share = f"{100 * total_variation(difference):.0f} % of all attention moves"
+        alt = f"{title}: {share}, to {place(difference)}, away from {place(-difference)}."
+        if not difference.any():
+            alt = f"{title}: no attention moves."
         high = f"+{limit:g} × even attention; {WITHIN} % of places lie within"
         return Panel(title, alt, pixels, DIFFERENCE, f"−{limit:g}", high)
 
