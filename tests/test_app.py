@@ -37,10 +37,10 @@ class Server:
         self.port, self.token = int(found[1]), found[2]
         self.root = psutil.Process(self.process.pid)
 
-    def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
+    def get(self, path: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         headers.setdefault("Host", f"127.0.0.1:{self.port}")
-        connection.putrequest("GET", path, skip_host=True)
+        connection.putrequest(method, path, skip_host=True)
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders()
@@ -101,6 +101,20 @@ def test_only_this_machine_is_answered_and_only_so_many_kernels_are_kept(server)
     server.process.send_signal(signal.SIGKILL)
     server.process.wait(20)
     wait_for(lambda: all(map(is_over, kernels)), 20)
+
+
+def test_a_page_that_is_closed_ends_its_kernel_and_no_other_site_does(server):
+    """As Voilà's pages ask for it when they are left: with the cookie of the login alone."""
+    answer = server.get(f"/?token={server.token}")
+    cookie = "; ".join(one.partition(";")[0] for one in answer.headers.get_all("Set-Cookie"))
+    (kernel,) = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", answer.body))
+    path, own = f"/voila/api/shutdown/{kernel}", f"http://127.0.0.1:{server.port}"
+    asked = {"method": "POST", "Cookie": cookie, "Content-Length": "0"}
+    assert server.get(path, Origin="http://evil.example", **asked).status == 404
+    assert server.get(path, **asked | {"Cookie": "", "Origin": own}).status in (302, 403)
+    assert len(server.root.children()) == 1
+    assert server.get(path, Origin=own, **asked).status in (200, 204)
+    wait_for(lambda: not server.root.children(), 20)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import papermill
+import psutil
 import pytest
 from PIL import Image
 
@@ -144,7 +145,11 @@ def use(page, screenshots: Path, name: str) -> None:
         "(one) => one.scrollLeft === 60 && one.scrollTop === 40)"
     )
     frames.nth(0).hover()
-    sync_api.expect(page.locator(".csalgan-reading")).to_contain_text("B minus A")
+    reading = page.locator(".csalgan-reading")
+    sync_api.expect(reading).to_contain_text("B minus A")
+    read = reading.inner_text()
+    driving.type_sentence(page, "B", "the large circle")  # the pointer rests, the maps change
+    sync_api.expect(reading).not_to_have_text(read)
     page.screenshot(path=screenshots / f"{name}-3-zoom.png")
     zoom.press("Home")
     sync_api.expect(frames).to_have_count(0)
@@ -224,7 +229,7 @@ def accessible(page) -> None:
 def test_the_app(page, embedded, screenshots, tmp_path):
     options = ["--profile", "smoke", "--data", str(embedded), "--out", str(tmp_path / "out")]
     log = tmp_path / "server.log"
-    with driving.serving(driving.explore(*options), driving.ADDRESS, log) as (address, _):
+    with driving.serving(driving.explore(*options), driving.ADDRESS, log) as (address, process):
         page.goto(address, wait_until="commit")
         # What is waited for is said, before there is a picture.
         page.wait_for_function(
@@ -254,6 +259,14 @@ def test_the_app(page, embedded, screenshots, tmp_path):
         place = box(page, "img.csalgan-difference")
         assert place["y"] + place["height"] < 900
         page.screenshot(path=screenshots / "voila-6-upright.png")
+        # A page that is left takes its kernel along.
+        page.reload(wait_until="commit")
+        driving.first_picture(page)
+        kernels = psutil.Process(process.pid).children
+        until = time.monotonic() + 30
+        while len(kernels()) > 1:
+            assert time.monotonic() < until
+            time.sleep(0.2)
     assert page.foreign == []  # no request has left the machine
     said = [line for line in log.read_text().splitlines() if "token" not in line]
     assert said == []  # nor has a library warned of anything

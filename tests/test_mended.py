@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
 import time
 
@@ -33,6 +34,7 @@ from csalgan.files.tensors import read_tensors
 from csalgan.files.writing import TEMPORARY
 from csalgan.pipeline import report
 from csalgan.prediction import Predictor
+from csalgan.runner.processes import end_at_signal
 from csalgan.runner.state import Asked, Done, State
 from csalgan.text import get_encoder
 from csalgan.training import describe, same_settings, train
@@ -51,6 +53,15 @@ def test_the_command_that_goes_on_does_not_begin_anew_what_stands(monkeypatch, s
         raise KeyboardInterrupt(stood)
     again = "csalgan reproduce --out r" if stood else " ".join(given)
     assert str(said.value).endswith(f"go on with: {again}")
+
+
+def test_a_signal_that_ends_a_command_says_what_stands_too(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["csalgan", "sweep", "a.yaml", "--out", "r"])
+    with pytest.raises(Interrupted) as said, telling(lambda: "points stand in r"):
+        end_at_signal(signal.SIGTERM, None)
+    assert said.value.status == 128 + signal.SIGTERM
+    told = "interrupted: points stand in r; go on with: csalgan sweep a.yaml --out r"
+    assert str(said.value) == told
 
 
 def test_two_predictions_do_not_meet_in_a_new_folder(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -113,6 +114,62 @@ def test_a_job_that_fails_says_why(tmp_path, environment):
     found = slurm.run_tasks(tasks, tmp_path / "slurm", asking())
     assert found["good"].ok
     assert (found["bad"].ok, found["bad"].message) == (False, "too cold")
+
+
+def jobs_of(names: str = "csalgan") -> list[str]:
+    command = ["squeue", "--noheader", "--array", f"--name={names}", "--format=%i"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.split()
+
+
+def until(condition, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@needs_slurm
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopped_as_soon_as_its_jobs_are_there_it_leaves_none(
+    embedded, tmp_path, environment, number
+):
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC.replace("EPOCHS", "60"))
+    command = [sys.executable, "-m", "csalgan", "sweep", str(path), "--data", str(embedded)]
+    command += ["--out", str(tmp_path / "out"), "--executor", "slurm"]
+    until(lambda: not jobs_of(), 60)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until(jobs_of, 60)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "interrupted: finished points and epochs stand in" in said
+    assert "; go on with: csalgan sweep" in said
+    until(lambda: not jobs_of(), 90)
+
+
+@needs_slurm
+def test_a_job_that_somebody_cancels_is_said_to_be_gone(tmp_path, environment):
+    tasks = [Task("long", (sys.executable, "-c", "import time; time.sleep(300)"), tmp_path / "log")]
+    told = []
+
+    def tell(event):
+        told.append(event["event"])
+        if event["event"] == "started":
+            subprocess.run(["scancel", event["message"].split()[1]], check=True)
+
+    found = slurm.run_tasks(tasks, tmp_path / "slurm", asking(), on_event=tell)
+    assert told == ["submitted", "started", "failed"]
+    assert "left the queue without a result" in found["long"].message
+
+
+def test_a_signal_while_jobs_are_submitted_waits_until_they_are_known():
+    known = []
+    with pytest.raises(KeyboardInterrupt), slurm._not_now(signal.SIGINT):
+        signal.raise_signal(signal.SIGINT)
+        known.append("job")
+    assert known == ["job"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @needs_slurm

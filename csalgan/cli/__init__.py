@@ -80,7 +80,7 @@ def main() -> None:
         app()
     except (Interrupted, KeyboardInterrupt) as stop:
         print(f"\n{str(stop) or 'interrupted'}", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(getattr(stop, "status", 130))
     except (CsalganError, OSError, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno in _NOT_OPENED:
             error = f"{error.filename}: {_NOT_OPENED[error.errno]}"

@@ -15,6 +15,7 @@ from csalgan.data.records import SUBSETS
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
 from csalgan.files.writing import require_writable
+from csalgan.runner.processes import EndedBySignal
 
 
 def one_of(*choices: str) -> Callable[[CallbackParam, str], str]:
@@ -88,7 +89,9 @@ def require_table(out: Path | None, *read: Path) -> None:
 
 
 class Interrupted(CsalganError):
-    """The user stopped a command."""
+    """The user, or the system at a signal, stopped a command; ``status`` is what it exits with."""
+
+    status = 130
 
 
 @contextmanager
@@ -98,7 +101,8 @@ def telling(
     add: Sequence[str] = (),
     drop: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """Turn Ctrl-C in the block into a message: what is finished, and the command that goes on.
+    """Turn Ctrl-C, or a signal that ends the block, into a message: what is finished, and the
+    command that goes on.
 
     Args:
         what_stands: gives the first part, unless the interruption has a message of its own.
@@ -107,14 +111,15 @@ def telling(
     """
     try:
         yield
-    except KeyboardInterrupt as stop:
-        given = sys.argv[1:]
-        for name, values in drop.items() if str(stop) else ():
+    except (KeyboardInterrupt, EndedBySignal) as stop:
+        given, status = sys.argv[1:], getattr(stop, "code", Interrupted.status)
+        stands = str(stop) if isinstance(stop, KeyboardInterrupt) else ""
+        for name, values in drop.items() if stands else ():
             while name in given:
                 place = given.index(name)
                 del given[place : place + 1 + values]
             given = [one for one in given if not one.startswith(f"{name}=")]
         command = shlex.join(["csalgan", *given, *(one for one in add if one not in given)])
-        raise Interrupted(
-            f"interrupted: {str(stop) or what_stands()}; go on with: {command}"
-        ) from stop
+        told = Interrupted(f"interrupted: {stands or what_stands()}; go on with: {command}")
+        told.status = status
+        raise told from stop

@@ -285,7 +285,8 @@ def run_point(about: dict[str, Any]) -> None:
     dataset, subset = open_dataset(about["data"]), about["subset"]
     made_of, run = f" {commit()} {_digest(dataset.fingerprint, profile)}", None
     if not about["yardsticks"]:
-        run = train(profile, dataset, subset, folder, resume=True)
+        # A job of a command that was killed may train it still: this one waits for it.
+        run = train(profile, dataset, subset, folder, resume=True, wait=True)
         made_of = sha256((folder / "best.safetensors").read_bytes()).hexdigest() + made_of
     target, stamp = folder / f"scores-{about['part']}.csv", folder / f"scores-{about['part']}.of"
     if target.is_file() and stamp.is_file() and stamp.read_text() == made_of:

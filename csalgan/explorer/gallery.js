@@ -25,7 +25,7 @@ function render({ model, el }) {
         button.title = label;
         button.setAttribute("aria-label", label);
         button.style.cssText = `width:${width}px; height:${height}px;
-          background: url(${url}) ${-width * number}px 0`;
+          background: url(${url}) ${-width * number}px 0 content-box`;
         button.addEventListener("click", () => {
           model.set("chosen", id);
           model.save_changes();
@@ -33,6 +33,7 @@ function render({ model, el }) {
         return button;
       })
     );
+    if (!items.length) list.textContent = "no picture found";
     const rest = model.get("found") - items.length;
     more.hidden = rest <= 0;
     more.textContent = `Show more (${rest} not shown)`;

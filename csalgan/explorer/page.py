@@ -168,7 +168,7 @@ class Explorer(Controls):
         self._choose(self.session.best_record(change["new"]))
 
     def _on_pointer(self, change) -> None:
-        where, view = change["new"], self.view
+        where, view = self.panels.pointer, self.view
         inside = view is not None and len(where) == 2 and all(0 <= one < 1 for one in where)
         self.panels.reading = view.at(*where) if inside else ""
 
@@ -215,9 +215,9 @@ class Explorer(Controls):
             return snapshot(view, provenance, shown, known), "csalgan.png"
         if known:
             return scores_csv(view, known), "csalgan-scores.csv"
-        raise CsalganError(
-            "there are no scores to save: they follow, or nobody's gaze is known for this picture."
-        )
+        if not view.record:
+            raise CsalganError("nobody's gaze is known for your photograph: there are no scores.")
+        raise CsalganError("the scores are not there yet; they follow.")
 
     # Choosing.
 
@@ -235,6 +235,8 @@ class Explorer(Controls):
         kind = "drawn scenes and simulated gaze" if job.dataset.synthetic else "photographs"
         about = f"Shown are {kind}: {job.dataset.name}."
         self.intro.value = INTRO.format(data=html.escape(about))
+        if not job.dataset.has_sentences:
+            self.search.placeholder = "a number or name"
         for control, names in ((self.model, tuple(models)), (self.colours, MAPS)):
             control.options = names
             control.value = names[0]
@@ -268,7 +270,8 @@ class Explorer(Controls):
         for image in shown:
             cells.append(thumbnail(self.session.photograph(image), tuple(self.gallery.size)))
             yield
-        self.gallery.items = [{"id": i, "label": f"{i}: {told}"} for i, told in shown.items()]
+        labels = {image: f"{image}: {told}" if told else image for image, told in shown.items()}
+        self.gallery.items = [{"id": image, "label": label} for image, label in labels.items()]
         self.gallery.sheet = encode(np.hstack(cells)) if shown else b""
         self.gallery.found = len(found)
 
@@ -312,6 +315,7 @@ class Explorer(Controls):
             about = {key: getattr(panel, key) for key in ("title", "alt", "low", "high")}
             panels.append({"name": name, "colours": gradient(panel.cmap), **about})
         self.view, self.panels.panels = view, panels
+        self._on_pointer(None)  # what is read off is of these maps
         self.keep.line = view.python(self.session.predictors.models[view.model].weights)
         said = f"is too long: only its first {LONGEST_SENTENCE} words are read."
         self._say(f"Sentence {' and '.join(long)} {said}" if long else "")

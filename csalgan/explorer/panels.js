@@ -13,10 +13,10 @@ function render({ model, el }) {
   const root = make(el, "div", "csalgan-grid");
   const reading = make(el, "p", "csalgan-reading");
   const panels = {};
-  let timer = null;
-  const later = (act) => {
-    clearTimeout(timer); // a pointer that only passes by asks nothing
-    timer = setTimeout(act, 60);
+  const timers = {};
+  const later = (what, act) => {
+    clearTimeout(timers[what]); // a pointer that only passes by asks nothing
+    timers[what] = setTimeout(act, 60);
   };
   const same = (one, other) => one.join() === other.join();
   const set = (name, value) => {
@@ -51,9 +51,9 @@ function render({ model, el }) {
       if (event.buttons === 1) frame.scrollBy(-event.movementX, -event.movementY);
       const box = img.getBoundingClientRect();
       const place = [(event.clientX - box.x) / box.width, (event.clientY - box.y) / box.height];
-      later(() => set("pointer", place));
+      later("pointer", () => set("pointer", place));
     });
-    frame.addEventListener("pointerleave", () => later(() => set("pointer", [])));
+    frame.addEventListener("pointerleave", () => later("pointer", () => set("pointer", [])));
     frame.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return; // the wheel alone scrolls the page
       event.preventDefault();
@@ -117,8 +117,8 @@ function render({ model, el }) {
         strip.replaceChildren();
         words.forEach((word, number) => {
           const button = make(strip, "button", "", word);
-          const look = () => later(() => set("active", [side, number]));
-          const back = () => later(() => set("active", model.get("pinned")));
+          const look = () => later("word", () => set("active", [side, number]));
+          const back = () => later("word", () => set("active", model.get("pinned")));
           button.type = "button";
           button.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves its keys alone
           button.addEventListener("pointerenter", look);
@@ -163,7 +163,7 @@ function render({ model, el }) {
   zoom();
   write();
   read();
-  return () => clearTimeout(timer);
+  return () => Object.values(timers).forEach(clearTimeout);
 }
 
 export default { render };

@@ -72,6 +72,9 @@ class App(Voila):
 
     def init_settings(self) -> dict[str, Any]:
         settings = super().init_settings() | {"allow_remote_access": False}
+        # Voilà's pages send no such cookie, so that a closed one could not end its kernel; pages
+        # of other sites are kept out by :class:`FromHere`.
+        settings["disable_check_xsrf"] = True
         # What this process wrote is trusted: signed, as JupyterLab signs what it ran.
         self.contents_manager.notary.sign(nbformat.read(self.notebook_path, 4))
         return settings

@@ -272,11 +272,14 @@ class Session:
         return path if path.lower().endswith(SUFFIXES) else self.picture(row["record"])
 
     def find(self, words: str) -> dict[str, str]:
-        """Image → its sentences, of images with all these words in them; test images first."""
+        """Image → its sentences, of images with all these words in them; the one that is shown at
+        first leads, test images follow."""
         told = {image: " / ".join(filter(None, r["text"])) for image, r in self.of_image.items()}
         parts = words.lower().split()
         found = [i for i in told if all(part in f"{i} {told[i]}".lower() for part in parts)]
-        return {image: told[image] for image in sorted(found, key=self._untested.get)}
+        first = self.dataset.row(self.first_record())["image_id"]
+        found.sort(key=lambda image: (image != first, self._untested[image]))
+        return {image: told[image] for image in found}
 
     def shares(
         self, model: str, picture: Picture, sentences: Sequence[str]

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
         ) from error
     try:
         if lock.lock_counter == 1:
-            command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+            command = textwrap.shorten(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), 200)
             about = {"pid": os.getpid(), "host": socket.gethostname(), "command": command}
             write_text(folder / ".holder.json", json.dumps(about) + "\n")
         yield

@@ -236,6 +236,10 @@ def _gpu(slot: int) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if len(gpus) > 1 else {}
 
 
+class EndedBySignal(SystemExit):
+    """A signal asked this process to end."""
+
+
 def end_at_signal(number: int, frame: object) -> None:
     """A handler of SIGTERM that lets ``finally`` blocks run."""
-    raise SystemExit(128 + number)
+    raise EndedBySignal(128 + number)

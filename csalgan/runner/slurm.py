@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from tqdm import tqdm
 from csalgan.files.errors import CsalganError
 from csalgan.runner.processes import Event, Outcome, Task, end_at_signal, event
 
-_PAUSE = 2.0  # seconds between two questions to the scheduler
+_PAUSE = 2.0  # seconds between two looks for results
+_LOOK = 5  # looks between two questions to the scheduler
+#: What ends this process, and its jobs with it: a terminal that is closed, too.
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _UNTIL_KILLED = 300.0  # seconds; Slurm waits KillWait (30) between SIGTERM and SIGKILL
 
 
@@ -54,14 +58,17 @@ def run_tasks(
     """Run tasks as one job array and wait for them.
 
     Every task must go on where it was when its command is given again: a preempted job is put
-    back into the queue and starts it anew. Interrupted, this process cancels what still runs.
+    back into the queue and starts it anew. Interrupted, this process cancels what still runs or
+    waits. Results are looked for in ``folder``, and the queue is asked who has left it without
+    one: that needs no accounting (``sacct``), which many small clusters have not.
 
     Args:
         tasks: independent ones.
         folder: for submitit's own files; it must be seen by all nodes, as the tasks' logs.
         cluster: what a task asks of it: ``partition``, ``gpus``, ``cpus``, ``memory_gb``,
             ``minutes``, and ``at_once``, how many run at the same time.
-        on_event: see :func:`csalgan.runner.run_tasks`; ``submitted`` is told as well.
+        on_event: see :func:`csalgan.runner.run_tasks`; ``submitted`` is told as well, and
+            ``started`` when the job's own log is there.
 
     Returns:
         name → outcome.
@@ -75,6 +82,74 @@ def run_tasks(
         raise CsalganError(
             "--executor slurm: submitit is not installed; run make setup, or pip install submitit."
         ) from error
+    waiting: dict[str, Any] = {}
+    ended: dict[str, Outcome] = {}
+    begun: set[str] = set()
+    gone: set[str] = set()
+    # Whoever asked the system to pass a closed terminal over (nohup) is left alone.
+    before = {
+        number: signal.signal(number, end_at_signal)
+        for number in _ENDING
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+
+    def end(outcome: Outcome) -> None:
+        del waiting[outcome.name]
+        ended[outcome.name] = outcome
+        on_event(outcome.event())
+        tqdm.write(outcome.line(len(ended), len(tasks)), file=sys.stderr)
+
+    try:
+        with _not_now(signal.SIGINT, *before):  # what is submitted must be known to be cancelled
+            waiting |= _submitted(submitit, tasks, folder, cluster)
+        for name, job in waiting.items():
+            on_event(event("submitted", name, 0.0, f"job {job.job_id}"))
+        look = 0
+        while waiting:
+            for name, job in list(waiting.items()):
+                if _has_result(job):
+                    end(_outcome(name, job))
+                elif name not in begun and job.paths.stdout.exists():
+                    begun.add(name)
+                    on_event(event("started", name, 0.0, f"job {job.job_id}"))
+            if waiting and look % _LOOK == _LOOK - 1:
+                left = _not_in_queue(waiting)
+                for name in left & gone:  # twice: its result may come a little later
+                    job = waiting[name]
+                    state = f"left the queue without a result ({job.state.lower()})"
+                    end(Outcome(name, False, 0.0, f"job {job.job_id}: {state}"))
+                gone = left
+            look += 1
+            time.sleep(_PAUSE if waiting else 0)
+    finally:
+        for job in waiting.values():
+            job.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return {task.name: ended[task.name] for task in tasks}
+
+
+@contextmanager
+def _not_now(*numbers: int) -> Iterator[None]:
+    """Signals that come while the block runs are delivered after it."""
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in numbers
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
+
+
+def _submitted(
+    submitit, tasks: Sequence[Task], folder: Path, cluster: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Name → job of tasks that are handed to the scheduler."""
     optional = {"gpus_per_node": cluster["gpus"], "slurm_partition": cluster["partition"]}
     try:
         executor = submitit.AutoExecutor(folder=str(folder), cluster="slurm")
@@ -95,23 +170,24 @@ def run_tasks(
         raise CsalganError(
             f"--executor slurm: the scheduler did not take the jobs: {reason}"
         ) from error
-    waiting = {task.name: job for task, job in zip(tasks, jobs, strict=True)}
-    ended: dict[str, Outcome] = {}
-    for name, job in waiting.items():
-        on_event(event("submitted", name, 0.0, f"job {job.job_id}"))
-    before = signal.signal(signal.SIGTERM, end_at_signal)  # the jobs are cancelled then, too
-    try:
-        while waiting:
-            for name in [name for name, job in waiting.items() if job.done()]:
-                ended[name] = outcome = _outcome(name, waiting.pop(name))
-                on_event(outcome.event())
-                tqdm.write(outcome.line(len(ended), len(tasks)), file=sys.stderr)
-            time.sleep(_PAUSE if waiting else 0)
-    finally:
-        for job in waiting.values():
-            job.cancel()
-        signal.signal(signal.SIGTERM, before)
-    return {task.name: ended[task.name] for task in tasks}
+    return {task.name: job for task, job in zip(tasks, jobs, strict=True)}
+
+
+def _has_result(job) -> bool:
+    with suppress(OSError):  # a network's file system then shows what is new
+        job.paths.folder.chmod(job.paths.folder.stat().st_mode)
+    return job.paths.result_pickle.exists()
+
+
+def _not_in_queue(waiting: Mapping[str, Any]) -> set[str]:
+    """Names of the jobs that the scheduler knows no more; none when it does not answer."""
+    array = next(iter(waiting.values())).job_id.partition("_")[0]
+    asked = ["squeue", "--noheader", "--array", "--format=%i", "--jobs", array]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    if done.returncode and "Invalid job id" not in done.stderr:
+        return set()
+    known = set(done.stdout.split())
+    return {name for name, job in waiting.items() if job.job_id not in known}
 
 
 def _outcome(name: str, job) -> Outcome:

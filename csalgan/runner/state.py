@@ -136,7 +136,8 @@ class State:
             status = "stale"
         elif status == "running" and not working:
             status = "interrupted"
-        about = {"started": done.started, "seconds": done.seconds, "message": done.message}
+        message = done.message if status != "waiting" or working else ""  # its job is gone, too
+        about = {"started": done.started, "seconds": done.seconds, "message": message}
         return {"step": step, "status": status, **about}
 
     def known(self) -> list[str]:
