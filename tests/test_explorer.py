@@ -688,7 +688,7 @@ def test_the_view_can_be_kept_as_files(explorer, monkeypatch):
     bring(explorer, photograph())
     explorer._on_save(explorer.keep, {"kind": "save", "what": "scores"}, [])
     assert sent[-1][0]["kind"] == "none"
-    assert "there are no scores to save" in explorer.message.value
+    assert "known for your photograph: there are no scores" in explorer.message.value
 
 
 def test_the_python_line_computes_what_is_shown_to_the_last_bit_that_counts(embedded, tmp_path):
