@@ -101,7 +101,7 @@ def test_the_notebook_draws_the_authors_curves_beside_ours(clone, monkeypatch):
     exec(drawing, known | {"run": SimpleNamespace(history=history)})
     ((name, fig),) = saved
     ours, theirs = fig.axes
-    assert (name, len(ours.lines), len(theirs.lines)) == ("03_losses-sal", 8, 5)
+    assert (name, len(ours.lines), len(theirs.lines)) == ("03_losses-sal", 7, 5)
     assert theirs.lines[0].get_ydata().tolist() == read_log(clone, "sal")["last_generator"].tolist()
     # Where nobody plays, no curve of a player stands at 0.
     exec(drawing, known | {"run": SimpleNamespace(history=history), "game": False, "author": ""})

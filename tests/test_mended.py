@@ -94,7 +94,7 @@ def test_reports_and_sweeps_do_not_take_each_other_for_their_own(embedded, tmp_p
         with pytest.raises(CsalganError, match=r"holds manifest\.json and is not a report"):
             pipeline.reproduce("smoke", data=str(embedded), out=str(folder))
     State(mine).write_plan(Asked(profile="smoke", data="", overrides=[]))
-    with pytest.raises(CsalganError, match="mine: holds steps, no sweep"):
+    with pytest.raises(CsalganError, match="mine: holds steps/plan.json, no sweep"):
         sweep.require_same(spec, open_dataset(embedded), mine)
     killed = tmp_path / "killed"
     (killed / f"{TEMPORARY}half").mkdir(parents=True)

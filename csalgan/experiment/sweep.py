@@ -29,15 +29,16 @@ from csalgan.experiment.scores import (
 )
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED, first_fault, read_json
-from csalgan.files.locks import NAMES
 from csalgan.files.provenance import Provenance, commit
 from csalgan.files.spreadsheets import read_csv, write_csv
-from csalgan.files.writing import TEMPORARY, write_text
+from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
 from csalgan.runner.processes import Task, main_of, module_task
 from csalgan.training import train
 
 _MANIFEST = "manifest.json"
+#: What would be written over in a folder that is none of ours (a sweep's own file may lie in it).
+_WRITTEN = ("tables", "figures", "steps/plan.json", "author_manifest.json")
 #: Keys that all points share: one split, or one set of folds; seeds have a key of their own.
 _SHARED = ("seed", "data.split", "data.folds", "data.fold", "data.split_seed")
 
@@ -316,10 +317,8 @@ def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
     """
     manifest = out / _MANIFEST
     if not manifest.exists():
-        inside = (path.name for path in out.iterdir()) if out.is_dir() else ()
-        foreign = [name for name in inside if name not in NAMES and not name.startswith(TEMPORARY)]
-        if foreign:
-            raise CsalganError(f"{out}: holds {foreign[0]}, no sweep; choose another --out folder.")
+        if written := [name for name in _WRITTEN if (out / name).exists()]:
+            raise CsalganError(f"{out}: holds {written[0]}, no sweep; choose another --out folder.")
         return
     try:
         known = read_json(manifest)
