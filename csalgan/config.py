@@ -36,12 +36,14 @@ _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 class _Yaml(yaml.SafeLoader):
     """YAML as everybody writes it: ``1e-4`` is a number (to YAML 1.1 it is a word)."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """A mapping; a key that stands there twice is refused, not overruled."""
-        keys = [key.value for key, _ in node.value]
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """A mapping as it is written; a key that stands there twice is refused, not overruled."""
+        node = super().compose_mapping_node(anchor)
+        keys = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if twice := [key for key in keys if keys.count(key) > 1]:
-            raise yaml.YAMLError(f"the key {twice[0]!r} stands there twice")
-        return super().construct_mapping(node, deep)
+            problem = f"the key {twice[0][1]!r} stands there twice"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return node
 
 
 _POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
@@ -376,7 +378,7 @@ def read_yaml(path: Path, source: str = "") -> dict[str, Any]:
         values = yaml.load(read_text(path, 2**20), _Yaml)  # a profile has a few kilobytes
     except _NOT_YAML as error:
         where = getattr(error, "problem_mark", None)
-        line = f" (line {where.line + 1})" if where else ""
+        line = f" (line {where.line + 1}: {error.problem})" if where else ""
         raise CsalganError(f"{source or path}: not readable as YAML{line}; mend it.") from error
     if not isinstance(values, dict):
         raise CsalganError(f"{source or path}: holds no keys; write lines such as seed: 0.")
@@ -404,4 +406,5 @@ def _apply(values: dict[str, Any], override: str) -> None:
     try:
         values[_RENAMED.get(last, last)] = yaml.load(text, _Yaml)
     except _NOT_YAML as error:
-        raise CsalganError(f"{said!r}: the value is not readable as YAML.") from error
+        why = f" ({error.problem})" if getattr(error, "problem", None) else ""
+        raise CsalganError(f"{said!r}: the value is not readable as YAML{why}.") from error

@@ -169,7 +169,7 @@ def test_a_report_sets_another_profiles_model_beside_its_own(embedded, tmp_path)
     assert set(scores["model"]) == {evaluation.COMPACT}
     assert set(scores["subset"]) == set(job.profile.training.subsets)
     assert set(scores["profile"]) == {"demo-compact"}
-    assert evaluator.provenance == job.provenance
+    assert evaluator.provenance == job.predicted
     for subset in job.profile.training.subsets:
         rows = rows_of(job, subset)["record"]
         assert set(scores.loc[scores["subset"] == subset, "record"]) == set(rows)

@@ -15,6 +15,7 @@ from csalgan.experiment.job import open_job
 from csalgan.figures import base
 from csalgan.figures import exploration as draw
 from csalgan.files.errors import CsalganError
+from csalgan.files.provenance import Provenance
 from csalgan.text.variants import sentence_variants
 
 
@@ -355,6 +356,7 @@ def test_models_with_other_encoders_are_asked_the_same(embedded, tmp_path, cell)
     told = test[test.condition != "none"]
     chosen = sentence_variants(told, ["true", "other_image"])
     modules = {"exploration": exploration, "guidance": guidance, "pd": pd}
+    modules["Provenance"] = Provenance
     given = {"job": job, "told": told, "variants": chosen, "evaluator": correlate(job.dataset)}
     given |= {"trained": trained, "draws": {"draws": 50, "seed": 0}}
     table = cell("05", "compared = pd.concat", **modules, **given)["compared"]

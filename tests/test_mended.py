@@ -50,7 +50,9 @@ def test_the_command_that_goes_on_does_not_begin_anew_what_stands(monkeypatch, s
         pytest.raises(Interrupted) as said,
         telling(lambda: "nothing was begun", drop={"--from": 1, "--fresh": 0}),
     ):
-        raise KeyboardInterrupt(stood)
+        stop = KeyboardInterrupt()
+        stop.stands = stood
+        raise stop
     again = "csalgan reproduce --out r" if stood else " ".join(given)
     assert str(said.value).endswith(f"go on with: {again}")
 

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -134,7 +133,7 @@ def evaluate(
         tables += [evaluator.baseline(name, records, train=train) for name in each]
     scored = records[records["record"].isin(tables[0]["record"])]
     seen = model.seen(dataset, scored) if model else _seen(predictions, scored)
-    known = tables[0]["record"].isin(scored.loc[seen, "record"])
+    known = "" if seen is None else tables[0]["record"].isin(scored.loc[seen, "record"])
     tables[0] = tables[0].assign(trained_on=known)
     scores = pd.concat([table for table in tables if len(table)], ignore_index=True)
     _print_scores(scores, dataset, subset, bootstrap, parts.seed)
@@ -150,7 +149,7 @@ def evaluate(
         print(f"KL and IG: of densities with a uniform share of {uniform_share:.3f}.")
     elif "tuebingen" in names:
         print("KL and IG are left out: add maps of other images, or give --uniform-share.")
-    if seen.any():
+    if seen is not None and seen.any():
         told = counted(int(seen.sum()), "record")
         print(f"note: {told} of images that the model was trained on.")
     if model and trained_on != dataset.fingerprint[:12]:
@@ -167,13 +166,15 @@ def evaluate(
 
 
 def _seen(maps: Path, records):
-    """Bool for each record: whether it shows a training image, by ``predictions.csv`` beside."""
+    """Bool for each record: whether it shows a training image, by ``predictions.csv`` beside the
+    maps; None where that is not known."""
     from csalgan.files.spreadsheets import read_csv
 
-    names = []
-    with suppress(CsalganError, OSError, KeyError):  # none, or none of csalgan's
+    try:
         told = read_csv(maps.parent / "predictions.csv", dtype=str)
         names = told.loc[told["trained_on"] == "True", "map"]
+    except (CsalganError, OSError, KeyError):  # none, or none of csalgan's
+        return None
     return records["record"].isin([Path(name).stem for name in names])
 
 

@@ -105,7 +105,7 @@ def telling(
     command that goes on.
 
     Args:
-        what_stands: gives the first part, unless the interruption has a message of its own.
+        what_stands: gives the first part, unless the interruption brings it (``stands``).
         add: options to add to the command so that it goes on.
         drop: options to take off, since they would begin anew → how many values each takes.
     """
@@ -113,7 +113,7 @@ def telling(
         yield
     except (KeyboardInterrupt, EndedBySignal) as stop:
         given, status = sys.argv[1:], getattr(stop, "code", Interrupted.status)
-        stands = str(stop) if isinstance(stop, KeyboardInterrupt) else ""
+        stands = getattr(stop, "stands", "")
         for name, values in drop.items() if stands else ():
             while name in given:
                 place = given.index(name)

@@ -60,10 +60,7 @@ def read(root: Path) -> Dataset:
     """
     records, faults = survey(root)
     refuse(root, faults)
-    dataset = Dataset(root, "SJTU-TIS", records)
-    if dataset.synthetic:  # its ids are made up
-        dataset.records["source"] = "drawn"
-    return dataset
+    return Dataset(root, "SJTU-TIS", records)
 
 
 def refuse(root: Path, faults: list[Fault]) -> None:
@@ -114,7 +111,8 @@ def survey(root: Path, *, whole: bool = False) -> tuple[pd.DataFrame, list[Fault
             rows += found
             faults += wrong
     records = pd.DataFrame(rows, columns=COLUMNS[:-2])
-    records["source"] = records["image_id"].map(source_of)
+    drawn = (root / truth.NAME).exists()  # their ids are made up
+    records["source"] = "drawn" if drawn else records["image_id"].map(source_of)
     records["n_records"] = records.groupby("image_id")["record"].transform("size")
     return records, sorted(set(faults))
 

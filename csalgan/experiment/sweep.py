@@ -225,9 +225,8 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         provenance.
         None when no point is finished.
     """
-    wanted, data = points(spec), dataset.fingerprint
-    paths = {p.folder: out / "runs" / p.folder / f"scores-{spec.part}.csv" for p in wanted}
-    missing = {p.name for p in wanted if not _is_scored(paths[p.folder], data, p.profile)}
+    wanted, found = points(spec), _scored(spec, dataset, out)
+    missing = {point.name for point in wanted if not found[point.folder]}
     scored = []
     for point in wanted:
         if point.name not in missing:
@@ -235,23 +234,23 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
             # A list or nothing cannot be grouped by; its text can.
             about = {k: str(v) if isinstance(v, list | None) else v for k, v in about.items()}
             about |= {"seed": point.seed, "subset": point.subset, "point": point.name}
-            scored.append(read_csv(paths[point.folder], **AS_WRITTEN).assign(**about))
+            path = _scores_of(point, spec, out)
+            scored.append(read_csv(path, **AS_WRITTEN).assign(**about))
     if not scored:
         return None
     scores = pd.concat(scored, ignore_index=True)
     trained = scores[~scores["point"].str.startswith("yardsticks_")]
     base = load_profile(spec.profile, list(spec.set))
 
-    def every(column: pd.Series) -> str:
-        return "/".join(sorted(set(column) - {""}))
+    def every(table: pd.DataFrame, column: str) -> str:
+        values = table.reindex(columns=[column])[column].fillna("")  # older scores lack some
+        return "/".join(sorted(set(values) - {""}))
 
     provenance = Job(base, dataset, out).provenance.with_(
         profile=" ".join([base.name, *spec.set]),
-        encoder=every(trained["encoder"]),
         seed=min(point.seed for point in wanted),
-        commit=every(scores["commit"]),
-        precision=every(trained["precision"]),
-        test_scales=every(trained["test_scales"]),
+        commit=every(scores, "commit"),
+        **{key: every(trained, key) for key in ("encoder", "precision", "test_scales")},
     )
     write_csv(out / "tables" / "scores.csv", scores, float_format="%.6g")
     both = pd.concat([scores.assign(condition="all"), scores])
@@ -306,7 +305,7 @@ def run_point(about: dict[str, Any]) -> None:
 def begin(spec: Spec, dataset: Dataset, out: Path) -> None:
     """Say in the folder whose it is, before anything is trained."""
     provenance = Job(load_profile(spec.profile, list(spec.set)), dataset, out).provenance
-    _write_manifest(out, spec, provenance, {point.folder: False for point in points(spec)})
+    _write_manifest(out, spec, provenance, _scored(spec, dataset, out))
 
 
 def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
@@ -335,15 +334,25 @@ def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
             )
 
 
-def _is_scored(scores: Path, data: str, profile: Profile) -> bool:
-    """Whether a point's scores are there, of these data (by fingerprint) and this profile."""
-    stamp = scores.with_suffix(".of")
-    found = scores.is_file() and stamp.is_file() and stamp.read_text()
-    return bool(found) and found.endswith(_digest(data, profile))
+def _scores_of(point: Point, spec: Spec, out: Path) -> Path:
+    return out / "runs" / point.folder / f"scores-{spec.part}.csv"
+
+
+def _scored(spec: Spec, dataset: Dataset, out: Path) -> dict[str, bool]:
+    """Folder of each point → whether its scores are there, of these data and its profile."""
+    found = {}
+    for point in points(spec):
+        scores = _scores_of(point, spec, out)
+        stamp, wanted = scores.with_suffix(".of"), _digest(dataset.fingerprint, point.profile)
+        there = scores.is_file() and stamp.is_file()
+        found[point.folder] = there and stamp.read_text().endswith(wanted)
+    return found
 
 
 def _digest(data: str, profile: Profile) -> str:
-    whole = sha256(json.dumps(profile.as_dict(), sort_keys=True).encode()).hexdigest()
+    settings = profile.as_dict()
+    settings["text"] = settings["text"] | {"clip_weights": None}  # wherever they lie
+    whole = sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return f"{data} {whole}"
 
 

@@ -29,7 +29,7 @@ _TOLD |= {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EBUSY}
 
 @contextmanager
 def explaining(target: str | os.PathLike) -> Iterator[None]:
-    """Turn the common write errors (:data:`_SENTENCES`) into a :class:`CsalganError`."""
+    """Turn the common write errors (:data:`_TOLD`) into a :class:`CsalganError`."""
     try:
         yield
     except OSError as error:

@@ -25,7 +25,7 @@ from csalgan.files.locks import holder, locked
 from csalgan.files.progress import doing
 from csalgan.files.writing import TEMPORARY, remove_leftovers, require_writable, write_text
 from csalgan.pipeline import report
-from csalgan.runner.processes import Event, Task, event, module_task, run_tasks
+from csalgan.runner.processes import EndedBySignal, Event, Task, event, module_task, run_tasks
 from csalgan.runner.state import NAMES, Asked, State, digest, step_key
 
 #: The notebooks in the order they build on each other; the third runs once a subset.
@@ -272,11 +272,11 @@ def _reproduce(
     write_text(job.out / _MANIFEST, '{"complete": false}\n')
     try:
         ended = run_tasks(tasks, jobs=jobs, on_event=keep)
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, EndedBySignal) as stop:
         stand = sum(one.current for one in keyed_steps(job, steps).values())
-        raise KeyboardInterrupt(
-            f"{stand} of {len(steps)} steps stand in {job.out}, trainings up to their last epoch"
-        ) from stop
+        where = f"stand in {job.out}, trainings up to their last epoch"
+        stop.stands = f"{stand} of {len(steps)} steps {where}"  # what the command then says
+        raise
     finally:
         _remove_leftovers(job.out)
     failed = [one for one in ended.values() if not one.ok]

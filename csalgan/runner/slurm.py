@@ -18,7 +18,7 @@ from csalgan.runner.processes import Event, Outcome, Task, end_at_signal, event
 _PAUSE = 2.0  # seconds between two looks for results
 _LOOK = 5  # looks between two questions to the scheduler
 #: What ends this process, and its jobs with it: a terminal that is closed, too.
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _UNTIL_KILLED = 300.0  # seconds; Slurm waits KillWait (30) between SIGTERM and SIGKILL
 
 
@@ -122,10 +122,13 @@ def run_tasks(
             look += 1
             time.sleep(_PAUSE if waiting else 0)
     finally:
-        for job in waiting.values():
-            job.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        try:
+            with _not_now(signal.SIGINT, *before):
+                for job in waiting.values():
+                    job.cancel(check=False)  # one that has just left the queue is no error
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
     return {task.name: ended[task.name] for task in tasks}
 
 

@@ -87,7 +87,7 @@ def train(
         raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
     use_threads(profile.training.threads)
     plan = runs.make_plan(profile, dataset, subset)  # first: nothing is made for what is not there
-    _require_room(out)
+    _require_room(out, resume)
     with locked(out, wait=wait):
         remove_leftovers(out)
         run = _train(profile, dataset, plan, out, resume, progress)
@@ -238,11 +238,11 @@ class _Training:
             write_text(self.out / f"{name}.csv", content)
 
 
-def _require_room(out: Path) -> None:
-    """Refuse a folder that holds something, and no run or the first epoch of one."""
+def _require_room(out: Path, resume: bool) -> None:
+    """Refuse a folder that holds something, and no run or what is left of one."""
     inside = {path.name for path in out.glob("*") if not path.name.startswith(".")}
-    ours = {"state.pt", "run.json", "last.safetensors", "best.safetensors", *_TABLES}
-    if inside and not inside & ours:
+    ours = {"state.pt", "run.json", "last.safetensors", "best.safetensors"}
+    if inside and not inside & ours and not (resume and inside <= set(_TABLES)):
         raise CsalganError(f"{out}: not empty and not a run; choose another --out folder.")
 
 
@@ -277,11 +277,13 @@ def _train_epoch(trainer: Trainer, batches, epoch: int) -> dict[str, float]:
     sums, count = torch.zeros(3), 0
     for number, batch in enumerate(batches):
         trainer.set_rates(epoch - 1 + number / batches.total)
+        full = None
         try:
             losses = torch.stack([loss.cpu() for loss in step(trainer, batch)])
         except torch.OutOfMemoryError as error:
-            fits = _largest_that_fits(trainer, batch)
-            raise CsalganError(_too_large(trainer, fits)) from error
+            full = error.with_traceback(None)  # which would hold on to the device's memory
+        if full:
+            raise CsalganError(_too_large(trainer, _largest_that_fits(trainer, batch))) from full
         for name, loss in zip(runs.TRAINING_COLUMNS, losses.tolist(), strict=False):
             if not math.isfinite(loss):
                 raise CsalganError(
@@ -341,6 +343,8 @@ def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
         maps = [part[:, 0].cpu().numpy() for part in parts]
         scores = [
             (tuebingen.cc(made, target), tuebingen.nss(made, np.argwhere(fixated)))
+            if np.isfinite(made).all()
+            else (math.nan, math.nan)
             for made, target, fixated in zip(*maps, strict=True)
         ]
         values = (

@@ -131,7 +131,8 @@ def cached(info: dict) -> Path:
     decides = [
         *(info[key] for key in ("pretrained_on", "text_fingerprint", "code", "device")),
         *(info[key] for key in ("precision", "torch")),
-        *(profile[key] for key in ("seed", "model", "text")),
+        *(profile[key] for key in ("seed", "model")),
+        profile["text"] | {"clip_weights": None},  # text_fingerprint says what lies there
         profile["data"]["size"],
         training["pretrain"]["epochs"],
         {key: value for key, value in training.items() if key not in _NOT_IN_PRETRAINING},
