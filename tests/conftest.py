@@ -150,9 +150,16 @@ def words_of(cell):
     from csalgan import exploration, guidance
 
     def ask(listener, told, size: int) -> dict:
-        job = SimpleNamespace(prepared=SimpleNamespace(size=size), save_table=lambda *_: None)
+        job = SimpleNamespace(
+            prepared=SimpleNamespace(size=size), save_table=lambda *_, **about: None
+        )
         known = {"exploration": exploration, "guidance": guidance, "pd": pd, "job": job}
-        known |= {"listener": listener, "told": told, "draws": {"draws": 50, "seed": 0}}
+        known |= {
+            "listener": listener,
+            "of_listener": None,
+            "told": told,
+            "draws": {"draws": 50, "seed": 0},
+        }
         return cell("05", "leave_one_word_out(listener, told", **known)
 
     return ask
