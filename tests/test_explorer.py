@@ -274,11 +274,11 @@ def test_a_map_of_no_sentence_is_not_shown_as_one_of_a_sentence(view, monkeypatc
 
 
 def test_the_line_names_clips_weights_and_photographs_inside_a_file(view, monkeypatch):
-    text = SimpleNamespace(clip_weights="/here/clip.safetensors")
+    text = SimpleNamespace(clip_weights="clip.safetensors")
     view.session.job = SimpleNamespace(profile=SimpleNamespace(text=text))
     assert "clip" not in view.python("w")
     monkeypatch.setattr(FakePredictor, "encoder", SimpleNamespace(name="clip"))
-    assert ", strength=1.5, clip_weights='/here/clip.safetensors') for" in view.python("w")
+    assert ", strength=1.5, clip_weights='clip.safetensors') for" in view.python("w")
     inside = Picture("p", view.shown, "stimuli.hdf5", "csalgan.open_dataset('d').image('7')")
     line = replace(view, uploaded=inside).python("w")
     assert line.startswith("[csalgan.predict(csalgan.open_dataset('d').image('7'), text, weights")
