@@ -55,8 +55,8 @@ def compare(
             "center bias of IG and the uniform share of KL and IG differ with it."
         )
     for side, given, scores in (("A", a, left), ("B", b, right)):
-        known = scores["trained_on"].astype(str) == "True" if "trained_on" in scores else []
-        if seen := scores.loc[known, "record"].nunique() if any(known) else 0:
+        known = scores.reindex(columns=["trained_on"])["trained_on"].astype(str) == "True"
+        if seen := scores.loc[known, "record"].nunique():
             print(f"note: {side} ({given}) was trained on the images of {counted(seen, 'record')}.")
     if out is not None:
         write_csv(out, table.assign(a_from=_origin(left), b_from=_origin(right)))

@@ -91,7 +91,9 @@ def require_table(out: Path | None, *read: Path) -> None:
 class Interrupted(CsalganError):
     """The user, or the system at a signal, stopped a command; ``status`` is what it exits with."""
 
-    status = 130
+    def __init__(self, message: str, status: int):
+        super().__init__(message)
+        self.status = status
 
 
 @contextmanager
@@ -112,14 +114,14 @@ def telling(
     try:
         yield
     except (KeyboardInterrupt, EndedBySignal) as stop:
-        given, status = sys.argv[1:], getattr(stop, "code", Interrupted.status)
-        stands = getattr(stop, "stands", "")
+        given, stands = sys.argv[1:], getattr(stop, "stands", "")
         for name, values in drop.items() if stands else ():
             while name in given:
                 place = given.index(name)
                 del given[place : place + 1 + values]
             given = [one for one in given if not one.startswith(f"{name}=")]
         command = shlex.join(["csalgan", *given, *(one for one in add if one not in given)])
-        told = Interrupted(f"interrupted: {stands or what_stands()}; go on with: {command}")
-        told.status = status
-        raise told from stop
+        raise Interrupted(
+            f"interrupted: {stands or what_stands()}; go on with: {command}",
+            getattr(stop, "code", 130),
+        ) from stop

@@ -153,10 +153,8 @@ class Job:
     @property
     def predicted(self) -> Provenance:
         """The same of what this report's own models predict."""
-        compact = self.profile.model.kind == "compact"
-        scales = "+".join(map(str, self.profile.test_scales))
-        how = {"precision": precision_of_predictions(compact), "test_scales": scales}
-        return self.provenance.with_(**how)
+        precision = precision_of_predictions(self.profile.model.kind == "compact")
+        return self.provenance.predicting(precision, self.profile.test_scales)
 
     @property
     def source(self) -> Provenance:

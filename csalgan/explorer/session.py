@@ -93,25 +93,26 @@ def on_offer(job, first: str = "", *, weights: str = "") -> dict[str, Model]:
         if run.complete and run.provenance.fingerprint == job.dataset.fingerprint[:12]:
             where = "" if folder.name == run.subset else f" ({folder.name})"
             name = f"{run.profile.model.kind}, {run.subset}{where}"
-            runs[name] = _model(run, str(folder.resolve()), clip)
+            runs[name] = _of_run(run, str(folder.resolve()), clip)
     packed = {
-        f"{name} (comes with csalgan)": _model(load_packed(name), name, clip) for name in shipped()
+        f"{name} (comes with csalgan)": _of_run(load_packed(name), name, clip) for name in shipped()
     }
     chosen: dict[str, Model] = {}
     if weights:
         path = str(Path(weights).expanduser().resolve())
         predictor = opened(path, clip)
-        about = predictor.provenance.fingerprint, predictor.split, predictor.images
-        before = predictor.pretraining_images, predictor.provenance.pretraining
-        chosen[predictor.name] = Model(lambda: predictor, path, *about, *before)
+        chosen[predictor.name] = _model(lambda: predictor, path, predictor, predictor.split)
     return chosen | (runs | packed if first else packed | runs)
 
 
-def _model(run: Run, weights: str, clip: str) -> Model:
+def _of_run(run: Run, weights: str, clip: str) -> Model:
     split = (run.profile.data.rule, run.profile.split_seed)
-    about = run.provenance.fingerprint, split, run.images
-    before = run.pretraining_images, run.provenance.pretraining
-    return Model(lambda: opened(weights, clip), weights, *about, *before)
+    return _model(lambda: opened(weights, clip), weights, run, split)
+
+
+def _model(open_: Callable[[], Predictor], weights: str, of: Run | Predictor, split) -> Model:
+    known, seen = of.provenance, (of.images, of.pretraining_images)
+    return Model(open_, weights, known.fingerprint, split, *seen, known.pretraining)
 
 
 class PredictionCache:

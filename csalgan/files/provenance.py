@@ -78,6 +78,10 @@ class Provenance:
         """A copy in which some fields differ (another encoder, say)."""
         return replace(self, **changes)
 
+    def predicting(self, precision: str, test_scales: Sequence[int]) -> "Provenance":
+        """The same of maps predicted in this arithmetic, from photographs of these sides."""
+        return self.with_(precision=precision, test_scales="+".join(map(str, test_scales)))
+
     @classmethod
     def together(cls, several: Sequence["Provenance"]) -> "Provenance":
         """Of what several models made: all values of a field in which they differ."""

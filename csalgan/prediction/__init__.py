@@ -210,11 +210,8 @@ class Predictor:
     @property
     def map_provenance(self) -> Provenance:
         """Where its weights come from, and how it predicts: precision, sizes, threads on a CPU."""
-        return self.provenance.with_(
-            precision=self.precision,
-            test_scales="+".join(map(str, self.test_scales)),
-            threads=self.provenance.threads and self.threads,
-        )
+        threads = self.provenance.threads and self.threads
+        return self.provenance.predicting(self.precision, self.test_scales).with_(threads=threads)
 
     @property
     def reads(self) -> bool:
