@@ -1,5 +1,6 @@
 """The same tasks on a Slurm cluster, through submitit."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -85,13 +86,6 @@ def run_tasks(
     waiting: dict[str, Any] = {}
     ended: dict[str, Outcome] = {}
     begun: set[str] = set()
-    gone: set[str] = set()
-    # Whoever asked the system to pass a closed terminal over (nohup) is left alone.
-    before = {
-        number: signal.signal(number, end_at_signal)
-        for number in _ENDING
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
 
     def end(outcome: Outcome) -> None:
         del waiting[outcome.name]
@@ -99,37 +93,46 @@ def run_tasks(
         on_event(outcome.event())
         tqdm.write(outcome.line(len(ended), len(tasks)), file=sys.stderr)
 
-    try:
-        with _not_now(signal.SIGINT, *before):  # what is submitted must be known to be cancelled
+    with _cancelled_at_the_end(waiting) as ending:
+        with _not_now(*ending):  # what is submitted must be known to be cancelled
             waiting |= _submitted(submitit, tasks, folder, cluster)
         for name, job in waiting.items():
             on_event(event("submitted", name, 0.0, f"job {job.job_id}"))
-        look = 0
-        while waiting:
+        gone: set[str] = set()
+        for look in itertools.count(1):
             for name, job in list(waiting.items()):
                 if _has_result(job):
                     end(_outcome(name, job))
                 elif name not in begun and job.paths.stdout.exists():
                     begun.add(name)
                     on_event(event("started", name, 0.0, f"job {job.job_id}"))
-            if waiting and look % _LOOK == _LOOK - 1:
-                left = _not_in_queue(waiting)
-                for name in left & gone:  # twice: its result may come a little later
-                    job = waiting[name]
-                    state = f"left the queue without a result ({job.state.lower()})"
-                    end(Outcome(name, False, 0.0, f"job {job.job_id}: {state}"))
-                gone = left
-            look += 1
-            time.sleep(_PAUSE if waiting else 0)
-    finally:
+            if not waiting:
+                break
+            if look % _LOOK == 0:
+                before, gone = gone, _not_in_queue(waiting)
+                for name in before & gone:  # twice: its result may come a little later
+                    end(_lost(name, waiting[name]))
+            time.sleep(_PAUSE)
+    return {task.name: ended[task.name] for task in tasks}
+
+
+@contextmanager
+def _cancelled_at_the_end(waiting: dict[str, Any]) -> Iterator[list[int]]:
+    """Cancel the jobs that wait when the block ends, also by a signal; give those signals."""
+    # Whoever asked the system to pass a closed terminal over (nohup) is left alone.
+    heard = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end_at_signal) for number in heard}
+    ending = [signal.SIGINT, *heard]
+    try:
         try:
-            with _not_now(signal.SIGINT, *before):
+            yield ending
+        finally:
+            with _not_now(*ending):
                 for job in waiting.values():
                     job.cancel(check=False)  # one that has just left the queue is no error
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    return {task.name: ended[task.name] for task in tasks}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -191,6 +194,11 @@ def _not_in_queue(waiting: Mapping[str, Any]) -> set[str]:
         return set()
     known = set(done.stdout.split())
     return {name for name, job in waiting.items() if job.job_id not in known}
+
+
+def _lost(name: str, job) -> Outcome:
+    state = f"left the queue without a result ({job.state.lower()})"
+    return Outcome(name, False, 0.0, f"job {job.job_id}: {state}")
 
 
 def _outcome(name: str, job) -> Outcome:
