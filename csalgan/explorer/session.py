@@ -25,7 +25,7 @@ from csalgan.prediction import Predictor, opened, split_for
 from csalgan.prediction.weights import load_packed, shipped
 from csalgan.text.words import without_each_word
 from csalgan.training import Run
-from csalgan.training.run import digests
+from csalgan.training.run import among
 
 #: Scores shown when there is gaze to compare with; in all of them more is better.
 SHOWN_METRICS = ("auc", "sauc", "nss", "cc", "sim")
@@ -223,11 +223,10 @@ class Session:
         model, data = self.predictors.models[name], self.dataset.fingerprint[:12]
         if model.data == data:
             return self.parts(name).get(image_id, "new")
-        (image,) = digests(pd.Series([image_id]))
-        if image in (model.images or ()):
+        image, whole = pd.Series([image_id]), data in model.pretraining
+        if among(image, model.images, otherwise=False).any():
             return "train"
-        before = model.pretraining_images
-        known = data in model.pretraining if before is None else image in before
+        known = among(image, model.pretraining_images, otherwise=whole).any()
         return "pretrained" if known else "new"
 
     def _picture(self, record: str) -> Picture:

@@ -32,7 +32,7 @@ from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
 from csalgan.text.words import require_readable
 from csalgan.training import Run, embed
-from csalgan.training.run import digests, subset_records
+from csalgan.training.run import among, subset_records
 from csalgan.training.trainer import precision_of
 
 #: Image features of a generator, one entry for each of :attr:`Predictor.test_scales`.
@@ -85,11 +85,9 @@ class Predictor:
         than the training data.
         """
         ids = records["image_id"]
-        if self.images is not None:
-            return digests(ids).isin(self.images)
-        if self.provenance.fingerprint != dataset.fingerprint[:12]:
-            return pd.Series(data=False, index=records.index)
-        return ids.isin(self.split_of(dataset).of("train", dataset.records)["image_id"])
+        if self.images is None and self.provenance.fingerprint == dataset.fingerprint[:12]:
+            return ids.isin(self.split_of(dataset).of("train", dataset.records)["image_id"])
+        return among(ids, self.images, otherwise=False)
 
     def pretrained_on(self, dataset: Dataset) -> int:
         """How many images of a dataset it saw in pretraining.
@@ -97,9 +95,8 @@ class Predictor:
         Weights made before images were recorded name datasets only: then it is all of them or none.
         """
         ids = dataset.records["image_id"].drop_duplicates()
-        if self.pretraining_images is not None:
-            return int(digests(ids).isin(self.pretraining_images).sum())
-        return len(ids) if dataset.fingerprint[:12] in self.provenance.pretraining else 0
+        whole = dataset.fingerprint[:12] in self.provenance.pretraining
+        return int(among(ids, self.pretraining_images, otherwise=whole).sum())
 
     @classmethod
     def of_run(cls, run: Run, *, clip_weights: str | Path | None = None) -> "Predictor":

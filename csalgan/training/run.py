@@ -220,6 +220,17 @@ def digests(image_ids: pd.Series) -> pd.Series:
     return image_ids.map(lambda image: sha256(image.encode()).hexdigest()[:12])
 
 
+def among(image_ids: pd.Series, images: frozenset[str] | None, *, otherwise: bool) -> pd.Series:
+    """Which image ids are among the :func:`digests` that a run kept: bool, of the same index.
+
+    Args:
+        images: None where the run kept none; ``otherwise`` is then said of all.
+    """
+    if images is None:
+        return pd.Series(data=otherwise, index=image_ids.index)
+    return digests(image_ids).isin(images)
+
+
 def best_epoch(val_cc: list[float]) -> int:
     """The epoch with the highest validation CC (the first of equals; an undefined CC is lowest)."""
     return int(np.argmax(np.nan_to_num(val_cc, nan=-math.inf))) + 1
