@@ -19,8 +19,8 @@ least-squares estimate of its κ is
 
 with sums over places: how far the model moves along the direction in which gaze was really moved.
 A model that ignores text has κ̂ = 0, one that moves half as far has half of κ, one that moves to
-another place has about 0, however far it moves. Both densities are at the model's size and
-blurred as the dataset's maps are.
+another object falls below 0, the more so the further it moves. Both densities are at the model's
+size and blurred as the dataset's maps are.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

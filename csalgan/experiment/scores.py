@@ -48,8 +48,9 @@ _ABOUT = (
     "one of **another image after the same kind of sentence** (three draws, averaged: this is "
     "what the content is worth); the other sentence of the same image, salient and non-salient "
     "exchanged (content and kind); none. People: what the measured map of that other condition "
-    "loses. Split halves are noisy on both sides, so where gaze is sparse a model, scored "
-    "against whole samples, may pass them; the corrected row allows for that."
+    "loses. Split halves are noisy on both sides and a model need not be, so where gaze is sparse "
+    "one may pass them; the corrected row says what a second sample would reach, a perfect model "
+    "its square root (of CC)."
 )
 
 
@@ -142,11 +143,11 @@ def score_model(
     """
     dataset, evaluator.provenance = evaluator.dataset, predictor.map_provenance
     share = evaluator.uniform_share(lambda held: predictor.predict_records(dataset, held))
-    ask = guidance.CachedPredictor(predictor, dataset)
-    own = evaluator(ask(rows), model=model, share=share)
     variants = _variants(rows, evaluator.seed)
     if variants is None:
-        return own
+        return evaluator(predictor.predict_records(dataset, rows), model=model, share=share)
+    ask = guidance.CachedPredictor(predictor, dataset)
+    own = evaluator(ask(rows), model=model, share=share)
     score = partial(evaluator, model=model, metrics=("cc",))
     other = guidance.score_variants(ask, dataset, variants, score)
     return pd.concat([own, guidance.costs(own, other)], ignore_index=True)

@@ -1,6 +1,6 @@
 """The compact generator: a light ImageNet encoder, and attention between words and places.
 
-The paper's generator adds one text vector to all places alike, so no word can single out one of
+The paper's generator adds one text vector to all places alike and matches no word with one of
 them. Here each word is compared with each place. The key of a place is computed from the encoder's
 last features, in the space of the text encoder: ImageNet's classifier gives each class a score
 there, the text encoder embeds the classes' names and definitions, and the scores weigh the
