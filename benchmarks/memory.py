@@ -1,4 +1,4 @@
-"""Peak memory of a training of each profile, one epoch of a few batches in a fresh process.
+"""Peak memory of a training of each profile, two epochs of a few batches in a fresh process.
 
 On the CPU the peak of the resident set, torch, the suite's modules and the text encoder included;
 on a GPU what torch reserved of the device's memory as well. CLIP's weights are not asked for: its
@@ -40,8 +40,8 @@ def main() -> None:
 
 
 def measure(name: str, *settings: str) -> None:
-    """One epoch with changes to the profile; the numbers as one line of JSON."""
-    settings = ["training.epochs=1", *settings]
+    """Two epochs (from the second on all learns) of a changed profile; numbers as a JSON line."""
+    settings = ["training.epochs=2", *settings]
     if load_profile(name).text.encoder == "clip":
         settings.append("text.encoder=hashing")
     profile = load_profile(name, settings)

@@ -200,7 +200,8 @@ class TrainingConfig(Section):
     #: Weight of the second term; 0 switches the discriminator off.
     adversarial_weight: Annotated[float, Field(ge=0)] = 1.0
     #: Arithmetic inside the networks; losses and updates are always float32.
-    #: ``auto``: bfloat16 where the hardware has it, else float32.
+    #: ``auto``: bfloat16 where the hardware has it, else float32 (of a GPU since Ampere, TF32 in
+    #: convolutions: PyTorch's default).
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     #: With how many threads a CPU trains, predicts and scores: the last digits depend on it, so it

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Tests compare bits and mix networks with arrays, so they see no GPU; the one that is about GPUs
+#: gives its processes what was visible.
+GPUS = os.environ.get("CUDA_VISIBLE_DEVICES")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 #: The files that take minutes begin, so that no process is left alone with one at the end.
 LONGEST = ("pipeline", "runner", "guidance_effect", "browser", "sweep", "determinism")
 

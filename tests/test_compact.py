@@ -267,7 +267,7 @@ class Blobs:
         far = (side[:, None] - y) ** 2 + (side - x) ** 2
         spots = np.rint(255 * np.exp(-far / 8)).astype(np.uint8)
         self.images, self.maps = np.repeat(spots[..., None], 3, axis=3), spots[self.image_index]
-        self.fixation_masks = self.maps > 128
+        self.fixation_masks = (self.maps > 128).__getitem__
 
 
 def augmented(seed: int = 0, epochs: int = 4, **settings):

@@ -35,7 +35,7 @@ def test_fixation_masks_are_scaled_coordinates(embedded):
     dataset = open_dataset(embedded)
     prepared = prepare(dataset, 32)
     height, width = prepared.native_size[0]
-    mask = prepared.fixation_masks[0]
+    mask = prepared.fixation_masks([0])[0]
     expected = {
         (y * 32 // height, x * 32 // width)
         for y, x in dataset.fixations(prepared.records["record"].iloc[0])

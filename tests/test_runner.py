@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from csalgan import pipeline
@@ -106,8 +107,8 @@ def wait_for(condition, seconds: float = 40) -> None:
 
 def alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
@@ -117,6 +118,9 @@ def test_each_of_several_jobs_gets_one_of_the_gpus_that_are_visible(monkeypatch)
     assert [processes._gpu(slot) for slot in range(3)] == [{name: "3"}, {name: "5"}, {name: "3"}]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     assert processes._gpu(1) == {}
+    for told in ("0,", "0,-1", "0, ,1"):  # CUDA stops at what is none
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", told)
+        assert processes._gpu(1) == {}
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     for count, seen in ((1, {}), (2, {name: "1"})):
         monkeypatch.setattr("torch.cuda.device_count", lambda count=count: count)

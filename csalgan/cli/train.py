@@ -69,7 +69,8 @@ def train(
             run = train_model(own, job.dataset, subset, folder, resume=resume)
         found.append(run.kept[["val_cc", "val_nss"]].set_axis(["CC", "NSS"]))
         epochs, text = len(run.history), job.encoder.name
-        print(f"{folder}: {epochs} epochs on {job.dataset.name}, text {text}")
+        how = f"{run.info['precision']} on {run.info['device']}"
+        print(f"{folder}: {epochs} epochs on {job.dataset.name}, text {text}, {how}")
         told = ", ".join(f"{name} {value:.3f}" for name, value in found[-1].items())
         score = f"validation {told} (at {own.data.size} px)"
         if own.data.split == "all":

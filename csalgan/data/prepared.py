@@ -18,6 +18,7 @@ SJTU-TIS at 256 px); it keeps the 510 images there at 44 MB, where raw arrays ta
 import io
 import zipfile
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -61,18 +62,18 @@ class Prepared:
     @cached_property
     def images(self) -> np.ndarray:
         """uint8 ``(n_images, size, size, 3)`` RGB, decoded once."""
+        kind = np.dtype((np.uint8, (self.size, self.size, 3)))
         with ThreadPoolExecutor(2) as pool:  # decoding releases the lock
-            return np.stack(list(pool.map(_from_jpeg, self._jpegs)))
+            return np.fromiter(pool.map(_from_jpeg, self._jpegs), kind, len(self._jpegs))
 
     def fixations(self, row: int) -> np.ndarray:
         """int32 ``(N, 2)`` native (y, x) of the record in row ``row``."""
         return self._fixations[row].astype(np.int32)
 
-    @cached_property
-    def fixation_masks(self) -> np.ndarray:
-        """uint8 ``(n_records, size, size)``: 1 at fixations, coordinates scaled and floored."""
-        masks = np.zeros_like(self.maps)
-        for row, mask in enumerate(masks):
+    def fixation_masks(self, rows: Sequence[int]) -> np.ndarray:
+        """uint8 ``(n, size, size)``: 1 at the rows' fixations, coordinates scaled and floored."""
+        masks = np.zeros((len(rows), self.size, self.size), np.uint8)
+        for row, mask in zip(rows, masks, strict=True):
             y, x = (self.fixations(row) * self.size // self.native_size[row]).T
             mask[y, x] = 1
         return masks
@@ -116,7 +117,8 @@ def _pack(dataset: Dataset, size: int, path: Path) -> None:
         images = list(Progress(pool.map(jpeg, first), **about))
         about = {"desc": "pack maps", "total": len(records), "unit": " records"}
         maps = pool.map(lambda record: square(dataset.map(record), size), records["record"])
-        maps = np.stack(list(Progress(maps, **about)))
+        kind = np.dtype((np.uint8, (size, size)))
+        maps = np.fromiter(Progress(maps, **about), kind, len(records))
         fixations = list(pool.map(dataset.fixations, records["record"]))
     np.savez_compressed(
         path,

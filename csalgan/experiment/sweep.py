@@ -250,7 +250,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
         profile=" ".join([base.name, *spec.set]),
         seed=min(point.seed for point in wanted),
         commit=every(scores, "commit"),
-        **{key: every(trained, key) for key in ("encoder", "precision", "test_scales")},
+        **{key: every(trained, key) for key in ("encoder", "precision", "test_scales", "device")},
     )
     write_csv(out / "tables" / "scores.csv", scores, float_format="%.6g")
     both = pd.concat([scores.assign(condition="all"), scores])

@@ -22,9 +22,10 @@ class Provenance:
     (``embedded (synthetic, seed 0)``); ``fingerprint`` is the first 12 hex digits of the
     dataset's content hash. ``pretraining`` names the datasets seen before, with theirs;
     ``precision`` is the arithmetic that predicted what was scored or drawn, where something was,
-    and ``test_scales`` the sides (pixels) at which the model saw the photographs then; ``threads``
-    is the number that a CPU computed with, on which the last digits depend (None: not known, or a
-    GPU).
+    and ``test_scales`` the sides (pixels) at which the model saw the photographs then; ``device``
+    is where the model was trained (``cpu``, ``cuda``); ``threads`` is the number that a CPU
+    computed with (after a training on a GPU, too), on which the last digits depend (None: not
+    known).
     """
 
     data: str
@@ -36,6 +37,7 @@ class Provenance:
     pretraining: str = ""
     precision: str = ""
     test_scales: str = ""
+    device: str = ""
     threads: int | None = None
 
     @classmethod
@@ -61,9 +63,11 @@ class Provenance:
     def line(self) -> str:
         """One line for the foot of a figure or the caption of a table."""
         before = f" · pretrained on {self.pretraining}" if self.pretraining else ""
+        device = "" if self.device == "cpu" else self.device
         return (
             f"data: {self.data} [{self.fingerprint}]{before} · text: {self.encoder} · "
             f"profile: {self.profile} · seed: {self.seed} · commit: {self.commit}"
+            + (f" · trained on {device}" if device else "")
             + (f" · predicted in {self.precision}" if self.precision else "")
             + (f" at {self.test_scales} px" if self.test_scales else "")
             + (f" · threads: {self.threads}" if self.threads else "")
@@ -71,7 +75,7 @@ class Provenance:
 
     def as_dict(self) -> dict[str, str | int]:
         """The same as plain values, for CSV columns, PNG metadata and JSON."""
-        later = ("pretraining", "precision", "test_scales", "threads")
+        later = ("pretraining", "precision", "test_scales", "device", "threads")
         return {key: value for key, value in asdict(self).items() if value or key not in later}
 
     def with_(self, **changes) -> "Provenance":

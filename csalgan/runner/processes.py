@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -232,7 +233,10 @@ def _gpu(slot: int) -> dict[str, str]:
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
+    if visible:  # CUDA stops at the first that is none
+        gpus = list(takewhile(lambda gpu: gpu.strip() not in ("", "-1"), visible.split(",")))
+    else:
+        gpus = [str(i) for i in range(torch.cuda.device_count())]
     return {"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if len(gpus) > 1 else {}
 
 

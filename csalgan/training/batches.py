@@ -100,7 +100,7 @@ class Batches:
         # (B, S, S, 3) → (B, 3, S, S) keeps the bytes in place: that layout is channels_last.
         image = self._on_device(prepared.images[which]).permute(0, 3, 1, 2).div_(255)
         maps = self._on_device(prepared.maps[rows]).div_(255)
-        measured = torch.stack([maps, self._on_device(prepared.fixation_masks[rows])], dim=1)
+        measured = torch.stack([maps, self._on_device(prepared.fixation_masks(rows))], dim=1)
         if self.map_size != prepared.size:
             measured = F.interpolate(measured, size=self.map_size, mode="area")
         text = _rows(self.text, torch.from_numpy(rows))

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from safetensors.torch import save
 from tqdm import tqdm
 
@@ -48,12 +49,14 @@ from csalgan.training.batches import Batch, Batches, texts_for
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 from csalgan.training.pretraining import Mixed
 from csalgan.training.run import Run
-from csalgan.training.trainer import Trainer, step, write_state
+from csalgan.training.trainer import FROZEN_EPOCHS, Trainer, step, write_state
 
 #: Columns of the history that the line of an epoch tells, and what it calls them.
 _TOLD = {"generator": "generator", "discriminator": "discriminator", "content": "content"}
 _TOLD |= {"val_cc": "val CC", "val_nss": "val NSS"}
 _TABLES = ("history.csv", "pretraining.csv")
+#: What torch, cuDNN and cuBLAS say where a device is full.
+_NO_ROOM = ("out of memory", "ALLOC_FAILED")
 
 
 def train(
@@ -90,7 +93,13 @@ def train(
     _require_room(out, resume)
     with locked(out, wait=wait):
         remove_leftovers(out)
-        run = _train(profile, dataset, plan, out, resume, progress)
+        try:
+            run = _train(profile, dataset, plan, out, resume, progress)
+        except RuntimeError as error:  # of torch, which has several kinds for this
+            if not any(told in str(error) for told in _NO_ROOM):
+                raise
+            raise CsalganError(_too_large(profile)) from error
+        torch.cuda.empty_cache()  # a notebook's kernel lives on
         if not profile.training.keep_state:
             (out / "state.pt").unlink(missing_ok=True)
     return run
@@ -118,17 +127,18 @@ def _train(
         trainer.load_state(state["trainer"])
     elif sets:
         path = pretraining.cached(info)
-        if not state and (weights := pretraining.recall(path)):
-            run.pretraining.extend(weights["history"])
-        else:
-            first = pretraining.first_trainer(profile, encoder)
-            if state:
-                first.load_state(state["trainer"])
-            batches = Mixed(sets, first, encoder)
-            while len(run.pretraining) < profile.training.pretrain.epochs:
-                run.train_one_more(first, batches)
-            weights = pretraining.hand_over(first)
-            pretraining.keep(path, weights, run.pretraining)
+        with FileLock(path.with_suffix(".lock")):  # folds begun at once wait for the first
+            if not state and (weights := pretraining.recall(path)):
+                run.pretraining.extend(weights["history"])
+            else:
+                first = pretraining.first_trainer(profile, encoder)
+                if state:
+                    first.load_state(state["trainer"])
+                batches = Mixed(sets, first, encoder)
+                while len(run.pretraining) < profile.training.pretrain.epochs:
+                    run.train_one_more(first, batches)
+                weights = pretraining.hand_over(first)
+                pretraining.keep(path, weights, run.pretraining)
         pretraining.take_over(trainer, weights)
     if trainer.soup:
         run.start = state.get("start") or deepcopy(pretraining.hand_over(trainer))
@@ -196,11 +206,8 @@ class _Training:
             disable=not (self.progress and sys.stderr.isatty()),
             leave=False,
         )
-        try:
-            row = {"epoch": epoch, **_train_epoch(trainer, bar, epoch)}
-            row |= {} if validation is None else _validate(trainer, validation)
-        except torch.OutOfMemoryError as error:  # outside of a step
-            raise CsalganError(_too_large(trainer)) from error
+        row = {"epoch": epoch, **_train_epoch(trainer, bar, epoch)}
+        row |= {} if validation is None else _validate(trainer, validation)
         rows.append(row | {"seconds": round(time.perf_counter() - began, 2)})
         self.save_epoch(trainer)
         if self.progress:
@@ -283,7 +290,8 @@ def _train_epoch(trainer: Trainer, batches, epoch: int) -> dict[str, float]:
         except torch.OutOfMemoryError as error:
             full = error.with_traceback(None)  # which would hold on to the device's memory
         if full:
-            raise CsalganError(_too_large(trainer, _largest_that_fits(trainer, batch))) from full
+            fits = _largest_that_fits(trainer, batch)
+            raise CsalganError(_too_large(trainer.profile, fits)) from full
         for name, loss in zip(runs.TRAINING_COLUMNS, losses.tolist(), strict=False):
             if not math.isfinite(loss):
                 raise CsalganError(
@@ -302,6 +310,7 @@ def _largest_that_fits(trainer: Trainer, batch: Batch) -> int:
     Trying spoils the weights, which are thrown away with the training that ends here.
     """
     fits, too_many = 0, len(batch.image)
+    trainer.begin_epoch(1 + FROZEN_EPOCHS)  # from which on all learns that ever will
     while too_many - fits > 1:
         for optimiser in (trainer.generator_optimiser, trainer.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)
@@ -315,11 +324,15 @@ def _largest_that_fits(trainer: Trainer, batch: Batch) -> int:
     return fits
 
 
-def _too_large(trainer: Trainer, fits: int | None = None) -> str:
+def _too_large(profile: Profile, fits: int | None = None) -> str:
     """What to say where the device has no room for a batch, and how large one may be if known."""
-    unit, size = trainer.config.batches, trainer.config.batch_size
-    said = f"training.batch_size={size}: {size} {unit} at {trainer.profile.data.size} px do not "
-    said += f"fit into the memory of this {trainer.device.type} device"
+    unit, size = profile.training.batches, profile.training.batch_size
+    said = f"training.batch_size={size}: {size} {unit} at {profile.data.size} px do not "
+    said += "fit into the memory of this device"
+    if torch.cuda.is_initialized():
+        free, total = torch.cuda.mem_get_info()
+        if (others := total - free - torch.cuda.memory_reserved()) > total / 10:
+            said += f" (others hold {others / 2**30:.1f} GiB of it: fewer --jobs may be enough)"
     if fits:
         return f"{said}; {fits} do, so use training.batch_size={fits}."
     smaller = "data.size" if fits == 0 else "training.batch_size"

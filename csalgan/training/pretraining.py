@@ -28,6 +28,7 @@ from csalgan.training.trainer import Trainer, write_state
 
 #: Settings of ``training`` that pretraining does not see; of its own, it sees the epochs.
 _NOT_IN_PRETRAINING = ("epochs", "soup", "patience", "keep", "keep_state", "subsets", "pretrain")
+_NOT_IN_PRETRAINING += ("device", "precision")  # what they come to is among the rest
 
 
 def other_sets(profile: Profile, dataset: Dataset) -> list[Dataset]:

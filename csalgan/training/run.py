@@ -41,9 +41,10 @@ _NEEDED = {"profile": dict, "provenance": dict, "text_dim": int, "text_fingerpri
 _LARGEST_TEXT = 65_536  # numbers of a sentence's embedding; CLIP's largest has 1,280
 
 #: Settings that change no epoch's result; of pretraining data and CLIP's weights the content is
-#: compared, wherever it lies.
+#: compared, wherever it lies, of device and precision what ``auto`` comes to.
 _WITHOUT_EFFECT = {"name", "description", "beside", "training.patience", "training.subsets"}
 _WITHOUT_EFFECT |= {"training.keep_state", "training.pretrain.data", "text.clip_weights"}
+_WITHOUT_EFFECT |= {"training.device", "training.precision"}
 
 
 @dataclass(frozen=True)
@@ -192,9 +193,7 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
     rows = part_rows(dataset, profile, split, subset)
     sets = other_sets(profile, dataset)
     device = device_of(profile.training.device)
-    provenance = provenance_of(profile, dataset, sets)
-    if device.type != "cpu":
-        provenance = provenance.with_(threads=None)
+    provenance = provenance_of(profile, dataset, sets).with_(device=device.type)
     info = {
         "subset": subset,
         "profile": profile.as_dict(),
@@ -256,11 +255,13 @@ def standing(folder: Path, profile: Profile, info: dict[str, Any]) -> Run | None
     """
     try:
         run = Run.load(folder)
-        difference = same_settings(info, run.info)
+        done, training = finished(profile, run.val_cc), profile.training
+        # A finished one serves wherever it was trained; one that goes on would change its machine.
+        auto = [key for key in ("device", "precision") if done and getattr(training, key) == "auto"]
+        difference = same_settings(info | {key: run.info.get(key) for key in auto}, run.info)
     except CsalganError:  # none, or none that can be opened
         return None
-    epochs, state = len(run.history), folder / "state.pt"
-    done, wanted = finished(profile, run.val_cc), profile.training.length
+    epochs, wanted, state = len(run.history), training.length, folder / "state.pt"
     # A complete run whose state was not kept has nothing from which to go on.
     if epochs > wanted or (run.complete and not done and not state.is_file()):
         difference = difference or (
@@ -274,7 +275,7 @@ def standing(folder: Path, profile: Profile, info: dict[str, Any]) -> Run | None
         )
     if difference or not done:
         return None
-    if not profile.training.keep_state:
+    if not training.keep_state:
         state.unlink(missing_ok=True)  # its training was killed at its last step
     return run
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from csalgan.training.losses import content_loss, discriminator_loss, fooling_lo
 FROZEN_STAGES = 3
 #: The whole encoder keeps them for so many epochs.
 FROZEN_EPOCHS = 1
+#: What torch was built for: ``sm_90``, ``sm_120a``.
+_ARCHITECTURE = re.compile(r"sm_(\d+)")
 
 
 def discriminator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> Tensor:
@@ -49,8 +52,10 @@ def generator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> tupl
     loss = config.content_weight * content
     if config.adversarial_weight:
         trainer.discriminator.requires_grad_(False)  # no gradients are wasted on D's weights here
-        (fake,) = trainer.judge(batch, prediction)
-        trainer.discriminator.requires_grad_(True)
+        try:
+            (fake,) = trainer.judge(batch, prediction)
+        finally:  # of a batch that is too large, smaller ones are tried
+            trainer.discriminator.requires_grad_(True)
         loss = loss + config.adversarial_weight * fooling_loss(fake)
     trainer.generator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -100,7 +105,7 @@ class Trainer:
             network.to(self.device, memory_format=torch.channels_last)
         decay, self.averaged = self.config.ema_decay, None
         if decay:
-            self.averaged = AveragedModel(self.generator, avg_fn=_running(decay))
+            self.averaged = AveragedModel(self.generator, multi_avg_fn=_running(decay))
         self.soup = AveragedModel(self.generator) if self.config.soup > 1 else None
         rate, options = self.config.learning_rate, {"betas": self.config.betas, "fused": True}
         options["weight_decay"] = self.config.weight_decay
@@ -212,20 +217,33 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 def _running(decay: float):
     """Exponential moving average whose decay grows from 0.2 to ``decay`` over its first steps."""
 
-    def average(averaged: Tensor, current: Tensor, number: Tensor) -> Tensor:
+    def average(averaged: list[Tensor], current: list[Tensor], number: Tensor) -> None:
         share = torch.clamp((1 + number) / (10 + number), max=decay)
-        return torch.lerp(current, averaged, share.to(averaged.dtype))
+        for mean, now in zip(averaged, current, strict=True):
+            mean.copy_(torch.lerp(now, mean, share.to(mean.dtype)))
 
     return average
 
 
 def device_of(name: str) -> torch.device:
-    """The device that ``training.device`` names; ``auto`` is CUDA where there is one."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise CsalganError("training.device=cuda: no CUDA device is here; use auto or cpu.")
+    """The device that ``training.device`` names; ``auto`` is CUDA where torch can use it."""
+    if name == "cuda" and not _cuda_is_here():
+        raise CsalganError(
+            "training.device=cuda: no CUDA device is here, or none that this torch was built for; "
+            "use auto or cpu."
+        )
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if _cuda_is_here() else "cpu"
     return torch.device(name)
+
+
+def _cuda_is_here() -> bool:
+    """Whether there is a CUDA device, and not an older one than this torch was built for."""
+    if not torch.cuda.is_available():
+        return False
+    built = _ARCHITECTURE.findall(" ".join(torch.cuda.get_arch_list()))
+    major, minor = torch.cuda.get_device_capability()
+    return 10 * major + minor >= min(map(int, built), default=0)
 
 
 def precision_of(name: str, device: torch.device) -> str:
@@ -233,5 +251,7 @@ def precision_of(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
+        real = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bfloat16" if real else "float32"
+    known = torch.backends.mkldnn.is_available()  # torch for macOS has no such operators
+    return "bfloat16" if known and torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
