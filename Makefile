@@ -8,12 +8,12 @@ STAMP  := $(VENV)/.installed
 .PHONY: help setup reproduce test test-browser explore lint format lab bench weights lock clean
 
 help:            ## this list
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  make \1\t/' | expand -t 22
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | awk -F ':.*## ?' '{printf "  make %-15s%s\n", $$1, $$2}'
 
 # The stamp keeps the checksum of what was installed, so a fresh checkout of the same lock reinstalls nothing.
 setup: $(STAMP)  ## create .venv and install the exact pins of requirements.lock
 $(STAMP): requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
@@ -27,7 +27,7 @@ test: setup      ## the whole test suite, notebooks at smoke size included
 
 # Debian's Chromium where apt may install it, else the one playwright brings; kept if there is one.
 test-browser: setup  ## the explorer in a real browser: JupyterLab and Voilà
-	@command -v chromium chromium-browser google-chrome >/dev/null \
+	@for name in chromium chromium-browser google-chrome; do command -v $$name && exit; done; false \
 	  || (apt-get install --yes --quiet chromium) || $(BIN)/playwright install chromium
 	CSALGAN_SCREENSHOTS=$(or $(SCREENSHOTS),$(CURDIR)/reports/screenshots) \
 	  $(BIN)/python -m pytest tests/test_browser.py -s

@@ -221,8 +221,22 @@ def test_one_of_several_parts_is_opened_by_its_file(tmp_path):
     assert parts[0].fingerprint != parts[1].fingerprint
     assert check_dataset(parts[1].root).faults == []
     require_clean(parts[1])
-    with pytest.raises(CsalganError, match="there is no fixation/ folder"):
+    with pytest.raises(CsalganError, match="fixations_val.hdf5; give one of these files"):
         open_dataset(tmp_path / "SALICON")
+    # Of each kind of gaze, pysaliency keeps the fixations alone in a folder of its own.
+    own = tmp_path / "SALICON2017_fixations" / "fixations_train.hdf5"
+    own.parent.mkdir()
+    (tmp_path / "SALICON" / "fixations_train.hdf5").rename(own)
+    records = open_dataset(own).records
+    assert records["image_id"].tolist() == parts[0].records["image_id"].tolist()
+    assert records["image_path"].tolist() == parts[0].records["image_path"].tolist()
+
+
+def test_gaze_that_is_too_much_is_said_to_be(tmp_path, monkeypatch):
+    write_hdf5(tmp_path)
+    monkeypatch.setattr("csalgan.data.hdf5.MOST_ARRAY", 50)
+    with pytest.raises(CsalganError, match="fixations.hdf5: its train_ys has 0.0 GiB, more than"):
+        open_dataset(tmp_path)
 
 
 def test_observers_may_have_names(tmp_path):
@@ -281,7 +295,7 @@ def test_a_damaged_hdf5_file_is_one_sentence(tmp_path):
         with pytest.raises(CsalganError, match="stimuli.hdf5: is not as released"):
             open_dataset(tmp_path)
     (tmp_path / "stimuli.hdf5").unlink()
-    with pytest.raises(CsalganError, match="stimuli.hdf5: is not as released .FileNotFoundError"):
+    with pytest.raises(CsalganError, match="fixations.hdf5: there is no stimuli.hdf5 beside it"):
         open_dataset(tmp_path)
 
 

@@ -126,6 +126,13 @@ def test_real_data_is_what_the_design_says(real):
     assert 100 < np.mean(counts) < 250
 
 
+def test_rows_of_a_workbook_are_not_cut_off_in_silence(embedded, tmp_path, monkeypatch):
+    path = next(copy_of(embedded, tmp_path / "set").glob("*.xlsx"))
+    monkeypatch.setattr("csalgan.data.sentence_files._MOST_ROWS", 11)
+    with pytest.raises(CsalganError, match="more than 11 rows"):
+        read_workbook(path)
+
+
 @pytest.mark.parametrize(
     ("damage", "named"),
     [

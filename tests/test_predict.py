@@ -70,10 +70,11 @@ def test_folders_and_sentences_give_maps_overlays_sheets_and_a_list(
 ):
     out = tmp_path / "out"
     arguments = [photographs, "--text", "a red ball", "--text", "", "--npy"]
-    arguments += ["--run", run.folder, "--out", out]
+    arguments += ["--run", run.folder, "--out", out, "--threads", 1]
     code, said, err = command(*arguments, monkeypatch=monkeypatch, capsys=capsys)
     assert code == 0, err
     assert "left out: notes.txt" in err
+    assert "threads: 1" in said
     assert "6 maps of 3 photographs" in said
     table = pd.read_csv(out / "predictions.csv", keep_default_na=False)
     assert sorted(table["map"]) == [
@@ -303,7 +304,8 @@ def test_a_strength_that_is_none_is_refused(
 
 def test_what_fails_halfway_leaves_nothing_behind(run, photographs, tmp_path, monkeypatch, capsys):
     whole = (photographs / "two.png").read_bytes()
-    (photographs / "two.png").write_bytes(whole[: len(whole) // 2])  # its header is fine
+    (photographs / "two.png").write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr("csalgan.data.pictures.require_photograph", lambda path: 1)  # until now
     (photographs / "notes.txt").unlink(missing_ok=True)
     out = tmp_path / "out"
     arguments = (photographs, "--run", run.folder, "--out", out)

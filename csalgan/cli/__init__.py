@@ -73,6 +73,8 @@ def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit status 1."""
     tie_to_parent()
     log_too()
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal or pipe of another encoding than UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         for argument in sys.argv[1:]:
             require_utf8(Path(argument))

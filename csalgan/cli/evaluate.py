@@ -22,6 +22,8 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED
 from csalgan.files.progress import Progress, counted, doing
 
+_SHOWN = 20  # faults of one kind
+
 
 def evaluate(
     predictions: Annotated[
@@ -124,7 +126,10 @@ def evaluate(
     if folder is not None and (faults := folder.faults):
         read = len(folder.files) - folder.unreadable
         summary = f"{read} of {counted(len(records), 'record')} scored."
-        print(*faults, f"{counted(len(faults), 'fault')}; {summary}", sep="\n", file=sys.stderr)
+        told = pd.Series(faults)
+        shown = told.groupby(told.str.partition(":")[0], sort=False).head(_SHOWN)
+        cut = f" (at most {_SHOWN} of a kind are shown)" if len(shown) < len(told) else ""
+        print(*shown, f"{counted(len(told), 'fault')}{cut}; {summary}", sep="\n", file=sys.stderr)
     if tables[0].empty:
         raise CsalganError(f"{predictions}: none of its files could be read; see above.")
     if baselines:

@@ -25,7 +25,7 @@ from csalgan.cli.options import (
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import NAMES, holder, locked
 from csalgan.files.progress import Progress, counted, doing
-from csalgan.files.writing import TEMPORARY, explaining, require_writable
+from csalgan.files.writing import CLUTTER, TEMPORARY, explaining, require_writable
 from csalgan.text.words import require_readable
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ def predict(
     npy: Annotated[bool, Option("--npy", help="Also write float32 arrays.")] = False,
     overlays: Annotated[bool, Option(help="Also write overlays.")] = True,
     force: Annotated[bool, Option("--force", help="Write into a folder in use.")] = False,
+    threads: Annotated[
+        int | None, Option(min=1, max=256, help="Of the CPU; a map's last digits depend on it.")
+    ] = None,
     fast: Annotated[
         bool, Option("--fast", help="bfloat16, folded norms: a run of the paper's model.")
     ] = False,
@@ -108,8 +111,8 @@ def predict(
         raise CsalganError("--run and --weights each name a model; give one of the two.")
     if run and not run.is_dir():
         raise CsalganError(f"--run {run}: no such folder; give that of a training run.")
-    inside = [*out.iterdir()] if out.is_dir() else []
-    if not force and any(not path.name.startswith(TEMPORARY) for path in inside):
+    inside = [path.name for path in out.iterdir()] if out.is_dir() else []
+    if not force and not all(name.startswith(TEMPORARY) or name in CLUTTER for name in inside):
         raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
 
     require_writable(out)
@@ -128,6 +131,7 @@ def predict(
     if fast:
         predictor = predictor.fast_copy()
     predictor.test_scales = tuple(test_scale or predictor.test_scales)
+    predictor.threads = threads or predictor.threads
     if dataset is not None:
         work = _records(dataset, part, subset, predictor)
     line = predictor.map_provenance.line() + (f" · strength {strength:g}" if strength != 1 else "")
@@ -173,7 +177,7 @@ def _making(out: Path) -> Iterator[Path]:
 def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photograph]:
     """The photographs named, and those in the folders named, each under a name of its own.
 
-    Names and headers that cannot be used are refused before anything is predicted, all at once.
+    Those that cannot be used are refused before anything is predicted, all at once.
     """
     from csalgan.data.pictures import SUFFIXES, read_photograph, require_photograph
     from csalgan.files.inputs import printable, require_utf8
@@ -181,11 +185,13 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
     found: dict[Path, Path] = {}  # file → its name, relative to the folder it was found in
     left: list[str] = []
     for path in given:
-        inside = sorted(p for p in path.rglob("*") if not p.is_dir()) if path.is_dir() else []
+        inside = sorted(path.rglob("[!.]*")) if path.is_dir() else []  # macOS leaves ._IMG.jpg
+        inside = [p for p in inside if not p.is_dir()]
         files = [p for p in inside if p.suffix.lower() in SUFFIXES]
         if path.is_dir() and not files:
             raise CsalganError(f"{path}: holds no photograph ({', '.join(SUFFIXES)}).")
-        left += [p.name for p in inside if p not in files and not p.name.startswith(".")]
+        kept = set(files)
+        left += [p.name for p in inside if p not in kept]
         found |= {file: file.relative_to(path) for file in files} or {path: Path(path.name)}
     if left:
         told = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
@@ -206,11 +212,14 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
         stem = place.with_suffix("")
         # Where a.jpg and a.png lie side by side, each keeps its suffix.
         name = (stem if stems[stem] == 1 else place).as_posix()
-        if name in work:
+        # Some file systems hold a.png and A.png for one name.
+        if same := work.get(name.casefold()):
             raise CsalganError(
-                f"{file}: has the same name as {work[name].path}; give the folder that holds both."
+                f"{file}: has the same name as {same.path}; give the folder that holds both."
             )
-        work[name] = Photograph(name, file, sentences, partial(read_photograph, file), area)
+        work[name.casefold()] = Photograph(
+            name, file, sentences, partial(read_photograph, file), area
+        )
     if unread:
         more = f" (and {len(unread) - 10} more)" if len(unread) > 10 else ""
         raise CsalganError(" ".join(map(str, unread[:10])) + more)

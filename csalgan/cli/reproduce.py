@@ -95,7 +95,7 @@ def status(
     """Show what of a report or a sweep is done, running or failed.
 
     stale: done, but the notebook, the modules it reads, the profile, the data or a step before it
-    has changed since, or one of its files; interrupted: begun by a run that is gone.
+    has changed since, or one of its files; interrupted: begun by a run that is gone. Times: UTC.
     """
     from csalgan.files.locks import holder
     from csalgan.runner.state import State

@@ -117,7 +117,8 @@ def _unpack(archive: Path, file: BinaryIO, begins: bytes, folder: Path) -> None:
                     f"{archive}: its member {name!r} would be written outside the folder, is a "
                     "link or a device, or has holes; nothing was unpacked, get it from its source."
                 )
-        packed.extractall(folder, **({} if is_zip else {"filter": "data"}))
+        known = not is_zip and hasattr(tarfile, "data_filter")  # Python 3.11.2 has none
+        packed.extractall(folder, **({"filter": "data"} if known else {}))
         if not is_zip:
             _check_end(packed)
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)

@@ -8,6 +8,7 @@ outside their image, as ``pysaliency.datasets.remove_out_of_stimulus_fixations``
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -42,15 +43,20 @@ _SCANPATHS["ScanpathFixations"] = [f"scanpaths/{key}" for key in _SCANPATHS["Sca
 def read(root: Path) -> FreeViewing:
     """Read a folder, or the dataset whose file of fixations ``root`` is.
 
-    ``fixations_train.hdf5`` goes with ``stimuli_train.hdf5``, or else with ``stimuli.hdf5``.
+    ``fixations_train.hdf5`` goes with ``stimuli_train.hdf5``, or else with ``stimuli.hdf5``;
+    ``SALICON2017_fixations/fixations_train.hdf5`` with ``SALICON/stimuli_train.hdf5`` beside its
+    folder, where pysaliency keeps the photographs of all kinds of SALICON's gaze.
 
     Raises:
         CsalganError: a file is missing or not in pysaliency's format.
     """
     fixations = root if root.is_file() else root / FIXATIONS
-    stimuli = fixations.with_name(fixations.name.replace("fixations", "stimuli", 1))
-    if not stimuli.is_file():
-        stimuli = fixations.with_name("stimuli.hdf5")
+    own = fixations.name.replace("fixations", "stimuli", 1)
+    shared = fixations.parent.parent / re.split(r"[^A-Za-z]", fixations.parent.name)[0]
+    places = [fixations.with_name(own), fixations.with_name("stimuli.hdf5"), shared / own]
+    stimuli = next((place for place in places if place.is_file()), None)
+    if stimuli is None:
+        raise CsalganError(f"{fixations}: there is no {own} beside it; put it there.")
     with _opened(stimuli) as file:
         images = _stimuli(file, stimuli)
     with _opened(fixations) as file:
@@ -93,7 +99,7 @@ def _opened(path: Path) -> "Iterator[h5py.File]":
 
     with as_released(path):
         open_file(path, MOST_BYTES).close()
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking="best-effort") as file:
             yield file
 
 
@@ -105,8 +111,13 @@ def _array(group: "h5py.Group", name: str) -> "h5py.Dataset":
         if not isinstance(group.get(part, getlink=True), h5py.HardLink):
             raise ValueError(f"{name} is missing or a link")
         group = group[part]
-    if group.external or group.is_virtual or group.nbytes > MOST_ARRAY:
-        raise ValueError(f"{name} is in another file, or larger than {MOST_ARRAY >> 30} GiB")
+    if group.external or group.is_virtual:
+        raise ValueError(f"{name} is in another file")
+    if group.nbytes > MOST_ARRAY:
+        raise CsalganError(
+            f"{group.file.filename}: its {name} has {group.nbytes / 2**30:.1f} GiB, more than the "
+            f"{MOST_ARRAY >> 30} that are read; of SALICON take the fixations, not the mouse."
+        )
     return group
 
 

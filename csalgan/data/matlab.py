@@ -20,7 +20,7 @@ try:
     import resource
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-except ImportError:
+except (ImportError, ValueError, OSError):  # Windows; macOS, or a lower limit set already
     pass
 from scipy.io import loadmat
 loadmat(sys.argv[1], variable_names=[sys.argv[2]], appendmat=False)[sys.argv[2]]
@@ -68,6 +68,8 @@ def _readable(path: Path, name: str, size: int, changed: int) -> bool:
     """Whether a process of its own can read a variable; tried once for each state of a file."""
     command = [sys.executable, "-c", _TRIAL, path, name]
     try:
-        return not subprocess.run(command, capture_output=True, timeout=60).returncode
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # threads need address space
+        how = {"capture_output": True, "timeout": 60, "env": environment}
+        return not subprocess.run(command, **how).returncode
     except subprocess.TimeoutExpired:
         return False

@@ -60,9 +60,11 @@ def read_workbook(path: Path) -> dict[str, str]:
         try:
             if sum(part.file_size for part in zipfile.ZipFile(file).infolist()) > _MOST_BYTES:
                 raise ValueError("unpacks to more than a workbook has")
-            options = {"dtype": str, "keep_default_na": False, "nrows": _MOST_ROWS}
+            options = {"dtype": str, "keep_default_na": False, "nrows": _MOST_ROWS + 1}
             sheets = pd.read_excel(file, [*_COLUMNS], engine="openpyxl", **options)
             tables = [sheets[name][columns] for name, columns in _COLUMNS.items()]
+            if max(map(len, tables)) > _MOST_ROWS:
+                raise ValueError(f"more than {_MOST_ROWS} rows")
         except Exception as error:  # openpyxl lets its XML parser's own errors through
             why = " ".join(str(error).split())
             raise CsalganError(

@@ -21,6 +21,7 @@ from csalgan.data.sentence_files import find_sentences, read_json, read_workbook
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import shown
 from csalgan.files.progress import Progress, counted
+from csalgan.files.writing import CLUTTER
 
 #: Faults that do not keep a dataset from being used.
 WARNINGS = (
@@ -129,7 +130,7 @@ def _list(root: Path, folder: str, faults: list[Fault]) -> dict[str, Path]:
         return {}
     found: dict[str, Path] = {}
     for path in sorted((root / folder).iterdir()):
-        if path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini"):
+        if path.name.startswith(".") or path.name in CLUTTER:
             about = "not a dataset file", "a system file, left aside"
         elif path.suffix.lower() not in _SUFFIXES:
             about = "unknown name", "neither PNG nor JPEG; remove it"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from csalgan.explorer.view import View
 
 _AHEAD = 2  # pictures looked at before they are asked for
+_MOST_THUMBNAILS = 600  # all stand in one picture side by side
 
 
 class Newest:
@@ -265,7 +266,7 @@ class Explorer(Controls):
         from csalgan.explorer.pictures import encode, thumbnail
 
         found = self.session.find(self.search.value)
-        shown = dict(list(found.items())[: self.gallery.wanted])
+        shown = dict(list(found.items())[: min(self.gallery.wanted, _MOST_THUMBNAILS)])
         cells = [np.zeros((self.gallery.size[1], 0, 3), np.uint8)]
         for image in shown:
             cells.append(thumbnail(self.session.photograph(image), tuple(self.gallery.size)))

@@ -80,7 +80,9 @@ class App(Voila):
         return settings
 
     def start(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="csalgan-") as self.connection_dir:
+        # A socket's name has at most 103 characters, and half of them may be macOS's $TMPDIR.
+        short = "/tmp" if os.name == "posix" else None
+        with tempfile.TemporaryDirectory(prefix="csalgan-", dir=short) as self.connection_dir:
             settings = self.init_settings()
             settings["ws_ping_interval"] = 0  # there is no network between this and the page
             self.app = tornado.web.Application([(FromHere(), self.init_handlers())], **settings)

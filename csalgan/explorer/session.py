@@ -271,11 +271,14 @@ class Session:
         path = str(row["image_path"])
         return path if path.lower().endswith(SUFFIXES) else self.picture(row["record"])
 
+    @cached_property
+    def _told(self) -> dict[str, str]:
+        return {image: " / ".join(filter(None, r["text"])) for image, r in self.of_image.items()}
+
     def find(self, words: str) -> dict[str, str]:
         """Image → its sentences, of images with all these words in them; the one that is shown at
         first leads, test images follow."""
-        told = {image: " / ".join(filter(None, r["text"])) for image, r in self.of_image.items()}
-        parts = words.lower().split()
+        told, parts = self._told, words.lower().split()
         found = [i for i in told if all(part in f"{i} {told[i]}".lower() for part in parts)]
         first = self.dataset.row(self.first_record())["image_id"]
         found.sort(key=lambda image: (image != first, self._untested[image]))
@@ -320,10 +323,13 @@ class Session:
 
     @cached_property
     def _pool(self) -> NegativePool:
-        p = self.job.prepared
-        points = (p.fixations(i) for i in range(len(p.records)))
-        ids, conditions = p.records["image_id"].tolist(), p.records["condition"].tolist()
-        return NegativePool(ids, points, p.native_size, conditions)
+        records = self.dataset.records
+        if self.dataset.has_observers:  # they are in memory
+            points = map(self.dataset.fixations, records["record"])
+        else:
+            points = map(self.job.prepared.fixations, range(len(records)))
+        sizes = records[["height", "width"]].to_numpy()
+        return NegativePool(records["image_id"], list(points), sizes, records["condition"])
 
     def shown(self, record: str) -> str:
         """Name of the dataset that a record is of; ``""`` stands for an uploaded photograph."""

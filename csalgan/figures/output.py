@@ -59,6 +59,7 @@ def sheet(
     columns = columns or len(pictures)
     heads = ["\n".join(_broken(line, side, _SIZE) for line in t.split("\n")) for t in titles]
     line, high = _SIZE + 5, round(side * pictures[0].shape[0] / pictures[0].shape[1]) or 1
+    high = min(high, 4 * side)  # taller ones are squeezed
     head = line * max(text.count("\n") + 1 for text in heads) + 4
     step, tall = side + _GAP, head + high + _GAP
     foot = _broken(foot, columns * step - _GAP, _SMALL, lines=20)

@@ -13,13 +13,20 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
-    """``$CSALGAN_HOME``, else the checkout this package was imported from, else ``~/csalgan``."""
+    """``$CSALGAN_HOME``, else the checkout this package was imported from, else ``~/csalgan``.
+
+    Raises:
+        CsalganError: the last one, and this user has no home.
+    """
     if home := os.environ.get("CSALGAN_HOME"):
         return Path(home).expanduser().resolve()
     checkout = _PACKAGE.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / "notebooks").is_dir():
         return checkout
-    return Path.home() / "csalgan"
+    try:
+        return (Path.home() / "csalgan").resolve()
+    except RuntimeError as error:
+        raise CsalganError("no home folder is known: set CSALGAN_HOME to a folder.") from error
 
 
 def data_dir() -> Path:

@@ -20,6 +20,8 @@ from csalgan.files.writing import write_text
 
 #: What begins a formula (the wide forms do in some languages), quoted before or not.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+#: Scores of every record of a large dataset, under several profiles, have some hundred bytes each.
+_MOST_BYTES = 4 * 2**30
 _NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII)
 
 
@@ -50,7 +52,7 @@ def read_csv(path: str | os.PathLike, **options: Any) -> pd.DataFrame:
         FileNotFoundError: there is none.
     """
     try:
-        with open_file(path) as file:
+        with open_file(path, _MOST_BYTES) as file:
             table = pd.read_csv(file, compression=None, **options)
     except (ValueError, OverflowError, MemoryError) as error:
         raise CsalganError(f"{shown(path)}: cannot be read as CSV; write it again.") from error

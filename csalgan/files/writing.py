@@ -20,11 +20,14 @@ from csalgan.files.errors import CsalganError
 LEDGER = "CSALGAN_WRITTEN"
 #: How the names of what is being written begin.
 TEMPORARY = ".csalgan-"
+#: What file managers leave in any folder.
+CLUTTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _ABANDONED = 86_400.0  # seconds: nobody makes a folder for a day
 
 #: Write errors that a user can do something about.
 _TOLD = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 _TOLD |= {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EBUSY}
+_TOLD |= {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}  # shares that know no locks
 
 
 @contextmanager
@@ -37,7 +40,8 @@ def explaining(target: str | os.PathLike) -> Iterator[None]:
             raise
         raise CsalganError(
             f"{target}: cannot be written to ({os.strerror(error.errno)}); free some space, change "
-            "permissions or choose another place, nothing half-written was kept."
+            "permissions or choose another place (for all defaults: CSALGAN_HOME), nothing "
+            "half-written was kept."
         ) from error
 
 

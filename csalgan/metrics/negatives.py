@@ -43,6 +43,8 @@ class NegativePool:
         self._lengths = [len(points) for points in packed]
         # Images come in few sizes; the pool in the last few is worth keeping (8 bytes a fixation).
         self._mapped = lru_cache(maxsize=4)(self._map_to)
+        # The observers of an image, and its conditions when pooled, have the same ones.
+        self._chosen = lru_cache(maxsize=4)(self._choose)
 
     def negatives(
         self,
@@ -73,8 +75,19 @@ class NegativePool:
 
         Returns
         -------
-        int32 (M, 2), rows (y, x); every point lies in the map.
+        int32 (M, 2), rows (y, x); every point lies in the map. Read it, do not change it.
         """
+        height, width = shape
+        return self._chosen(image_id, (int(height), int(width)), condition, n_images, seed)
+
+    def _choose(
+        self,
+        image_id: str,
+        shape: tuple[int, int],
+        condition: str | None,
+        n_images: int | None,
+        seed: int,
+    ) -> np.ndarray:
         rng = np.random.default_rng([seed, zlib.crc32(image_id.encode())])
         taken = self._ids != image_id
         if condition is not None:
@@ -83,8 +96,7 @@ class NegativePool:
             others = np.unique(self._ids[taken])
             if n_images < others.size:
                 taken &= np.isin(self._ids, rng.choice(others, n_images, replace=False))
-        mapped = self._mapped(tuple(int(side) for side in shape))
-        return mapped[np.repeat(taken, self._lengths)]
+        return self._mapped(shape)[np.repeat(taken, self._lengths)]
 
     def _map_to(self, shape: tuple[int, int]) -> np.ndarray:
         """The whole pool in the pixels of one shape, int32 (N, 2)."""

@@ -23,7 +23,13 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import read_json
 from csalgan.files.locks import holder, locked
 from csalgan.files.progress import doing
-from csalgan.files.writing import TEMPORARY, remove_leftovers, require_writable, write_text
+from csalgan.files.writing import (
+    CLUTTER,
+    TEMPORARY,
+    remove_leftovers,
+    require_writable,
+    write_text,
+)
 from csalgan.pipeline import report
 from csalgan.runner.processes import EndedBySignal, Event, Task, event, module_task, run_tasks
 from csalgan.runner.state import NAMES, Asked, State, digest, step_key
@@ -47,7 +53,7 @@ _ON_SENTENCES = "05_text_guidance_ablation"
 #: The files of a run; when it stood already, the step that asks for it wrote none of them.
 _RUN = ("run.json", "history.csv", "pretraining.csv", "best.safetensors", "last.safetensors")
 _MANIFEST = "manifest.json"
-_OURS = ("figures", "tables", "notebooks", "runs", _MANIFEST, "index.html", *NAMES)
+_OURS = ("figures", "tables", "notebooks", "runs", _MANIFEST, "index.html", *NAMES, *CLUTTER)
 
 
 @dataclass(frozen=True)

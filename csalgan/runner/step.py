@@ -61,6 +61,7 @@ def execute(name: str, notebook: Path, parameters: dict[str, Any], output: Path)
 
 def _step(spec: dict[str, Any]) -> None:
     os.environ |= {LEDGER: spec["ledger"], PARENT: str(os.getpid())}  # for the kernel
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # not a user's old kernel "python3"
     execute(spec["name"], Path(spec["notebook"]), spec["parameters"], Path(spec["output"]))
 
 

@@ -113,8 +113,14 @@ def _find(weights: Path | None) -> Path:
 
 def _reach(address: str) -> None:
     """Return when a server answers there, with whatever status; raise OSError when none does."""
-    from urllib.error import HTTPError
+    import ssl
+    from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
-    with suppress(HTTPError):  # a refusal is an answer all the same
+    try:
         urlopen(Request(address, method="HEAD"), timeout=10).close()
+    except HTTPError:  # a refusal is an answer all the same
+        pass
+    except URLError as error:
+        if not isinstance(error.reason, ssl.SSLError):  # the client has certificates of its own
+            raise
