@@ -23,16 +23,6 @@ from csalgan.prediction import Predictor
 from csalgan.text.variants import sentence_variants
 from csalgan.training import part_rows
 
-#: What the compact model is to reach on real gaze (``tuebingen``, all images), drawn as lines.
-WANTED = {
-    "cc, all": 0.80,
-    "nss, all": 2.06,
-    "cc, none": 0.89,
-    "cc, salient": 0.785,
-    "cc, non_salient": 0.62,
-    "lost_content, salient": 0.08,
-    "lost_content, non_salient": 0.13,
-}
 _CONDITIONS = ("none", "general", "salient", "non_salient")
 _TOLD = ("salient", "non_salient")
 #: Columns of the table: metric, condition.
@@ -213,12 +203,7 @@ def comparison_table(scores: pd.DataFrame, line: str, where: str) -> str:
 
 def write_comparison(out: Path, scores: pd.DataFrame, provenance: Provenance, where: str) -> Path:
     """Write the table and the figure of models side by side; returns ``tables/comparison.md``."""
-    summary = _summary(scores)
-    wanted = {} if "synthetic" in provenance.data else WANTED
-    title = f"Side by side on {where}" + (
-        "; dashed: goals of the package's weights" if wanted else ""
-    )
-    fig = side_by_side(summary, wanted, title=title)
+    fig = side_by_side(_summary(scores), title=f"Side by side on {where}")
     figures.save(fig, out / "figures", "00_comparison", provenance, photographs=False)
     text = comparison_table(scores, provenance.line(), where)
     return write_text(out / "tables" / "comparison.md", text)

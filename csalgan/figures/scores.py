@@ -1,7 +1,5 @@
 """What scores are called on figures; models side by side; the author's, repeat by repeat."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from csalgan.evaluation.baselines import YARDSTICKS
@@ -34,13 +32,12 @@ def kind(model: str) -> str:
     return "network" if model not in YARDSTICKS else model if model == "mean_map" else "other"
 
 
-def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: str) -> Figure:
+def side_by_side(summary: pd.DataFrame, *, title: str) -> Figure:
     """What models are compared by, a panel a column: scores by condition and what is lost.
 
     Args:
         summary: rows of ``model``, ``subset``, ``condition`` and ``metric`` with ``mean``,
             ``low`` and ``high``, models in the order to draw.
-        wanted: ``"<metric>, <condition>"`` → the value that is aimed for, drawn as a line.
     """
     runs = summary["model"].map(lambda name: _NAMES.get(name, name))
     if summary["subset"].nunique() > 1:
@@ -48,8 +45,9 @@ def side_by_side(summary: pd.DataFrame, wanted: Mapping[str, float], *, title: s
     what, kinds = summary["metric"] + ", " + summary["condition"], summary["model"].map(kind)
     table = summary.assign(what=what, run=runs, kind=kinds)
     table = table[table["what"].isin(_COMPARED)]
+    nothing_lost = {what: 0.0 for what in _COMPARED if what.startswith("lost")}
     return forest(table, ("what", _COMPARED), "run", ("kind", KINDS), title=title, zero=False,
-                  lines=wanted, columns=7, width=1.6)  # fmt: skip
+                  lines=nothing_lost, columns=7, width=1.6)  # fmt: skip
 
 
 @theme()
