@@ -138,7 +138,14 @@ def test_what_people_do_is_what_the_tables_say():
     moved = moved["mean"]["all"]
     said = f"moves {moved['predicted_share']:.0%} of".replace("%", " %")
     assert said in text
-    assert f"people move {moved['measured_share']:.0%},".replace("%", " %") in text
+    assert f"people's maps differ by {moved['measured_share']:.0%} ".replace("%", " %") in text
+    heard = pd.read_csv(tables / "05_listening.csv").set_index("sentence")["moved"]
+    assert f"({heard['no meaning']:.0%} when it reads nonsense)".replace("%", " %") in text
+    cost = pd.read_csv(tables / "05_differences.csv")
+    cost = cost[(cost["who"] == "paper model, total") & (cost["variant"] == "no_text")]
+    cost = cost[(cost["metric"] == "cc") & (cost["condition"] == "all")].iloc[0]
+    said = f"{cost['mean']:.3f} CC [{cost['low']:.3f}, {cost['high']:.3f}] better"
+    assert f"Without any text it is {said}" in text
     assert f"two changes correlate at {moved['correlation']:.2f}." in text
 
 
