@@ -326,6 +326,19 @@ def test_the_ablation_is_a_sweep_whose_variants_differ_in_one_thing():
                 assert len(_different(base.as_dict(), point.profile.as_dict())) == 1, model
 
 
+def test_pretraining_is_a_sweep_of_what_is_seen_before():
+    base, found = {}, {}
+    for point in sweep.points(sweep.read_spec("pretraining")):
+        found.setdefault(point.model, []).append(point)
+        if point.model == "both":
+            base[point.profile.data.fold] = point.profile.as_dict()
+    assert {len(several) for several in found.values()} == {5}
+    for model, several in found.items():
+        for point in several:
+            differs = _different(base[point.profile.data.fold], point.profile.as_dict())
+            assert len(differs) == (model != "both"), (model, differs)
+
+
 def _different(a: dict, b: dict) -> list:
     found = [key for key in a if not isinstance(a[key], dict) and a[key] != b[key]]
     nested = [_different(a[key], b[key]) for key in a if isinstance(a[key], dict)]
