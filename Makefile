@@ -13,7 +13,8 @@ help:            ## this list
 # The stamp keeps the checksum of what was installed, so a fresh checkout of the same lock reinstalls nothing.
 setup: $(STAMP)  ## create .venv and install the exact pins of requirements.lock
 $(STAMP): requirements.lock pyproject.toml
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null || { echo "$(VENV) has no pip: remove it, then make setup PYTHON=..." >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)

@@ -44,6 +44,16 @@ def test_a_finished_run_serves_on_a_machine_of_another_kind(embedded, tmp_path):
     profile, dataset = load_profile("smoke", ["training.epochs=1"]), open_dataset(embedded)
     run, info = train(profile, dataset, "total", tmp_path, progress=False), tmp_path / "run.json"
     there = run.info | {"device": "cuda", "precision": "another"}
+    for key, other in (("device", "cuda"), ("precision", "float32")):  # asked for, not come to
+        asked = run.info["profile"]["training"] | {key: other}
+        made = run.info | {key: other, "profile": run.info["profile"] | {"training": asked}}
+        info.write_text(json.dumps(made))
+        if other != run.info[key]:
+            with pytest.raises(CsalganError, match=f"{key} {other} is now {run.info[key]}"):
+                standing(tmp_path, profile, describe(profile, dataset, "total"))
+    info.write_text(json.dumps({k: v for k, v in run.info.items() if k != "precision"}))
+    with pytest.raises(CsalganError, match="precision None is now"):
+        standing(tmp_path, profile, describe(profile, dataset, "total"))
     info.write_text(json.dumps(there))
     assert standing(tmp_path, profile, describe(profile, dataset, "total")).info == there
     assert train(profile, dataset, "total", tmp_path, resume=True).info["device"] == "cuda"
@@ -150,7 +160,15 @@ def test_folds_begun_at_once_share_one_pretraining(tmp_path, monkeypatch):
         held.append(path)
         return recall(path)
 
+    keep = pretraining.keep
+
+    def kept(path, *what):
+        with pytest.raises(Timeout):
+            FileLock(path.with_suffix(".lock")).acquire(timeout=0)
+        keep(path, *what)
+
     monkeypatch.setattr(pretraining, "recall", asked)
+    monkeypatch.setattr(pretraining, "keep", kept)
     told = [f"training.pretrain.data=[{other.root}]", "training.pretrain.epochs=1"]
     profile = load_profile("smoke", ["training.epochs=1", *told])
     run = train(profile, own, "total", tmp_path / "run", progress=False)

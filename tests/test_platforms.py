@@ -86,12 +86,15 @@ def test_what_file_managers_leave_is_passed_over(tmp_path):
     _require_report(report)
 
 
-def test_photographs_whose_names_are_one_where_case_does_not_count(tmp_path):
+def test_photographs_whose_names_are_one_where_case_does_not_count(tmp_path, monkeypatch):
     for folder, name in (("a", "IMG.png"), ("b", "img.png")):
         (tmp_path / folder).mkdir()
         Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / folder / name)
+    both = [tmp_path / "a" / "IMG.png", tmp_path / "b" / "img.png"]
+    assert [one.name for one in _photographs(both, ("",))] == ["IMG.png", "img.png"]
+    monkeypatch.setattr("sys.platform", "darwin")
     with pytest.raises(CsalganError, match="same name"):
-        _photographs([tmp_path / "a" / "IMG.png", tmp_path / "b" / "img.png"], ("",))
+        _photographs(both, ("",))
 
 
 def test_a_photograph_cut_short_is_refused_before_anything_is_predicted(tmp_path):
@@ -112,7 +115,7 @@ def test_help_can_be_printed_in_any_encoding(encoding):
     assert b"--resume" in done.stdout
 
 
-def test_the_sockets_of_the_explorers_kernels_have_short_names():
+def test_the_sockets_of_the_explorers_kernels_have_short_names(tmp_path):
     """A name has at most 103 characters on macOS, whose temporary folder takes 48 of them."""
     code = (
         "import os; from csalgan.explorer import server\n"
@@ -123,5 +126,8 @@ def test_the_sockets_of_the_explorers_kernels_have_short_names():
         "try: app.start()\n"
         "except ZeroDivisionError: pass\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "in /tmp" in done.stdout, done.stderr
+    (tmp_path / ("a" * 40)).mkdir()
+    for folder, told in (("/tmp", "in None"), (str(tmp_path / ("a" * 40)), "in /tmp")):
+        command, environment = [sys.executable, "-c", code], os.environ | {"TMPDIR": folder}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert told in done.stdout, done.stderr

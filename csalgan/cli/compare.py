@@ -66,7 +66,7 @@ def compare(
 def _origin(scores) -> str:
     """Where the scores of a model come from, on one line."""
     columns = ("model", "data", "fingerprint", "encoder", "profile", "seed", "commit")
-    columns += ("precision", "test_scales")
+    columns += ("precision", "test_scales", "device")
     told = {key: sorted(set(scores[key].astype(str))) for key in columns if key in scores}
     return " · ".join(f"{key}: {'/'.join(values)}" for key, values in told.items())
 

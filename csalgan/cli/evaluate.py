@@ -127,7 +127,8 @@ def evaluate(
         read = len(folder.files) - folder.unreadable
         summary = f"{read} of {counted(len(records), 'record')} scored."
         told = pd.Series(faults)
-        shown = told.groupby(told.str.partition(":")[0], sort=False).head(_SHOWN)
+        most = _SHOWN if sys.stderr.isatty() else len(told)
+        shown = told.groupby(told.str.partition(":")[0], sort=False).head(most)
         cut = f" (at most {_SHOWN} of a kind are shown)" if len(shown) < len(told) else ""
         print(*shown, f"{counted(len(told), 'fault')}{cut}; {summary}", sep="\n", file=sys.stderr)
     if tables[0].empty:

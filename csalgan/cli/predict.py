@@ -116,6 +116,7 @@ def predict(
         raise CsalganError(f"{out}: not empty; choose another folder, or add --force.")
 
     require_writable(out)
+    work = _photographs(images or [], sentences)
     with doing("loading the model" + (" and the data" if data else "")):
         import pandas as pd
 
@@ -124,7 +125,6 @@ def predict(
 
         require_strength(strength)
         dataset = open_clean(data) if data else None
-        work = _photographs(images or [], sentences)
         named = run or weights or "compact-minilm"
         predictor = Predictor.open(named, clip_weights=clip_weights)
         require_reader(predictor, sentences)
@@ -196,10 +196,11 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
     if left:
         told = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
         print(f"note: neither PNG, JPEG nor WebP, so left out: {printable(told)}", file=sys.stderr)
-    stems = Counter(name.with_suffix("") for name in found.values())
+    # Where a.jpg and a.png (or A.png) lie side by side, each keeps its suffix.
+    stems = Counter(name.with_suffix("").as_posix().lower() for name in found.values())
     work: dict[str, Photograph] = {}
     unread: list[CsalganError] = []
-    for file, place in found.items():
+    for file, place in Progress(found.items(), desc="look", unit=" photographs"):
         require_utf8(file)
         last = f"{file.stem}-{len(sentences)}.png" if len(sentences) > 1 else f"{file.stem}.png"
         if len(last.encode()) > _LONGEST:
@@ -210,16 +211,13 @@ def _photographs(given: list[Path], sentences: tuple[str, ...]) -> list[Photogra
         except CsalganError as error:
             unread.append(error)
         stem = place.with_suffix("")
-        # Where a.jpg and a.png lie side by side, each keeps its suffix.
-        name = (stem if stems[stem] == 1 else place).as_posix()
-        # Some file systems hold a.png and A.png for one name.
-        if same := work.get(name.casefold()):
+        name = (stem if stems[stem.as_posix().lower()] == 1 else place).as_posix()
+        key = name.lower() if sys.platform == "darwin" else name  # whose files' names are alike
+        if same := work.get(key):
             raise CsalganError(
                 f"{file}: has the same name as {same.path}; give the folder that holds both."
             )
-        work[name.casefold()] = Photograph(
-            name, file, sentences, partial(read_photograph, file), area
-        )
+        work[key] = Photograph(name, file, sentences, partial(read_photograph, file), area)
     if unread:
         more = f" (and {len(unread) - 10} more)" if len(unread) > 10 else ""
         raise CsalganError(" ".join(map(str, unread[:10])) + more)

@@ -52,8 +52,9 @@ def read(root: Path) -> FreeViewing:
     """
     fixations = root if root.is_file() else root / FIXATIONS
     own = fixations.name.replace("fixations", "stimuli", 1)
-    shared = fixations.parent.parent / re.split(r"[^A-Za-z]", fixations.parent.name)[0]
-    places = [fixations.with_name(own), fixations.with_name("stimuli.hdf5"), shared / own]
+    places = [fixations.with_name(own), fixations.with_name("stimuli.hdf5")]
+    if begins := re.match(r"[A-Za-z]+(?=[^A-Za-z])", fixations.parent.name):
+        places.append(fixations.parent.with_name(begins[0]) / own)
     stimuli = next((place for place in places if place.is_file()), None)
     if stimuli is None:
         raise CsalganError(f"{fixations}: there is no {own} beside it; put it there.")
@@ -116,7 +117,7 @@ def _array(group: "h5py.Group", name: str) -> "h5py.Dataset":
     if group.nbytes > MOST_ARRAY:
         raise CsalganError(
             f"{group.file.filename}: its {name} has {group.nbytes / 2**30:.1f} GiB, more than the "
-            f"{MOST_ARRAY >> 30} that are read; of SALICON take the fixations, not the mouse."
+            f"{MOST_ARRAY >> 30} that are read; take fixations (of SALICON: not the mouse)."
         )
     return group
 

@@ -54,6 +54,7 @@ def recognise(path: str | os.PathLike) -> tuple[Path, Callable[[Path], Dataset]]
                 return folder, read
         if (folder / "map").is_dir():
             return folder, sjtu_tis.read
-    if several := sorted(one.name for one in root.glob("fixations*.hdf5")):
-        raise CsalganError(f"{root}: holds {', '.join(several)}; give one of these files.")
+    for folder in (root, *(inside if path.is_file() else ())):
+        if several := sorted(one.name for one in folder.glob("fixations*.hdf5")):
+            raise CsalganError(f"{folder}: holds {', '.join(several)}; give one of these files.")
     return root, sjtu_tis.read

@@ -135,7 +135,7 @@ def as_seen(picture: Image.Image, name: str | os.PathLike | BinaryIO = "the pict
 
 
 def require_photograph(path: Path) -> int:
-    """How many pixels a photograph has; refuses what cannot be read, to its last byte."""
+    """How many pixels a photograph has; refuses what cannot be read, to the end."""
     with opened(path, formats=PHOTOGRAPHS) as picture:
         _require_8_bit(path, picture)
         pixels = picture.width * picture.height

@@ -23,7 +23,7 @@ _RECORD = ("record", "image_id", "condition", "source")
 _SCORE = ("model", "metric_profile", "metric", "value")
 _RULES = ("resize", "epsilon", "controls", "uniform_share", "n", "seed")
 _PROVENANCE = ("fingerprint", "data", "split", "encoder", "profile", "commit", "precision")
-_PROVENANCE += ("test_scales",)
+_PROVENANCE += ("test_scales", "device")
 COLUMNS = (*_RECORD, *_SCORE, *_RULES, *_PROVENANCE)
 _NUMBERS = {"value", "epsilon", "uniform_share", "n", "seed"}
 #: How a CSV of them is read: what is text stays text, ids with leading zeros and a model called
@@ -348,7 +348,7 @@ class Evaluator:
             "commit": provenance.commit,
         }
         predicted = model not in baselines.YARDSTICKS
-        for column in ("precision", "test_scales"):
+        for column in ("precision", "test_scales", "device"):
             constants[column] = getattr(provenance, column) if predicted else ""
         return table.assign(**about, **constants)[list(COLUMNS)]
 

@@ -7,6 +7,7 @@ again by the next notebook.
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -154,7 +155,12 @@ class Job:
     def predicted(self) -> Provenance:
         """The same of what this report's own models predict."""
         precision = precision_of_predictions(self.profile.model.kind == "compact")
-        return self.provenance.predicting(precision, self.profile.test_scales)
+        made = self.provenance.predicting(precision, self.profile.test_scales)
+        devices = []
+        for subset in self.profile.training.subsets:
+            with suppress(CsalganError):  # not trained yet
+                devices.append(Run.load(self.out / "runs" / subset).provenance.device)
+        return made.with_(device=", ".join(sorted(set(filter(None, devices)))))
 
     @property
     def source(self) -> Provenance:
@@ -242,8 +248,9 @@ class Job:
 
     def predictor(self, subset: str) -> Predictor:
         """The model trained on a subset, ready to predict (see :meth:`run`)."""
+        found = Predictor.of_run(self.run(subset))
         self.asked.append(self.predicted)
-        return Predictor.of_run(self.run(subset))
+        return found
 
     def save(self, fig, name: str, *, photographs: bool, source: Provenance | None = None):
         """Save a figure as ``figures/<name>.png`` and ``.pdf`` with its provenance; gives it back.

@@ -274,7 +274,7 @@ class Explorer(Controls):
         labels = {image: f"{image}: {told}" if told else image for image, told in shown.items()}
         self.gallery.items = [{"id": image, "label": label} for image, label in labels.items()]
         self.gallery.sheet = encode(np.hstack(cells)) if shown else b""
-        self.gallery.found = len(found)
+        self.gallery.found = min(len(found), _MOST_THUMBNAILS)
 
     # Showing.
 

@@ -81,7 +81,8 @@ class App(Voila):
 
     def start(self) -> None:
         # A socket's name has at most 103 characters, and half of them may be macOS's $TMPDIR.
-        short = "/tmp" if os.name == "posix" else None
+        long = len(tempfile.gettempdir()) > 40 and os.access("/tmp", os.W_OK)
+        short = "/tmp" if long else None
         with tempfile.TemporaryDirectory(prefix="csalgan-", dir=short) as self.connection_dir:
             settings = self.init_settings()
             settings["ws_ping_interval"] = 0  # there is no network between this and the page

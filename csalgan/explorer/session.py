@@ -195,7 +195,8 @@ class Session:
     """A report's data with the models that are asked about it; each thing is read once.
 
     Args:
-        job: from :func:`csalgan.open_job`; its packed arrays hold the negatives of shuffled AUC.
+        job: from :func:`csalgan.open_job`; its packed arrays hold the negatives of shuffled AUC
+            (of datasets with observers: the dataset itself).
         models: name → model; the first one's split says which images come first.
     """
 

@@ -16,7 +16,7 @@ from csalgan.files.errors import CsalganError, nearest
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-#: JSON, YAML and CSV of this size and more are none that the suite wrote or reads.
+#: JSON, YAML and CSV (but scores) of this size and more are none that the suite wrote or reads.
 MOST_TEXT = 256 * 2**20
 #: The largest seed: numpy and scikit-learn take 32 bits, and a thousand more may follow it.
 MOST_SEED = 2**31

@@ -15,13 +15,11 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from csalgan.files.errors import CsalganError
-from csalgan.files.inputs import open_file, shown
+from csalgan.files.inputs import MOST_TEXT, open_file, shown
 from csalgan.files.writing import write_text
 
 #: What begins a formula (the wide forms do in some languages), quoted before or not.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-#: Scores of every record of a large dataset, under several profiles, have some hundred bytes each.
-_MOST_BYTES = 4 * 2**30
 _NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII)
 
 
@@ -41,10 +39,11 @@ def write_csv(path: str | os.PathLike, table: pd.DataFrame, **options: Any) -> P
     return write_text(path, csv_text(table, **options))
 
 
-def read_csv(path: str | os.PathLike, **options: Any) -> pd.DataFrame:
+def read_csv(path: str | os.PathLike, *, most: int = MOST_TEXT, **options: Any) -> pd.DataFrame:
     """Read a CSV file; text that :func:`write_csv` neutralised is what it was.
 
     Args:
+        most: bytes it may have.
         options: of :func:`pandas.read_csv`.
 
     Raises:
@@ -52,7 +51,7 @@ def read_csv(path: str | os.PathLike, **options: Any) -> pd.DataFrame:
         FileNotFoundError: there is none.
     """
     try:
-        with open_file(path, _MOST_BYTES) as file:
+        with open_file(path, most) as file:
             table = pd.read_csv(file, compression=None, **options)
     except (ValueError, OverflowError, MemoryError) as error:
         raise CsalganError(f"{shown(path)}: cannot be read as CSV; write it again.") from error

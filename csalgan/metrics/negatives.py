@@ -15,7 +15,8 @@ class NegativePool:
     can be kept to one reading condition, which is an experiment of its own: gaze after another
     kind of sentence spreads differently over pictures in general.
     The pool keeps 8 bytes a fixation (1530 records: about 2 MB) and 8 for each of the last four
-    map sizes it was asked for, whatever the size of the maps.
+    map sizes it was asked for, whatever the size of the maps; of the last four negatives it gave,
+    8 each.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ class NegativePool:
 
         Returns
         -------
-        int32 (M, 2), rows (y, x); every point lies in the map. Read it, do not change it.
+        int32 (M, 2), rows (y, x); every point lies in the map; read-only.
         """
         height, width = shape
         return self._chosen(image_id, (int(height), int(width)), condition, n_images, seed)
@@ -96,7 +97,9 @@ class NegativePool:
             others = np.unique(self._ids[taken])
             if n_images < others.size:
                 taken &= np.isin(self._ids, rng.choice(others, n_images, replace=False))
-        return self._mapped(shape)[np.repeat(taken, self._lengths)]
+        chosen = self._mapped(shape)[np.repeat(taken, self._lengths)]
+        chosen.setflags(write=False)
+        return chosen
 
     def _map_to(self, shape: tuple[int, int]) -> np.ndarray:
         """The whole pool in the pixels of one shape, int32 (N, 2)."""

@@ -207,8 +207,8 @@ class Predictor:
     @property
     def map_provenance(self) -> Provenance:
         """Where its weights come from, and how it predicts: precision, sizes, threads on a CPU."""
-        threads = self.provenance.threads and self.threads
-        return self.provenance.predicting(self.precision, self.test_scales).with_(threads=threads)
+        made = self.provenance.predicting(self.precision, self.test_scales)
+        return made.with_(threads=self.threads)
 
     @property
     def reads(self) -> bool:

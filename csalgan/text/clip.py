@@ -121,6 +121,6 @@ def _reach(address: str) -> None:
         urlopen(Request(address, method="HEAD"), timeout=10).close()
     except HTTPError:  # a refusal is an answer all the same
         pass
-    except URLError as error:
-        if not isinstance(error.reason, ssl.SSLError):  # the client has certificates of its own
+    except URLError as error:  # the client may know certificates that Python does not
+        if not isinstance(error.reason, ssl.SSLCertVerificationError):
             raise

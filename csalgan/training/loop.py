@@ -23,6 +23,7 @@ import math
 import os
 import sys
 import time
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
 from safetensors.torch import save
 from tqdm import tqdm
 
@@ -40,7 +40,7 @@ from csalgan.data import Dataset, prepare
 from csalgan.files.compute import use_threads
 from csalgan.files.errors import CsalganError
 from csalgan.files.locks import locked
-from csalgan.files.writing import remove_leftovers, write_bytes, write_text
+from csalgan.files.writing import CLUTTER, remove_leftovers, write_bytes, write_text
 from csalgan.metrics import tuebingen
 from csalgan.text import TextEncoder
 from csalgan.training import pretraining
@@ -127,7 +127,7 @@ def _train(
         trainer.load_state(state["trainer"])
     elif sets:
         path = pretraining.cached(info)
-        with FileLock(path.with_suffix(".lock")):  # folds begun at once wait for the first
+        with pretraining.alone(path):  # folds begun at once wait for the first
             if not state and (weights := pretraining.recall(path)):
                 run.pretraining.extend(weights["history"])
             else:
@@ -247,7 +247,7 @@ class _Training:
 
 def _require_room(out: Path, resume: bool) -> None:
     """Refuse a folder that holds something, and no run or what is left of one."""
-    inside = {path.name for path in out.glob("*") if not path.name.startswith(".")}
+    inside = {path.name for path in out.glob("[!.]*")} - CLUTTER
     ours = {"state.pt", "run.json", "last.safetensors", "best.safetensors"}
     if inside and not inside & ours and not (resume and inside <= set(_TABLES)):
         raise CsalganError(f"{out}: not empty and not a run; choose another --out folder.")
@@ -330,9 +330,10 @@ def _too_large(profile: Profile, fits: int | None = None) -> str:
     said = f"training.batch_size={size}: {size} {unit} at {profile.data.size} px do not "
     said += "fit into the memory of this device"
     if torch.cuda.is_initialized():
-        free, total = torch.cuda.mem_get_info()
-        if (others := total - free - torch.cuda.memory_reserved()) > total / 10:
-            said += f" (others hold {others / 2**30:.1f} GiB of it: fewer --jobs may be enough)"
+        with suppress(RuntimeError):  # so full that it cannot be asked
+            free, total = torch.cuda.mem_get_info()
+            if (others := total - free - torch.cuda.memory_reserved()) > total / 10:
+                said += f" (others hold {others / 2**30:.1f} GiB of it: fewer --jobs may be enough)"
     if fits:
         return f"{said}; {fits} do, so use training.batch_size={fits}."
     smaller = "data.size" if fits == 0 else "training.batch_size"

@@ -10,18 +10,22 @@ are kept in the cache (``data/cache/pretrained``) under a digest of everything t
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from csalgan.config import Profile
 from csalgan.data import Dataset, open_dataset, prepare, require_clean
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
+from csalgan.files.writing import explaining
 from csalgan.text import TextEncoder
 from csalgan.training.batches import Batch, Batches, texts_for
 from csalgan.training.trainer import Trainer, write_state
@@ -140,6 +144,29 @@ def cached(info: dict) -> Path:
     ]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     return paths.cache_dir() / "pretrained" / f"{digest[:24]}.pt"
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep a cached result for this process: who comes second waits, and finds it there.
+
+    What stands there already is handed out where nothing can be locked, too.
+    """
+    if path.is_file():
+        yield
+        return
+    lock = FileLock(path.with_suffix(".lock"))
+    with explaining(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print("waits for another training's pretraining", file=sys.stderr)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def keep(path: Path, weights: dict[str, Any], rows: list[dict[str, float]]) -> None:

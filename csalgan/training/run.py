@@ -257,8 +257,10 @@ def standing(folder: Path, profile: Profile, info: dict[str, Any]) -> Run | None
         run = Run.load(folder)
         done, training = finished(profile, run.val_cc), profile.training
         # A finished one serves wherever it was trained; one that goes on would change its machine.
-        auto = [key for key in ("device", "precision") if done and getattr(training, key) == "auto"]
-        difference = same_settings(info | {key: run.info.get(key) for key in auto}, run.info)
+        both = (training, run.profile.training) if done else ()
+        auto = [k for k in ("device", "precision") if {getattr(one, k) for one in both} == {"auto"}]
+        known = {key: run.info[key] for key in auto if key in run.info}
+        difference = same_settings(info | known, run.info)
     except CsalganError:  # none, or none that can be opened
         return None
     epochs, wanted, state = len(run.history), training.length, folder / "state.pt"
