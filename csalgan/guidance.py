@@ -96,6 +96,22 @@ class CachedPredictor:
             yield row.record, model.read(features, [text or ""], [shape], strength=strength)[0]
 
 
+def asking(function: Callable[[np.ndarray, str], np.ndarray], dataset: Dataset) -> Ask:
+    """A model of yours as an :data:`Ask`; ``strength`` is not passed on.
+
+    Args:
+        function: a photograph, uint8 (H, W, 3) RGB, and a sentence (``""`` for free viewing and
+            for no text) → its map (h, w) ≥ 0, of any size.
+    """
+
+    def ask(records: pd.DataFrame, texts=None, *, strength: float = 1.0):
+        texts = records["text"] if texts is None else texts
+        for record, text in zip(records["record"], texts, strict=True):
+            yield record, function(dataset.image(record), text or "")
+
+    return ask
+
+
 def measured(dataset: Dataset) -> Ask:
     """People as a model: the map measured after a sentence was read with that image.
 
@@ -179,7 +195,8 @@ def costs(own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
         rows = other[(other["metric"] == "cc") & (other["variant"] == variant)]
         lost = cc.loc[pd.MultiIndex.from_frame(rows[key])].to_numpy() - rows["value"]
         tables.append(rows.assign(metric=metric, value=lost))
-    return pd.concat(tables, ignore_index=True)[own.columns.drop("variant", errors="ignore")]
+    lost = pd.concat(tables, ignore_index=True).assign(model=own["model"].iloc[0])
+    return lost[own.columns.drop("variant", errors="ignore")]
 
 
 def paired_differences(

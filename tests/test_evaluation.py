@@ -14,7 +14,7 @@ from csalgan.data.records import SUBSETS
 from csalgan.evaluation import baselines
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance
-from csalgan.files.spreadsheets import read_csv, write_csv
+from csalgan.files.spreadsheets import write_csv
 from csalgan.metrics import PROFILES, profile_info, score
 from csalgan.metrics.maps import resize
 
@@ -439,7 +439,7 @@ def test_a_model_may_be_called_as_nothing_is(evaluator, tmp_path):
     record = evaluator.dataset.records["record"].iloc[0]
     scores = evaluator({record: np.eye(8)}, model="NA")
     path = write_csv(tmp_path / "scores.csv", scores)
-    again = read_csv(path, **evaluation.AS_WRITTEN)
+    again = evaluation.read_scores(path)
     assert set(again["model"]) == {"NA"}
     numbers = ["value", "epsilon", "uniform_share", "n", "seed"]
     texts = again.columns.drop(numbers)

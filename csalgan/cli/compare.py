@@ -80,13 +80,12 @@ def _scores(path: Path, subset: str):
     """Read a CSV of scores, ids as text; ``subset`` keeps the rows of one, where it is given."""
     import pandas as pd
 
-    from csalgan.evaluation import AS_WRITTEN, METRIC_LABELS
-    from csalgan.files.spreadsheets import read_csv
+    from csalgan.evaluation import METRIC_LABELS, read_scores
 
     path = _table_in(path)
     if not path.exists():
         raise CsalganError(f"{path}: no such file; write it with csalgan evaluate … --out.")
-    scores = read_csv(path, **AS_WRITTEN)
+    scores = read_scores(path)
     known = {"condition": CONDITIONS, "metric": METRIC_LABELS}
     for column in scores.columns.intersection(["value", "epsilon", *known]):
         given = scores[column]

@@ -52,14 +52,15 @@ def evaluate(
     ] = "",
     bootstrap: BootstrapOption = 1000,
     clip_weights: ClipOption = None,
+    name: Annotated[str, Option(help="What tables call the model.")] = "",
     out: Annotated[Path | None, Option(help="CSV of the scores of every record.")] = None,
 ) -> None:
     """Score saliency maps per condition and subset, with intervals."""
     from csalgan.metrics import profile_info
 
     names = [name.strip() for item in profile or ["tuebingen"] for name in item.split(",")]
-    for name in names:
-        profile_info(name)
+    for one in names:
+        profile_info(one)
     if not predictions.is_dir() or not any(predictions.iterdir()):
         what = "is empty" if predictions.is_dir() else "no such folder"
         raise CsalganError(
@@ -117,7 +118,7 @@ def evaluate(
         return
 
     folder = None if model else evaluation.open_folder(predictions, dataset, records)
-    called = model.name if model else predictions.resolve().name
+    called = name or (model.name if model else predictions.resolve().name)
     if called in (*YARDSTICKS, evaluation.OURS):  # names that tables keep for their own
         called += " (maps)"
     maps = maps_of(records) if model else folder.predictions()

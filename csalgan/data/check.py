@@ -48,7 +48,7 @@ def check_dataset(path: str | os.PathLike) -> CheckReport:
     ``unknown name``, ``duplicate record``, ``missing map``, ``missing fixation``,
     ``missing image``, ``missing sentence``, ``missing record``, ``unreadable file``,
     ``size mismatch``, ``fixation values``, ``empty fixation set``, ``constant map``,
-    ``map not grey``, ``turned by EXIF``, ``unreadable truth``; and the warnings
+    ``map not grey``, ``turned by EXIF``, ``unreadable truth``, ``unreadable name``; the warnings
     :data:`~csalgan.data.sjtu_tis.WARNINGS`. Of the other layouts: ``not as released`` (the reader
     refuses it, and stops there), ``unreadable file``, ``size mismatch``.
 

@@ -19,6 +19,7 @@ from csalgan.data.pictures import FOLDERS
 from csalgan.data.records import CONDITIONS, parse_stem, source_of
 from csalgan.data.sentence_files import find_sentences, read_json, read_workbook
 from csalgan.files.errors import CsalganError
+from csalgan.files.inputs import read_json as read_any_json
 from csalgan.files.inputs import shown
 from csalgan.files.progress import Progress, counted
 from csalgan.files.writing import CLUTTER
@@ -30,6 +31,7 @@ WARNINGS = (
 )
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _SENTENCES = "image_text.json or the workbook"
+_ABOUT = "dataset.json"
 
 
 class Fault(NamedTuple):
@@ -61,7 +63,23 @@ def read(root: Path) -> Dataset:
     """
     records, faults = survey(root)
     refuse(root, faults)
-    return Dataset(root, "SJTU-TIS", records)
+    return Dataset(root, _title(root) or "SJTU-TIS", records)
+
+
+def _title(root: Path) -> str:
+    """The name in ``dataset.json`` of somebody's own data; ``""`` without that file.
+
+    Raises:
+        CsalganError: it holds no name.
+    """
+    path = root / _ABOUT
+    if not path.exists():
+        return ""
+    about = read_any_json(path)
+    name = about.get("name") if isinstance(about, dict) else None
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise CsalganError(f'{path}: must hold {{"name": "…"}}, on one line.')
+    return name.strip()
 
 
 def refuse(root: Path, faults: list[Fault]) -> None:
@@ -112,8 +130,12 @@ def survey(root: Path, *, whole: bool = False) -> tuple[pd.DataFrame, list[Fault
             rows += found
             faults += wrong
     records = pd.DataFrame(rows, columns=COLUMNS[:-2])
-    drawn = (root / truth.NAME).exists()  # their ids are made up
-    records["source"] = "drawn" if drawn else records["image_id"].map(source_of)
+    drawn, title = (root / truth.NAME).exists(), ""  # drawn scenes' ids are made up
+    try:
+        title = "drawn" if drawn else _title(root)
+    except CsalganError as error:
+        faults.append(Fault.of(_ABOUT, root / _ABOUT, error, "unreadable name"))
+    records["source"] = title or records["image_id"].map(source_of)
     records["n_records"] = records.groupby("image_id")["record"].transform("size")
     return records, sorted(set(faults))
 

@@ -49,7 +49,7 @@ def make_split(records: pd.DataFrame, rule: str = "image", seed: int = 0) -> Spl
     """Part the records of a whole dataset (subsets are filtered afterwards, with :meth:`Split.of`).
 
     Args:
-        records: ``Dataset.records``.
+        records: ``Dataset.records``, or a table of yours with ``record`` and ``image_id``.
         rule: ``image``: over images, stratified by images with two and with four records.
             ``record``: over records, so one image has records in several parts. (The author's
             code then scored draws from *all* records: :mod:`csalgan.author`.)
@@ -74,7 +74,10 @@ def make_split(records: pd.DataFrame, rule: str = "image", seed: int = 0) -> Spl
         parts = _cut(generator.permutation(names))
     else:
         parts = [np.empty(0, images.dtype)] * 3
-        for _, group in records.groupby("n_records", sort=True):
+        sizes = records.get("n_records")
+        if sizes is None:
+            sizes = records.groupby("image_id")["record"].transform("size")
+        for _, group in records.groupby(sizes, sort=True):
             ids = generator.permutation(np.sort(group["image_id"].unique()))
             cut = _fold(ids, number, folds) if folded else _cut(ids)
             parts = [np.concatenate(both) for both in zip(parts, cut, strict=True)]

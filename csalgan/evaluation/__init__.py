@@ -2,7 +2,14 @@
 
 from csalgan.evaluation.explain import explain
 from csalgan.evaluation.maps import Folder, open_folder, read_map
-from csalgan.evaluation.scoring import AS_WRITTEN, COLUMNS, CONTROLS, Evaluator, Truth, with_subsets
+from csalgan.evaluation.scoring import (
+    COLUMNS,
+    CONTROLS,
+    Evaluator,
+    Truth,
+    read_scores,
+    with_subsets,
+)
 from csalgan.evaluation.statistics import compare, interval, one_model, over_seeds, summarise
 from csalgan.evaluation.tables import (
     COMPACT,

@@ -1,6 +1,7 @@
 """From predictions to a tidy table of scores, one row a number, the provenance in every row."""
 
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,8 @@ import pandas as pd
 from csalgan.evaluation import baselines
 from csalgan.files.errors import CsalganError
 from csalgan.files.provenance import Provenance, commit
-from csalgan.metrics import PROBABILISTIC, profile_info, score
+from csalgan.files.spreadsheets import read_csv
+from csalgan.metrics import METRICS, PROBABILISTIC, profile_info, score
 from csalgan.metrics.author import SIZE as PAPER_SIZE
 from csalgan.metrics.maps import as_map, fit_uniform_share, over_uniform, resize
 from csalgan.metrics.negatives import NegativePool
@@ -40,6 +42,8 @@ _OVER_FIXATIONS = frozenset({"auc", "auc_borji", "sauc", "nss", "ig", "ig_unifor
 CONTROLLED = frozenset({"sauc", "ig"})
 #: Where that gaze may come from → how provenance says it.
 CONTROLS = {"condition": "same condition", "pooled": "all conditions pooled"}
+#: Of a CSV of scores: a large dataset's, under several profiles, some 300 bytes each.
+_MOST_BYTES = 4 * 2**30
 _FITTED_ON = 100  # records a uniform share is fitted on
 _BACKLOG = 4  # predictions waiting for each worker: what is in memory at once
 
@@ -132,8 +136,10 @@ class Evaluator:
             Rows with :data:`COLUMNS`, in the order of the predictions.
 
         Raises:
-            CsalganError: a record that the dataset does not have.
+            CsalganError: a record that the dataset does not have, or a metric that is none.
         """
+        if unknown := set(metrics or ()) - set(METRICS):
+            raise CsalganError(f"metric {min(unknown)!r}: use one of {', '.join(METRICS)}.")
         wanted = None if records is None else set(records["record"])
         pairs = predictions.items() if isinstance(predictions, Mapping) else predictions
         jobs = (job for job in pairs if wanted is None or job[0] in wanted)
@@ -351,6 +357,16 @@ class Evaluator:
         for column in ("precision", "test_scales", "device"):
             constants[column] = getattr(provenance, column) if predicted else ""
         return table.assign(**about, **constants)[list(COLUMNS)]
+
+
+def read_scores(path: str | os.PathLike) -> pd.DataFrame:
+    """Tidy scores from a CSV; ids stay text (``000000000109``), which pandas alone makes numbers.
+
+    Raises:
+        CsalganError: no CSV.
+        FileNotFoundError: no such file.
+    """
+    return read_csv(path, most=_MOST_BYTES, **AS_WRITTEN)
 
 
 def with_subsets(scores: pd.DataFrame, subsets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -36,6 +36,9 @@ def interval(
     Returns:
         mean, low, high; with one image the interval is the mean itself; NaN for no value.
     """
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) != len(images):
+        raise CsalganError(f"{len(values)} values and {len(images)} images: give one a value.")
     if not len(values):
         return float("nan"), float("nan"), float("nan")
     _, index = np.unique(images, return_inverse=True)
@@ -187,7 +190,7 @@ def one_model(scores: pd.DataFrame, model: str | None, where: str) -> pd.DataFra
     if twice.any():
         raise CsalganError(
             f"{where}: scores record {chosen.loc[twice, 'record'].iloc[0]} twice for {model}; "
-            "keep one subset (--subset)."
+            "keep one subset (--subset), or give two models two names (csalgan evaluate --name)."
         )
     return chosen
 

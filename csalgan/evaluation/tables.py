@@ -95,6 +95,8 @@ def table_one(
         CsalganError: the scores hold nothing of that profile.
     """
     known = profile_info(metric_profile).metrics
+    if "subset" not in scores:
+        raise CsalganError("Table I needs a column subset: csalgan.evaluation.with_subsets.")
     scores = scores[scores["metric_profile"] == metric_profile]
     if scores.empty:
         raise CsalganError(

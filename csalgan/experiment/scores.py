@@ -122,21 +122,25 @@ def _tested(job: Job) -> dict[str, pd.DataFrame]:
 
 
 def score_model(
-    evaluator: Evaluator, predictor: Predictor, rows: pd.DataFrame, model: str
+    evaluator: Evaluator, asked: Predictor | guidance.Ask, rows: pd.DataFrame, model: str
 ) -> pd.DataFrame:
     """Tidy scores of a model, among them what it loses when it reads other sentences.
 
     Args:
         evaluator: on the split the model was trained on.
+        asked: the model; one of yours as :func:`csalgan.guidance.asking` gives it.
         rows: of the dataset, to score; sentences are exchanged among them.
         model: what tables call it.
     """
-    dataset, evaluator.provenance = evaluator.dataset, predictor.map_provenance
-    share = evaluator.uniform_share(lambda held: predictor.predict_records(dataset, held))
+    dataset, predict, ask = evaluator.dataset, asked, asked
+    if isinstance(asked, Predictor):
+        evaluator.provenance = asked.map_provenance
+        predict = partial(asked.predict_records, dataset)
+        ask = guidance.CachedPredictor(asked, dataset)
+    share = evaluator.uniform_share(predict)
     variants = _variants(rows, evaluator.seed)
     if variants is None:
-        return evaluator(predictor.predict_records(dataset, rows), model=model, share=share)
-    ask = guidance.CachedPredictor(predictor, dataset)
+        return evaluator(predict(rows), model=model, share=share)
     own = evaluator(ask(rows), model=model, share=share)
     score = partial(evaluator, model=model, metrics=("cc",))
     other = guidance.score_variants(ask, dataset, variants, score)
@@ -169,10 +173,13 @@ def comparison_table(scores: pd.DataFrame, line: str, where: str) -> str:
     """A row a model: mean and 95 % interval over images, of several seeds the spread as well.
 
     Args:
-        scores: tidy, with ``subset`` and ``seed``.
+        scores: tidy, of one model or several; without a column ``subset``, of ``total``. Shown are
+            those of ``tuebingen``.
         line: of the provenance.
         where: the records, in words.
     """
+    scores = scores[scores["metric_profile"] == "tuebingen"]
+    scores = scores if "subset" in scores else scores.assign(subset="total")
     keys = ["model", "subset", "condition", "metric"]
     shown = _summary(scores).set_index(keys)
     both = pd.concat([scores.assign(condition="all"), scores])

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from csalgan.config import Profile, Section, Subset, load_profile, profile_from, read_yaml
 from csalgan.data import Dataset, open_dataset
-from csalgan.evaluation import AS_WRITTEN, Evaluator, summarise
+from csalgan.evaluation import Evaluator, read_scores, summarise
 from csalgan.experiment.job import Job
 from csalgan.experiment.scores import (
     rows_of,
@@ -30,7 +30,7 @@ from csalgan.experiment.scores import (
 from csalgan.files.errors import CsalganError
 from csalgan.files.inputs import MOST_SEED, first_fault, read_json
 from csalgan.files.provenance import Provenance, commit
-from csalgan.files.spreadsheets import read_csv, write_csv
+from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
 from csalgan.runner.processes import Task, main_of, module_task
@@ -235,7 +235,7 @@ def collect(spec: Spec, dataset: Dataset, out: Path) -> Path | None:
             about = {k: str(v) if isinstance(v, list | None) else v for k, v in about.items()}
             about |= {"seed": point.seed, "subset": point.subset, "point": point.name}
             path = _scores_of(point, spec, out)
-            scored.append(read_csv(path, **AS_WRITTEN).assign(**about))
+            scored.append(read_scores(path).assign(**about))
     if not scored:
         return None
     scores = pd.concat(scored, ignore_index=True)

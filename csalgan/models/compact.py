@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from csalgan.models.lite0 import Lite0
-from csalgan.models.paper import require_length
+from csalgan.models.paper import require_length, require_multiple
 from csalgan.text.sentences import Sentences
 
 _STRIDE = 8  # of the decoder: maps are blurred by about one of its places
@@ -55,6 +55,7 @@ class CompactGenerator(nn.Module):
         dropout: float = 0.1,
     ):
         super().__init__()
+        require_multiple(text_dim, heads)
         self.text_dim, self.heads = text_dim, heads
         self.uses_words = fusion in ("both", "words")
         self.uses_sentence = fusion in ("both", "sentence")

@@ -43,6 +43,19 @@ def require_length(text: Tensor, text_dim: int) -> None:
         )
 
 
+def require_multiple(text_dim: int, parts: int) -> None:
+    """Refuse a length of text embeddings that a generator cannot part.
+
+    Raises:
+        CsalganError: it is no multiple of ``parts``.
+    """
+    if text_dim % parts:
+        raise CsalganError(
+            f"text embeddings of {text_dim} numbers: this generator parts them into {parts}; add "
+            "zeros up to a multiple."
+        )
+
+
 class PaperGenerator(nn.Module):
     """Image and sentence → saliency map (paper, Figure 4, Equations 1, 3 and 4).
 
@@ -53,6 +66,7 @@ class PaperGenerator(nn.Module):
 
     def __init__(self, text_dim: int = 512):
         super().__init__()
+        require_multiple(text_dim, 4)
         self.text_dim = text_dim
         self.conv_vgg1 = nn.Sequential(*_conv_bn_relu(3, 64, 64, 64))
         self.conv_vgg2 = nn.Sequential(*_conv_bn_relu(64, 128, 128, 128))

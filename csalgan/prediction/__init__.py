@@ -99,10 +99,17 @@ class Predictor:
         return int(among(ids, self.pretraining_images, otherwise=whole).sum())
 
     @classmethod
-    def of_run(cls, run: Run, *, clip_weights: str | Path | None = None) -> "Predictor":
+    def of_run(
+        cls,
+        run: Run,
+        *,
+        clip_weights: str | Path | None = None,
+        encoder: TextEncoder | None = None,
+    ) -> "Predictor":
         """The predictor of a training run.
 
         Args:
+            encoder: that it was trained with, where it is not one of the suite's.
             clip_weights: where CLIP's weights lie on this machine; by default where they lay when
                 it was trained.
 
@@ -110,10 +117,11 @@ class Predictor:
             CsalganError: the text encoder's weights are not those the run was trained with.
         """
         profile, text = run.profile, run.profile.text
-        encoder = get_encoder(text.encoder, clip_weights=clip_weights or text.clip_weights)
+        if encoder is None:
+            encoder = get_encoder(text.encoder, clip_weights=clip_weights or text.clip_weights)
         if encoder.fingerprint != run.info["text_fingerprint"]:
             raise CsalganError(
-                f"{run.folder}: trained with other {encoder.name} weights "
+                f"{run.folder}: trained with {run.provenance.encoder}, of other weights or code "
                 f"({str(run.info['text_fingerprint'])[:12]}, now {encoder.fingerprint[:12]}); "
                 "provide those (requirements.lock pins the version), or train again."
             )

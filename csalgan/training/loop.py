@@ -46,7 +46,7 @@ from csalgan.text import TextEncoder
 from csalgan.training import pretraining
 from csalgan.training import run as runs
 from csalgan.training.batches import Batch, Batches, texts_for
-from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
+from csalgan.training.losses import discriminator_loss, fooling_loss
 from csalgan.training.pretraining import Mixed
 from csalgan.training.run import Run
 from csalgan.training.trainer import FROZEN_EPOCHS, Trainer, step, write_state
@@ -68,6 +68,8 @@ def train(
     resume: bool = False,
     wait: bool = False,
     progress: bool = True,
+    trainer: type[Trainer] = Trainer,
+    encoder: TextEncoder | None = None,
 ) -> Run:
     """Train one model on the training images of one subset.
 
@@ -80,6 +82,10 @@ def train(
         wait: for somebody who trains there, instead of being refused; with ``resume``, what they
             have trained is found.
         progress: show a progress bar (on a terminal) or one line an epoch (in a log).
+        trainer: a subclass of yours, with another loss, say. Its name stands in the run's
+            provenance and is one of its settings: give a changed class another name.
+        encoder: a text encoder of yours, in place of the profile's;
+            :meth:`csalgan.prediction.Predictor.of_run` then wants it, too.
 
     Raises:
         CsalganError: an unknown or empty subset, another run in the way, somebody who trains there,
@@ -89,12 +95,14 @@ def train(
     if out.exists() and not out.is_dir():
         raise CsalganError(f"{out}: a file stands where the run's folder is to be; choose another.")
     use_threads(profile.training.threads)
-    plan = runs.make_plan(profile, dataset, subset)  # first: nothing is made for what is not there
+    # First: nothing is made for what is not there.
+    method = "" if trainer is Trainer else trainer.__name__
+    plan = runs.make_plan(profile, dataset, subset, encoder=encoder, method=method)
     _require_room(out, resume)
     with locked(out, wait=wait):
         remove_leftovers(out)
         try:
-            run = _train(profile, dataset, plan, out, resume, progress)
+            run = _train(profile, dataset, plan, out, resume, progress, trainer)
         except RuntimeError as error:  # of torch, which has several kinds for this
             if not any(told in str(error) for told in _NO_ROOM):
                 raise
@@ -106,7 +114,13 @@ def train(
 
 
 def _train(
-    profile: Profile, dataset: Dataset, plan: runs.Plan, out: Path, resume: bool, progress: bool
+    profile: Profile,
+    dataset: Dataset,
+    plan: runs.Plan,
+    out: Path,
+    resume: bool,
+    progress: bool,
+    kind: type[Trainer],
 ) -> Run:
     info, encoder, rows, sets = plan
     if resume and (found := runs.standing(out, profile, info)):
@@ -122,7 +136,7 @@ def _train(
 
     prepared = prepare(dataset, profile.data.size)
     text = texts_for(profile, encoder, dataset.records["text"].tolist())
-    trainer = Trainer(profile, encoder)
+    trainer = kind(profile, encoder)
     if run.history:
         trainer.load_state(state["trainer"])
     elif sets:
@@ -131,7 +145,7 @@ def _train(
             if not state and (weights := pretraining.recall(path)):
                 run.pretraining.extend(weights["history"])
             else:
-                first = pretraining.first_trainer(profile, encoder)
+                first = pretraining.first_trainer(profile, encoder, kind)
                 if state:
                     first.load_state(state["trainer"])
                 batches = Mixed(sets, first, encoder)
@@ -158,7 +172,7 @@ def _next_of_soup(trainer: Trainer, encoder: TextEncoder, start: dict[str, Any])
     The number of the epoch goes on, so it sees the records in another order.
     """
     trainer.soup.update_parameters(trainer.own_generator)
-    fresh = Trainer(trainer.profile, encoder)
+    fresh = type(trainer)(trainer.profile, encoder)
     pretraining.take_over(fresh, start)
     fresh.soup = trainer.soup
     return fresh
@@ -348,7 +362,7 @@ def _validate(trainer: Trainer, batches: Batches) -> dict[str, float]:
     config, columns = trainer.config, [torch.empty(len(runs.VALIDATION_COLUMNS), 0)]
     for batch in batches:
         prediction, measured = trainer.predict(batch, generator), batch.measured
-        content = content_loss(prediction, measured, config.losses)
+        content = trainer.content(prediction, measured)
         discriminator = fooling = torch.zeros(())
         if config.adversarial_weight:
             real, fake = trainer.judge(batch, measured.saliency_map, prediction)

@@ -82,11 +82,11 @@ def provenance_of(profile: Profile, dataset: Dataset, sets: Sequence[Dataset]) -
     )
 
 
-def first_trainer(profile: Profile, encoder: TextEncoder) -> Trainer:
+def first_trainer(profile: Profile, encoder: TextEncoder, kind: type[Trainer] = Trainer) -> Trainer:
     """A trainer with the profile's settings, ``training.pretrain.epochs`` epochs and no soup."""
     changes = {"epochs": profile.training.pretrain.epochs, "soup": 1}
     training = profile.training.model_copy(update=changes)
-    return Trainer(profile.model_copy(update={"training": training}), encoder)
+    return kind(profile.model_copy(update={"training": training}), encoder)
 
 
 class Mixed:

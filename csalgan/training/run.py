@@ -182,18 +182,34 @@ def describe(profile: Profile, dataset: Dataset, subset: str) -> dict[str, Any]:
     return make_plan(profile, dataset, subset).info
 
 
-def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
+def make_plan(
+    profile: Profile,
+    dataset: Dataset,
+    subset: str,
+    *,
+    encoder: TextEncoder | None = None,
+    method: str = "",
+) -> Plan:
     """Find what a training needs.
+
+    Args:
+        encoder: in place of the profile's.
+        method: name of the trainer, where it is not the suite's.
 
     Raises:
         CsalganError: unknown subset, no records in a part, or missing text encoder weights.
     """
-    encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
+    if encoder is None:
+        encoder = get_encoder(profile.text.encoder, clip_weights=profile.text.clip_weights)
     split = make_split(dataset.records, rule=profile.data.rule, seed=profile.split_seed)
     rows = part_rows(dataset, profile, split, subset)
     sets = other_sets(profile, dataset)
     device = device_of(profile.training.device)
-    provenance = provenance_of(profile, dataset, sets).with_(device=device.type)
+    provenance = provenance_of(profile, dataset, sets).with_(
+        device=device.type,
+        encoder=encoder.name,
+        profile=f"{profile.name} with {method}" if method else profile.name,
+    )
     info = {
         "subset": subset,
         "profile": profile.as_dict(),
@@ -201,7 +217,7 @@ def make_plan(profile: Profile, dataset: Dataset, subset: str) -> Plan:
         "pretrained_on": [each.fingerprint[:12] for each in sets],
         "text_dim": encoder.dim,
         "text_fingerprint": encoder.fingerprint,
-        "code": VERSIONS[profile.model.kind],
+        "code": f"{VERSIONS[profile.model.kind]} {method}".strip(),
         "device": device.type,
         "precision": precision_of(profile.training.precision, device),
         "records": {part: len(numbers) for part, numbers in rows.items()},

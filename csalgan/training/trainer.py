@@ -17,7 +17,7 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.writing import write_bytes
 from csalgan.models.build import new_players
 from csalgan.text import TextEncoder
-from csalgan.training.batches import Batch
+from csalgan.training.batches import Batch, Measured
 from csalgan.training.losses import content_loss, discriminator_loss, fooling_loss
 
 #: Parts of the compact model's image encoder that keep ImageNet's weights: the stem, two stages.
@@ -48,7 +48,7 @@ def generator_step(trainer: "Trainer", batch: Batch, prediction: Tensor) -> tupl
     gradient.
     """
     config = trainer.config
-    content = content_loss(prediction, batch.measured, config.losses)
+    content = trainer.content(prediction, batch.measured)
     loss = config.content_weight * content
     if config.adversarial_weight:
         trainer.discriminator.requires_grad_(False)  # no gradients are wasted on D's weights here
@@ -84,6 +84,8 @@ def step(trainer: "Trainer", batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 class Trainer:
     """Both networks, both optimisers, device and precision.
+
+    A subclass with a :meth:`content` of its own trains with another loss (``train(trainer=…)``).
 
     Attributes:
         config: the profile's ``training``.
@@ -161,6 +163,15 @@ class Trainer:
                 features = type(features)(*(part[batch.measured.image] for part in features))
             size = batch.measured.saliency_map.shape[-1]
             return generator.read(features, batch.text, size).float()
+
+    def content(self, prediction: Tensor, measured: Measured) -> Tensor:
+        """The content loss of a batch: a number ``()``, with gradient.
+
+        Args:
+            prediction: ``(R, 1, s, s)`` float32 in [0, 1].
+            measured: maps and fixations of the same records and size.
+        """
+        return content_loss(prediction, measured, self.config.losses)
 
     def judge(self, batch: Batch, *maps: Tensor) -> list[Tensor]:
         """The discriminator's logits ``(R, 1)``, any real numbers, for maps of the batch's records.
