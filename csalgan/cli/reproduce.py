@@ -64,6 +64,7 @@ def report(
 
     A page whose results are of earlier code or settings is left as it was.
     """
+    from csalgan.files.locks import locked
     from csalgan.pipeline import open_report
     from csalgan.pipeline import report as reports
 
@@ -79,7 +80,8 @@ def report(
         print(f"note: the page is left as it was, {note}", file=sys.stderr)
     else:
         seconds = {step["step"]: step["seconds"] for step in steps}
-        print(f"report: {reports.write(job, [*seconds], seconds)}")
+        with locked(job.out):
+            print(f"report: {reports.write(job, [*seconds], seconds)}")
     if file is not None:
         reports.pack(job.out, file)
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
@@ -102,7 +104,11 @@ def status(
 
     state, working = State(folder), holder(folder)
     if state.known() and not (state.folder / "plan.json").exists():  # a sweep, a crossval
-        steps = [state.row(name, working=bool(working)) for name in state.known()]
+        # A job on a cluster outlives the command that sent it.
+        runs = Path(folder) / "runs"
+        steps = [
+            state.row(name, working=bool(working or holder(runs / name))) for name in state.known()
+        ]
     else:
         from csalgan.pipeline import open_report
 

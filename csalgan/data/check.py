@@ -71,6 +71,7 @@ def require_clean(dataset: Dataset) -> None:
     if mark.is_file():
         return
     sjtu_tis.refuse(dataset.root, check_dataset(dataset.root).faults)
+    dataset.require_unchanged()
     with suppress(CsalganError):  # a cache that cannot be written to: it is checked again
         write_text(mark, f"{dataset.root}\n")
 

@@ -85,6 +85,17 @@ class Dataset:
             whole.update(json.dumps(line).encode())
         return whole.hexdigest()
 
+    def require_unchanged(self) -> None:
+        """Refuse data that were changed since they were opened.
+
+        What is kept under the fingerprint would otherwise be of other files.
+
+        Raises:
+            CsalganError: names, sentences or files are others now.
+        """
+        if type(self).fingerprint.func(self) != self.fingerprint:
+            raise CsalganError(f"{self.root}: was changed meanwhile; give the command again.")
+
     def row(self, record: str) -> pd.Series:
         """The row of a record.
 

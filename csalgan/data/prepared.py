@@ -30,7 +30,7 @@ from PIL import Image
 from csalgan.data.dataset import Dataset
 from csalgan.files import paths
 from csalgan.files.progress import Progress
-from csalgan.files.writing import atomic_file
+from csalgan.files.writing import atomic_file, remove_abandoned
 
 #: Raise it when the arrays' meaning changes: they are then packed again.
 VERSION = 3
@@ -92,8 +92,10 @@ def prepare(dataset: Dataset, size: int = 256) -> Prepared:
         return Prepared(*about)
     except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
         pass  # none, or damaged
+    remove_abandoned(path.parent)
     with atomic_file(path) as temporary:
         _pack(dataset, size, temporary)
+        dataset.require_unchanged()
     return Prepared(*about)
 
 

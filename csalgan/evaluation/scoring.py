@@ -343,6 +343,7 @@ class Evaluator:
             return pd.DataFrame(columns=list(COLUMNS))
         about = self._rows.loc[table["record"], list(_RECORD)].reset_index(drop=True)
         provenance = self.provenance or Provenance("", "", "", "", self.seed, commit())
+        made, here = provenance.commit, commit()
         constants = {
             "model": model,
             "seed": self.seed,
@@ -351,7 +352,7 @@ class Evaluator:
             "split": f"{self.split.rule}, seed {self.split.seed}",
             "encoder": provenance.encoder,
             "profile": provenance.profile,
-            "commit": provenance.commit,
+            "commit": made if made == here else f"{made}, scored by {here}",
         }
         predicted = model not in baselines.YARDSTICKS
         for column in ("precision", "test_scales", "device"):

@@ -12,7 +12,7 @@ import socket
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -44,7 +44,13 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     lock = FileLock(folder / ".lock", is_singleton=True)
     try:
         with explaining(folder):
-            lock.acquire(timeout=-1 if wait else 0)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if not wait:
+                    raise
+                print(f"{folder}: waits for {_told(folder)}", file=sys.stderr)
+                lock.acquire()
     except Timeout as error:
         raise CsalganError(
             f"{folder}: {_told(folder)} works on this; wait for it, or choose another folder."
@@ -65,15 +71,23 @@ def holder(folder: Path) -> str:
     """Who works in a folder now, in words; ``""`` for nobody."""
     if not (folder / ".lock").exists():
         return ""
-    lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        import fcntl
+
+        with (folder / ".lock").open("rb") as file:  # somebody else's may be open to reading only
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return _told(folder)
-    except OSError:  # not ours to open
-        return ""
-    lock.release()
+    except (ImportError, OSError):  # no such locks here: a file that says so itself
+        return _told(folder) if _marked(folder / ".lock") else ""
     return ""
+
+
+def _marked(lock: Path) -> bool:
+    """Whether a lock is held where the system knows none: its file then names the holder."""
+    with suppress(OSError):
+        return lock.stat().st_size > 0
+    return False
 
 
 def refuse_inside(folder: Path) -> None:

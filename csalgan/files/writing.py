@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -87,9 +87,7 @@ def atomic_dir(target: str | os.PathLike) -> Iterator[Path]:
     temporary, old = _beside(target), _beside(target)
     with explaining(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        for left in target.parent.glob(f"{TEMPORARY}*"):
-            if left.is_dir() and time.time() - left.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
+        remove_abandoned(target.parent)
         temporary.mkdir()
         try:
             yield temporary
@@ -147,6 +145,14 @@ def require_writable(folder: str | os.PathLike) -> None:
             raise PermissionError(errno.EACCES, str(error)) from error
         finally:
             probe.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes left half-made in a folder that others write to, too."""
+    for left in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):  # gone meanwhile, or somebody else's
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -23,7 +23,7 @@ import math
 import os
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,8 +141,11 @@ def _train(
         trainer.load_state(state["trainer"])
     elif sets:
         path = pretraining.cached(info)
-        with pretraining.alone(path):  # folds begun at once wait for the first
-            if not state and (weights := pretraining.recall(path)):
+        # Of somebody's own trainer the name alone is known, not what it does: nothing is shared.
+        ours = kind is Trainer
+        # Folds begun at once wait for the first.
+        with pretraining.alone(path) if ours else nullcontext():
+            if ours and not state and (weights := pretraining.recall(path)):
                 run.pretraining.extend(weights["history"])
             else:
                 first = pretraining.first_trainer(profile, encoder, kind)
@@ -152,7 +155,8 @@ def _train(
                 while len(run.pretraining) < profile.training.pretrain.epochs:
                     run.train_one_more(first, batches)
                 weights = pretraining.hand_over(first)
-                pretraining.keep(path, weights, run.pretraining)
+                if ours:
+                    pretraining.keep(path, weights, run.pretraining)
         pretraining.take_over(trainer, weights)
     if trainer.soup:
         run.start = state.get("start") or deepcopy(pretraining.hand_over(trainer))

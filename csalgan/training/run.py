@@ -28,6 +28,9 @@ from csalgan.training.trainer import device_of, precision_of
 #: then neither loaded by a report nor resumed.
 VERSIONS = {"paper": "1.1", "compact": "1.2"}
 
+#: Raised when earlier code could not read, or would misread, what ``run.json`` now says.
+FORMAT = 1
+
 #: Columns of ``history.csv``: mean losses of the epoch and those of its last batch (what the
 #: author's code logs), then losses, CC and NSS on validation; ``val_fooling`` is BCE(D(prediction),
 #: 1) alone. Runs made before ``last_*`` and ``val_fooling`` were recorded lack these three.
@@ -148,6 +151,8 @@ def require_info(info: Any, source: Path, **more: type) -> None:
     """
     if not isinstance(info, dict):
         raise CsalganError(f"{source}: is broken, it holds no keys; train it again.")
+    if type(form := info.get("format", 1)) is not int or form > FORMAT:
+        raise CsalganError(f"{source}: was made by a later csalgan; use that, or a later one.")
     for key, kind in (_NEEDED | more).items():
         if type(info.get(key)) is not kind:
             raise CsalganError(f"{source}: {key} is missing, or no {kind.__name__}; train again.")
@@ -211,6 +216,7 @@ def make_plan(
         profile=f"{profile.name} with {method}" if method else profile.name,
     )
     info = {
+        "format": FORMAT,
         "subset": subset,
         "profile": profile.as_dict(),
         "provenance": provenance.as_dict(),
@@ -291,11 +297,7 @@ def standing(folder: Path, profile: Profile, info: dict[str, Any]) -> Run | None
             f"{folder}: a training of other settings stands there ({difference}); choose "
             "another out (--out) for these, or let csalgan reproduce --fresh replace it."
         )
-    if difference or not done:
-        return None
-    if not training.keep_state:
-        state.unlink(missing_ok=True)  # its training was killed at its last step
-    return run
+    return None if difference or not done else run
 
 
 def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
