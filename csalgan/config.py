@@ -45,6 +45,15 @@ class _Yaml(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         return node
 
+    def construct_scalar(self, node: yaml.ScalarNode) -> str:
+        """A scalar's text; JSON's two escapes for one character (an emoji's) are that one again.
+
+        Raises:
+            ValueError: half of such a pair.
+        """
+        value = super().construct_scalar(node)
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+
 
 _POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 _Yaml.add_implicit_resolver("tag:yaml.org,2002:float", _POWER, list("-+.0123456789"))

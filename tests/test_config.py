@@ -1,5 +1,7 @@
 """Profiles are typed: what is unknown or of another kind is refused by name."""
 
+import json
+
 import pytest
 
 from csalgan.config import load_profile, profile_names
@@ -125,3 +127,11 @@ def test_a_bad_profile_file_is_named(tmp_path, text, named):
 def test_an_unknown_profile_lists_the_known_ones():
     with pytest.raises(CsalganError, match="use one of author, author-cpu, best"):
         load_profile("papr")
+
+
+def test_an_emoji_as_json_writes_it_is_one_character():
+    written = json.dumps("a 𐀀 b")
+    assert "\\ud800\\udc00" in written
+    assert load_profile("smoke", [f"name={written}"]).name == "a 𐀀 b"
+    with pytest.raises(CsalganError, match="not readable as YAML"):
+        load_profile("smoke", ['name="\\ud800"'])

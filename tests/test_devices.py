@@ -128,7 +128,7 @@ def test_a_device_that_is_full_from_the_start_is_one_sentence(
     def full(*_):
         raise RuntimeError(said)
 
-    monkeypatch.setattr("csalgan.training.loop.Trainer", full)
+    monkeypatch.setattr(Trainer, "__init__", full)
     profile, dataset = load_profile("smoke"), open_dataset(embedded)
     with pytest.raises(CsalganError, match="memory of this device"):
         train(profile, dataset, "total", tmp_path / "run", progress=False)
@@ -141,7 +141,7 @@ def test_who_else_holds_the_memory_is_said(embedded, tmp_path, monkeypatch):
     def full(*_):
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr("csalgan.training.loop.Trainer", full)
+    monkeypatch.setattr(Trainer, "__init__", full)
     monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
     monkeypatch.setattr("torch.cuda.memory_reserved", lambda: 2**30)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (2**30, 8 * 2**30))

@@ -13,7 +13,7 @@ from csalgan.data import make_split, open_dataset
 from csalgan.data.records import SUBSETS
 from csalgan.evaluation import baselines
 from csalgan.files.errors import CsalganError
-from csalgan.files.provenance import Provenance
+from csalgan.files.provenance import Provenance, commit
 from csalgan.files.spreadsheets import write_csv
 from csalgan.metrics import PROFILES, profile_info, score
 from csalgan.metrics.maps import resize
@@ -276,7 +276,7 @@ def test_provenance_of_the_model_stands_in_every_row(toy):
     table = evaluation.Evaluator(toy, ToySplit(toy), provenance=provenance)(noisy(toy), model="m")
     assert set(table["encoder"]) == {"hashing"}
     assert set(table["profile"]) == {"smoke"}
-    assert set(table["commit"]) == {"abc123"}
+    assert set(table["commit"]) == {f"abc123, scored by {commit()}"}
 
 
 def test_a_constant_and_a_nan_prediction_are_scored_as_the_profile_says(toy, evaluator):

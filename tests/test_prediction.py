@@ -74,7 +74,9 @@ def test_a_run_of_another_text_encoder_is_refused(run, tmp_path):
     folder = shutil.copytree(run.folder, tmp_path / "run")
     info = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(info | {"text_fingerprint": "f" * 64}))
-    with pytest.raises(CsalganError, match=r"trained with other hashing weights \(f{12}, now"):
+    with pytest.raises(
+        CsalganError, match=r"trained with hashing, of other weights or code \(f{12}, now"
+    ):
         Predictor.of_run(Run.load(folder))
 
 

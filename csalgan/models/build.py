@@ -64,7 +64,11 @@ def load_generator(path: Path, profile: Profile, text_dim: int, remedy: str) -> 
     Raises:
         CsalganError: the file cannot be read, is not of this generator or not finite.
     """
-    return _filled(empty_generator(profile, text_dim), read_tensors(path, remedy), path, remedy)
+    try:
+        empty = empty_generator(profile, text_dim)
+    except CsalganError as error:
+        raise CsalganError(f"{path}: its run.json is broken: {error}") from error
+    return _filled(empty, read_tensors(path, remedy), path, remedy)
 
 
 def load_published_generator(path: str | os.PathLike) -> PaperGenerator:
