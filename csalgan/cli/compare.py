@@ -42,7 +42,7 @@ def compare(
     columns = ["condition", "A", "B", "A − B", "interval", "records", "verdict"]
     written = {"A": "{:.3f}".format, "B": "{:.3f}".format, "A − B": "{:+.3f}".format}
     for profile, rows in shown.groupby("metric_profile", sort=False):
-        print(f"\nprofile {profile}, A − B with 95 % intervals over images")
+        print(f"\nmetric profile {profile}, A − B with 95 % intervals over images")
         print(rows[columns].to_string(formatters=written))
     print(f"\n{clear.sum()} of {len(table)} differences exclude zero.")
     splits = [

@@ -30,8 +30,9 @@ def evaluate(
         Path, Argument(help="Folder of a run, or of maps named by record (PNG, JPEG, .npy).")
     ],
     data: DataOption = "",
-    profile: Annotated[
-        list[str] | None, Option("--profile", "-p", help="tuebingen, mit or paper; repeatable.")
+    metric_profile: Annotated[
+        list[str] | None,
+        Option("--metric-profile", "--profile", "-p", help="tuebingen, mit or paper; repeatable."),
     ] = None,
     subset: SubsetOption = "total",
     split: PartOption = "all",
@@ -48,7 +49,7 @@ def evaluate(
         bool, Option("--baselines", help="Score baselines and split-half reliability as well.")
     ] = False,
     explain: Annotated[
-        str, Option(metavar="RECORD", help="Only this record, under every profile, and why.")
+        str, Option(metavar="RECORD", help="Only this record, under every metric profile, and why.")
     ] = "",
     bootstrap: BootstrapOption = 1000,
     clip_weights: ClipOption = None,
@@ -58,7 +59,7 @@ def evaluate(
     """Score saliency maps per condition and subset, with intervals."""
     from csalgan.metrics import profile_info
 
-    names = [name.strip() for item in profile or ["tuebingen"] for name in item.split(",")]
+    names = [name.strip() for item in metric_profile or ["tuebingen"] for name in item.split(",")]
     for one in names:
         profile_info(one)
     if not predictions.is_dir() or not any(predictions.iterdir()):
@@ -213,7 +214,7 @@ def _print_scores(scores, dataset, subset: str, bootstrap: int, seed: int) -> No
         table["metric"] = table["metric"].map(evaluation.METRIC_LABELS)
         tables[column] = table.set_index(["model", "metric_profile"]), order
     for model, profile in scores[["model", "metric_profile"]].drop_duplicates().to_numpy():
-        print(f"\n{evaluation.row_label(model)} · profile {profile} · mean [95 % interval]")
+        print(f"\n{evaluation.row_label(model)} · metric profile {profile} · mean [95 % interval]")
         for column, (table, order) in tables.items():
             mine = table.loc[[(model, profile)]]
             block = mine.pivot(index="metric", columns=column, values="cell")
