@@ -28,7 +28,7 @@ test: setup      ## the whole test suite, notebooks at smoke size included
 
 # Debian's Chromium where apt may install it, else the one playwright brings; kept if there is one.
 test-browser: setup  ## the explorer in a real browser: JupyterLab and Voilà
-	@for name in chromium chromium-browser google-chrome; do command -v $$name && exit; done; false \
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit; done; false \
 	  || (apt-get install --yes --quiet chromium) || $(BIN)/playwright install chromium
 	CSALGAN_SCREENSHOTS=$(or $(SCREENSHOTS),$(CURDIR)/reports/screenshots) \
 	  $(BIN)/python -m pytest tests/test_browser.py -s

@@ -74,6 +74,10 @@ class Dataset:
 
         The same content gives the same fingerprint wherever it lies.
         """
+        return self._hashed()
+
+    def _hashed(self) -> str:
+        """The fingerprint of the files as they are now."""
         columns = ["image_path", "map_path", "fixation_path"]
         paths = set(self.records[columns].to_numpy().ravel()) - {""}
         with ThreadPoolExecutor(2) as pool:  # hashing and reading release the lock
@@ -93,7 +97,7 @@ class Dataset:
         Raises:
             CsalganError: names, sentences or files are others now.
         """
-        if type(self).fingerprint.func(self) != self.fingerprint:
+        if self._hashed() != self.fingerprint:
             raise CsalganError(f"{self.root}: was changed meanwhile; give the command again.")
 
     def row(self, record: str) -> pd.Series:

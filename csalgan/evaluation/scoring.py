@@ -153,9 +153,9 @@ class Evaluator:
         """The uniform share that makes a model's maps densities, fitted without test gaze.
 
         A saliency map is no probability: an 8-bit map says 0, "impossible", of most of a picture.
-        Every map is turned into a density in one way for the whole model
-        and without looking at the test part: the share under which the fixations of the
-        *validation* part are most likely, which training has not learned by heart.
+        Every map is turned into a density in one way for the whole model and without looking at
+        the test part: the share under which the fixations of the *validation* part are most likely,
+        which training has not learned by heart.
 
         Args:
             predict: rows of the dataset → ``(record, map)`` pairs: a

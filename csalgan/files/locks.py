@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -44,13 +44,7 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     lock = FileLock(folder / ".lock", is_singleton=True)
     try:
         with explaining(folder):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                if not wait:
-                    raise
-                print(f"{folder}: waits for {_told(folder)}", file=sys.stderr)
-                lock.acquire()
+            acquire(lock, lambda: f"{folder}: waits for {_told(folder)}" if wait else "")
     except Timeout as error:
         raise CsalganError(
             f"{folder}: {_told(folder)} works on this; wait for it, or choose another folder."
@@ -65,6 +59,24 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
         if lock.lock_counter == 1:
             (folder / ".holder.json").unlink(missing_ok=True)
         lock.release()
+
+
+def acquire(lock: FileLock, waits: Callable[[], str]) -> None:
+    """Take a lock, or say so and wait for it.
+
+    Args:
+        waits: what is said; ``""`` means not to wait.
+
+    Raises:
+        Timeout: somebody holds it, and it is not to be waited for.
+    """
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not (said := waits()):
+            raise
+        print(said, file=sys.stderr)
+        lock.acquire()
 
 
 def holder(folder: Path) -> str:

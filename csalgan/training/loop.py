@@ -140,24 +140,7 @@ def _train(
     if run.history:
         trainer.load_state(state["trainer"])
     elif sets:
-        path = pretraining.cached(info)
-        # Of somebody's own trainer the name alone is known, not what it does: nothing is shared.
-        ours = kind is Trainer
-        # Folds begun at once wait for the first.
-        with pretraining.alone(path) if ours else nullcontext():
-            if ours and not state and (weights := pretraining.recall(path)):
-                run.pretraining.extend(weights["history"])
-            else:
-                first = pretraining.first_trainer(profile, encoder, kind)
-                if state:
-                    first.load_state(state["trainer"])
-                batches = Mixed(sets, first, encoder)
-                while len(run.pretraining) < profile.training.pretrain.epochs:
-                    run.train_one_more(first, batches)
-                weights = pretraining.hand_over(first)
-                if ours:
-                    pretraining.keep(path, weights, run.pretraining)
-        pretraining.take_over(trainer, weights)
+        pretraining.take_over(trainer, _pretrained(run, kind, encoder, sets, state))
     if trainer.soup:
         run.start = state.get("start") or deepcopy(pretraining.hand_over(trainer))
     how = trainer.config, trainer.device
@@ -168,6 +151,31 @@ def _train(
             trainer = _next_of_soup(trainer, encoder, run.start)
         run.train_one_more(trainer, batches, validation)
     return Run.load(out)
+
+
+def _pretrained(
+    run: "_Training", kind: type[Trainer], encoder: TextEncoder, sets: list[Dataset], state: dict
+) -> dict[str, Any]:
+    """Weights after pretraining: those kept of an earlier one, else made now and kept.
+
+    Folds begun at once wait for the first. Of somebody's own trainer the name alone is known, not
+    what it does: nothing is shared.
+    """
+    path, ours = pretraining.cached(run.info), kind is Trainer
+    with pretraining.alone(path) if ours else nullcontext():
+        if ours and not state and (weights := pretraining.recall(path)):
+            run.pretraining.extend(weights["history"])
+            return weights
+        first = pretraining.first_trainer(run.profile, encoder, kind)
+        if state:
+            first.load_state(state["trainer"])
+        batches = Mixed(sets, first, encoder)
+        while len(run.pretraining) < run.profile.training.pretrain.epochs:
+            run.train_one_more(first, batches)
+        weights = pretraining.hand_over(first)
+        if ours:
+            pretraining.keep(path, weights, run.pretraining)
+        return weights
 
 
 def _next_of_soup(trainer: Trainer, encoder: TextEncoder, start: dict[str, Any]) -> Trainer:

@@ -10,7 +10,6 @@ are kept in the cache (``data/cache/pretrained``) under a digest of everything t
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from csalgan.config import Profile
 from csalgan.data import Dataset, open_dataset, prepare, require_clean
 from csalgan.files import paths
 from csalgan.files.errors import CsalganError
+from csalgan.files.locks import acquire
 from csalgan.files.provenance import Provenance, commit
 from csalgan.files.writing import explaining
 from csalgan.text import TextEncoder
@@ -158,11 +158,7 @@ def alone(path: Path) -> Iterator[None]:
     lock = FileLock(path.with_suffix(".lock"))
     with explaining(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print("waits for another training's pretraining", file=sys.stderr)
-            lock.acquire()
+        acquire(lock, lambda: "waits for another training's pretraining")
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from csalgan.config import Profile, profile_from
+from csalgan.config import Profile, TrainingConfig, profile_from
 from csalgan.data import Dataset, Split, make_split
 from csalgan.data.splits import PARTS
 from csalgan.files.errors import CsalganError
@@ -279,10 +279,7 @@ def standing(folder: Path, profile: Profile, info: dict[str, Any]) -> Run | None
         run = Run.load(folder)
         done, training = finished(profile, run.val_cc), profile.training
         # A finished one serves wherever it was trained; one that goes on would change its machine.
-        both = (training, run.profile.training) if done else ()
-        auto = [k for k in ("device", "precision") if {getattr(one, k) for one in both} == {"auto"}]
-        known = {key: run.info[key] for key in auto if key in run.info}
-        difference = same_settings(info | known, run.info)
+        difference = same_settings(info | (_left_open(training, run) if done else {}), run.info)
     except CsalganError:  # none, or none that can be opened
         return None
     epochs, wanted, state = len(run.history), training.length, folder / "state.pt"
@@ -298,6 +295,16 @@ def standing(folder: Path, profile: Profile, info: dict[str, Any]) -> Run | None
             "another out (--out) for these, or let csalgan reproduce --fresh replace it."
         )
     return None if difference or not done else run
+
+
+def _left_open(training: TrainingConfig, run: Run) -> dict[str, str]:
+    """What ``auto`` came to where a run was trained, of settings that are ``auto`` here, too."""
+    found = {}
+    for key in ("device", "precision"):
+        asked = getattr(training, key), getattr(run.profile.training, key)
+        if asked == ("auto", "auto") and key in run.info:
+            found[key] = run.info[key]
+    return found
 
 
 def same_settings(info: dict[str, Any], other: dict[str, Any]) -> str | None:
