@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from timm.layers import Conv2dSame
 
 from csalgan.config import AugmentConfig, TrainingConfig, load_profile
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
 from csalgan.models import CompactGenerator, ConditionalDiscriminator
 from csalgan.models.compact import semantic_start
+from csalgan.models.depthwise import Depthwise
 from csalgan.models.lite0 import Lite0, class_names, imagenet_tensors
 from csalgan.text import get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
@@ -426,3 +428,29 @@ def test_bfloat16_gradients_are_those_of_float32(dataset):
         if gradient.norm() > 1e-5 and gradient.ndim > 1:
             angle = torch.cosine_similarity(gradient.flatten(), fast[name].flatten(), dim=0)
             assert angle > 0.9, name
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(12, 16), (20, 10)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_quick_gradients_of_depthwise_convolutions_are_the_right_ones(kernel, stride, shape, bias):
+    """timm's convolution in float32 is the truth; outputs are equal, in bfloat16 too."""
+    torch.manual_seed(kernel + stride)
+    theirs = Conv2dSame(24, 24, kernel, stride, groups=24, bias=bias)
+    ours = Depthwise(24, kernel, stride=stride, bias=bias)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(4, 24, *shape).contiguous(memory_format=torch.channels_last)
+    inputs = [x.clone().requires_grad_() for _ in range(2)]
+    exact = theirs(inputs[0])
+    assert torch.equal(ours(x), exact)
+    gradient = torch.randn_like(exact)
+    exact.backward(gradient)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = ours(inputs[1])
+        assert torch.equal(rounded, theirs(x))
+    rounded.backward(gradient.bfloat16())
+    pairs = zip([*inputs[:1], *theirs.parameters()], [inputs[1], *ours.parameters()], strict=True)
+    for right, quick in pairs:
+        assert quick.grad.dtype == torch.float32
+        assert (quick.grad - right.grad).norm() < 0.01 * right.grad.norm()

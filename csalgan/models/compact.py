@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from csalgan.models.depthwise import Depthwise
 from csalgan.models.lite0 import Lite0
 from csalgan.models.paper import require_length, require_multiple
 from csalgan.text.sentences import Sentences
@@ -250,7 +251,7 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, kernel: int = 3):
         super().__init__()
-        self.spatial = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.spatial = Depthwise(channels, kernel)
         self.norm = nn.GroupNorm(1, channels)
         self.up = nn.Conv2d(channels, 2 * channels, 1)
         self.down = nn.Conv2d(2 * channels, channels, 1)

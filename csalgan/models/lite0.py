@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from csalgan.files.errors import CsalganError
 from csalgan.files.tensors import read_tensors
+from csalgan.models.depthwise import Depthwise
 
 
 class Levels(NamedTuple):
@@ -50,7 +51,9 @@ class Lite0(nn.Module):
         self.stem = nn.Sequential(network.conv_stem, network.bn1)
         self.blocks = network.blocks
         self.head = nn.Sequential(network.conv_head, network.bn2)
-        self.blocks[5][0].conv_dw.stride = (1, 1)
+        for block in (block for stage in self.blocks for block in stage):
+            stride = 1 if block is self.blocks[5][0] else block.conv_dw.stride[0]
+            block.conv_dw = _quick(block.conv_dw, stride)
 
     def forward(self, image: Tensor) -> Levels:
         """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32."""
@@ -105,6 +108,17 @@ def class_names() -> list[str]:
 
     info = ImageNetInfo("imagenet-1k")
     return [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
+
+
+def _quick(conv: nn.Conv2d, stride: int) -> nn.Conv2d:
+    """The same convolution with ``stride``, its gradients quick where torch's are not."""
+    (side,) = set(conv.kernel_size)
+    if side == 3 and stride == 1:
+        return conv
+    with torch.device("meta"):  # takes no random numbers, gets its weights below
+        quick = Depthwise(conv.in_channels, side, stride=stride, bias=False)
+    quick.weight = conv.weight
+    return quick
 
 
 def _quarters(x: Tensor) -> Tensor:

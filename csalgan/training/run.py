@@ -26,7 +26,7 @@ from csalgan.training.trainer import device_of, precision_of
 
 #: Kind of model → raised when a change of the code changes what is trained: runs made before are
 #: then neither loaded by a report nor resumed.
-VERSIONS = {"paper": "1.1", "compact": "1.2"}
+VERSIONS = {"paper": "1.1", "compact": "1.3"}
 
 #: Raised when earlier code could not read, or would misread, what ``run.json`` now says.
 FORMAT = 1
