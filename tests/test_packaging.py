@@ -1,8 +1,11 @@
 """The promises of the repository's files: one set of packages, exact pins, clean notebooks."""
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import nbformat
@@ -65,6 +68,27 @@ def test_conda_and_pip_are_asked_for_the_same_packages(project, wanted):
     assert conda.pop("pip") == SpecifierSet()
     assert conda == wanted
     assert environment["channels"] == ["conda-forge"]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules a file imports, the first word of each."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {each.name.split(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_every_package_that_is_imported_is_asked_for(wanted):
+    """What only comes with another package may go with its next version."""
+    files = [path for room in ("csalgan", "course") for path in (ROOT / room).rglob("*.py")]
+    modules = set().union(*map(imported, files)) - set(sys.stdlib_module_names)
+    assert {"torch", "yaml", "traitlets"} <= modules
+    packages = packages_distributions()
+    for module in modules - {"csalgan", "course"}:
+        assert {canonicalize_name(name) for name in packages[module]} & set(wanted), module
 
 
 def test_the_lock_pins_and_hashes_every_line(locked):
