@@ -78,7 +78,8 @@ def score_clone(
 
     The ``tuebingen`` scores are over the test part of our split over images, where the mean
     training map does not know the answers either. The author's weights do, mostly: they were
-    trained on 70 % of all records, which are not known, so theirs are, if anything, too high.
+    trained on 70 % of their subset's records, which are not known, so theirs are, if anything, too
+    high.
 
     Args:
         clone: the repository's folder.
@@ -303,7 +304,7 @@ _TITLES = {
     "mean ± standard deviation over repeats. AUC, sAUC and NSS are the author's, not the field's.",
     "tuebingen": "The same weights under the benchmark's definitions (profile `tuebingen`), at "
     "native size, on the test images of our split. The author's weights were trained on 70 % of "
-    "all records, so on most of these images, the mean training map on none.",
+    "their subset's records, so on most of these images, the mean training map on none.",
 }
 #: Metric profile → the protocol whose numbers stand under it in a report, and whose records.
 _PROTOCOLS = {

@@ -148,7 +148,7 @@ class LossConfig(Section):
 
 
 class AugmentConfig(Section):
-    """Random augmentation of training batches. All off by default, as in the paper."""
+    """Random augmentation of training batches. All off by default, as in the author's code."""
 
     #: Mirror every other image, unless one of its sentences names a side.
     mirror: bool = False

@@ -57,7 +57,7 @@ class CachedPredictor:
     """A trained model as an :data:`Ask` that computes the features of each image once.
 
     Another sentence about the same image then costs the text encoder and the decoder only. The
-    features of every image asked about stay in memory: at the paper's 256 px about 8 MB an image.
+    features of every image asked about stay in memory: at its author's 256 px about 8 MB an image.
 
     Attributes:
         name: what figures call the model.

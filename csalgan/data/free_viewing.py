@@ -22,7 +22,7 @@ class Viewing(NamedTuple):
         size: (height, width), pixels.
         fixations: float (N, 2), rows (y, x), pixels, floored later; observer by observer, in order.
         observers: int (N,), the observer's number in the release.
-        sigma: blur of the map, pixels: one degree of visual angle.
+        sigma: blur of the map, pixels: what is taken for one degree of visual angle.
     """
 
     image_id: str

@@ -16,7 +16,7 @@ from csalgan.data.matlab import numbers, variable
 from csalgan.data.pictures import size_of
 
 FIXATIONS = "data/eye/fixations.mat"
-#: One degree of visual angle in pixels of the photographs.
+#: Taken for one degree of visual angle, pixels of the photographs (data/README.md).
 SIGMA = 24.0
 #: Raise it when the same files give other fixations or maps.
 RECIPE = "osie 1: first fixation of each viewer left out, blur 24 px"

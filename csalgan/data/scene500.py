@@ -1,10 +1,11 @@
-"""Reading Scene500 as released: 500 photographs of SUN2012, 12 viewers, three seconds each.
+"""Reading Scene500 as released: 500 photographs of SUN2012, 12 viewers, three seconds.
 
 H. Liang, M. Jiang, R. Liang, Q. Zhao, *Saliency prediction with scene structural guidance*, SMC
 2017. The layout is that of the repository Yanakz/Scene, whose code says what the numbers mean: the
 k-th photograph by name is the k-th row; columns are (y, x, latency, duration), places are pixels of
 the photograph counted from its edge, and those outside it are gone
-(``src/matlab/data/parseEyeData.m``). Its readme speaks of 15 viewers; the file holds 12.
+(``src/matlab/data/parseEyeData.m``). Its readme speaks of 15 viewers; the file holds 12. The last
+fixations end after 3.01 seconds; its ``config.m`` says 5.
 """
 
 from pathlib import Path

@@ -1,8 +1,9 @@
-"""CLIP-SalGAN as the paper describes it, to the last parameter of its author's checkpoints.
+"""CLIP-SalGAN as the paper describes it, to the last parameter of its author's networks.
 
 At 256 × 256 with 512 text dimensions the generator has 918,081 parameters and the
-discriminator 2,171,649. Block names are those of the author's checkpoints, so that their
-``state_dict`` loads unchanged (:func:`csalgan.models.load_published_generator`).
+discriminator 2,171,649 (no checkpoint of it was published: that is its author's code's). Block
+names of the generator are those of the author's checkpoints, so that their ``state_dict`` loads
+unchanged (:func:`csalgan.models.load_published_generator`).
 """
 
 import torch

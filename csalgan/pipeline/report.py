@@ -47,7 +47,7 @@ PAPER = (
     *(
         (
             f"Figure {k}",
-            f"prediction without and with the {kind.replace('_', '-')} sentence",
+            f"prediction with the {kind.replace('_', '-')} sentence",
             (f"figures/05_pair-{kind}.png", "figures/04_figures_10_to_12.png"),
         )
         for k, kind in enumerate(("general", "salient", "non_salient"), 10)

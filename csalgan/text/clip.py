@@ -18,7 +18,7 @@ _BATCH = 64
 
 
 class ClipEncoder(TextEncoder):
-    """Text tower of ViT-B/32 with OpenAI's weights: the paper's text encoder.
+    """Text tower of ViT-B/32 with OpenAI's weights: the author's code's (the paper says CLIP).
 
     Embeddings are those of ``encode_text``, not scaled to length 1, as the author's code uses
     them.

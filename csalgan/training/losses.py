@@ -1,10 +1,11 @@
 """Losses: the adversarial ones, and the terms of the content loss.
 
-The adversarial ones are SalGAN's (Pan et al. 2017, Equations 4 and 7). Discriminator outputs come
+The adversarial ones are of SalGAN's form (Pan et al. 2017), the discriminator's as the author's
+code has it: the sum of its two terms, of maps alone. Discriminator outputs come
 as logits: the cross-entropies below are those of the paper's sigmoid outputs, computed where they
 cannot overflow.
 
-Content terms compare predicted with measured maps. ``bce`` is SalGAN's; the others are the
+Content terms compare predicted with measured maps. ``bce`` is of SalGAN's form; the others are the
 metrics of the field (``tuebingen`` profile) made differentiable, each turned so that less is
 better: KL divergence, 1 − CC, −NSS. ``change`` compares difference maps: one
 density minus another of the same image, predicted with measured.
@@ -53,7 +54,7 @@ def content_loss(prediction: Tensor, measured: Measured, weights: LossConfig) ->
 
 
 def bce(prediction: Tensor, target: Tensor) -> Tensor:
-    """SalGAN's content loss ``BCE(prediction, map)``, the mean over places and records.
+    """Content loss of SalGAN's form: ``BCE(prediction, map)``, the mean over places and records.
 
     Args:
         prediction: ``(R, 1, h, w)`` in [0, 1].

@@ -11,9 +11,9 @@ object's salience (a power of radius times contrast, summing to 1 over the objec
 of the sentence, depends on the condition (0 when nothing was read). Simulated observers do not
 differ from each other and have no memory of where they looked before.
 
-The numbers are chosen so that the conditions differ about as much as they do in SJTU-TIS: the
-free-viewing map of an image scores a CC near 0.7 on general, 0.8 on salient and 0.45 on
-non-salient records, the mean map of all records near 0.55.
+The numbers are chosen so that the conditions differ about as much as they do in SJTU-TIS. Here the
+free-viewing map of an image scores a CC of 0.71 on general, 0.80 on salient and 0.45 on non-salient
+records; there (510 images) it is 0.77, 0.71 and 0.44.
 """
 
 import numpy as np
