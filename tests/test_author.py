@@ -25,7 +25,7 @@ from csalgan.metrics import author as paper
 from csalgan.models import PaperGenerator, load_published_generator
 from csalgan.models.paper import initialise
 from csalgan.prediction import Predictor
-from csalgan.prediction.author import photographs_of, predict, with_mean_sentence
+from csalgan.prediction.author import encode, photographs_of, predict, with_mean_sentence
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = "epoch_50_lr_0.0002"
@@ -125,9 +125,10 @@ def test_the_mean_sentence_needs_no_sentence():
     network.conv_scratch[1].running_mean.copy_((seen[0] * share).sum(0).mean((1, 2)))
 
     of = np.arange(6)
-    (known,) = predict([network], images, sentence.expand(6, -1), of)
-    both = network, with_mean_sentence(network, images, counts)
-    unaware, zero = predict(both, images, torch.zeros(6, 512), of)
+    encoded = list(encode(network, images))
+    (known,) = predict([network], encoded, sentence.expand(6, -1), of)
+    both = network, with_mean_sentence(network, encoded, counts)
+    unaware, zero = predict(both, encoded, torch.zeros(6, 512), of)
     inside = np.s_[:, 8:-8, 8:-8]  # at the borders, zero padding is not a sentence
     error = np.abs(known[inside] - zero[inside]).mean()
     assert error < 0.15 * np.abs(known[inside] - unaware[inside]).mean()
@@ -138,7 +139,7 @@ def test_each_record_gets_the_map_of_its_image_and_sentence():
     images = random.integers(0, 256, (10, 16, 16, 3)).astype(np.uint8)
     of = random.integers(0, 10, 25)
     text = torch.from_numpy(random.normal(0, 1, (25, 512)).astype(np.float32))
-    (maps,) = predict([network], images, text, of)
+    (maps,) = predict([network], list(encode(network, images)), text, of)
     image = torch.from_numpy(images[of]).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():
         expected = network(image, text)[:, 0].numpy()
@@ -327,9 +328,10 @@ def test_a_predictor_of_the_authors_weights_says_what_it_reads(clone, embedded, 
     # It is that of the images the model was trained on, as often as it saw them.
     data = open_dataset(embedded)
     own = data.records[data.records["condition"].isin(["none", "salient"])]
-    images = photographs_of(data, own)
-    assert images[1].tolist() == own.groupby("image_id", sort=False).size().tolist()
-    expected = with_mean_sentence(load_published_generator(path), *images)
+    images, counts = photographs_of(data, own)
+    assert counts.tolist() == own.groupby("image_id", sort=False).size().tolist()
+    network = load_published_generator(path)
+    expected = with_mean_sentence(network, encode(network, images), counts)
     found = mean.generator.conv_scratch[1].running_mean
     torch.testing.assert_close(found, expected.conv_scratch[1].running_mean)
     assert not np.array_equal(mean.predict([image], [""])[0], silent)

@@ -26,7 +26,13 @@ from csalgan.files.provenance import Provenance, commit
 from csalgan.models import CompactGenerator, load_published_generator
 from csalgan.models.build import Generator, fast_copy
 from csalgan.models.compact import ImageFeatures
-from csalgan.prediction.author import SIZE, clip_or_none, photographs_of, with_mean_sentence
+from csalgan.prediction.author import (
+    SIZE,
+    clip_or_none,
+    encode,
+    photographs_of,
+    with_mean_sentence,
+)
 from csalgan.prediction.weights import load_packed, shipped
 from csalgan.text import TextEncoder, get_encoder
 from csalgan.text.sentences import Sentences, read_sentences
@@ -172,7 +178,8 @@ class Predictor:
             if dataset is not None:
                 known = found.subset if found.subset in SUBSETS else "total"
                 rows = subset_records(dataset, known, "all")  # as in the author's training
-                generator = with_mean_sentence(generator, *photographs_of(dataset, rows))
+                images, counts = photographs_of(dataset, rows)
+                generator = with_mean_sentence(generator, encode(generator, images), counts)
                 reads = "CLIP's weights are not here: the mean sentence"
         digest = hashlib.sha256(found.path.read_bytes()).hexdigest()
         return cls(

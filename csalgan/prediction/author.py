@@ -10,7 +10,7 @@ They were trained on CLIP's text feature *cut to integers*. Three ways to give t
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
@@ -66,9 +66,23 @@ def photographs_of(
         return np.stack(list(small)), images.size().to_numpy()
 
 
+def encode(generator: PaperGenerator, images: np.ndarray) -> Iterator[Tensor]:
+    """Features of images, in batches of eight: float32 ``(b, 128, S/2, S/2)``.
+
+    Args:
+        images: uint8 ``(N, S, S, 3)``, S even.
+    """
+    for start in range(0, len(images), _BATCH):
+        batch = torch.from_numpy(images[start : start + _BATCH])
+        image = batch.permute(0, 3, 1, 2).float().div_(255)  # (b, S, S, 3) → (b, 3, S, S)
+        with torch.inference_mode():
+            features = generator.encode_image(image)
+        yield features
+
+
 @torch.no_grad()  # and not inference_mode: the copy is a network like any other
 def with_mean_sentence(
-    generator: PaperGenerator, images: np.ndarray, counts: np.ndarray
+    generator: PaperGenerator, encoded: Iterable[Tensor], counts: np.ndarray
 ) -> PaperGenerator:
     """A copy of the generator that predicts for a zero sentence as for its average training one.
 
@@ -78,17 +92,15 @@ def with_mean_sentence(
     what the network then sees is what its average sentence did.
 
     Args:
-        images: uint8 ``(N, S, S, 3)``, S even.
+        encoded: N images batch by batch (:func:`encode`).
         counts: ``(N,)`` how often each counts (its records).
 
     Returns:
         A copy; the given generator stays as it is.
     """
-    share = torch.from_numpy(counts / counts.sum()).float()
-    mean = sum(
-        (encoded * share[start : start + len(encoded), None, None, None]).sum(0, keepdim=True)
-        for start, encoded in _encoded(generator, images)
-    )
+    share = torch.from_numpy(counts / counts.sum()).float()[:, None, None, None]
+    parts = zip(share.split(_BATCH), encoded, strict=True)
+    mean = sum((part * batch).sum(0, keepdim=True) for part, batch in parts)
     # From here to that batch norm all is affine: the mean of images goes through as one of them.
     fused = generator.fuse(mean, generator.encode_text(torch.zeros(1, generator.text_dim)))
     measured = _widened(generator, fused).mean((0, 2, 3))
@@ -99,28 +111,32 @@ def with_mean_sentence(
 
 @torch.inference_mode()
 def predict(
-    generators: Sequence[PaperGenerator], images: np.ndarray, text: Tensor, image_of: np.ndarray
+    generators: Sequence[PaperGenerator],
+    encoded: Sequence[Tensor],
+    text: Tensor,
+    image_of: np.ndarray,
 ) -> list[np.ndarray]:
     """Maps of one generator, and of copies of it that differ after ``conv_scratch.0`` only.
 
-    Each image is encoded once, and all that comes before a difference is computed once.
+    All that comes before a difference is computed once.
 
     Args:
-        images: uint8 ``(N, S, S, 3)``, S even.
+        encoded: N images batch by batch (:func:`encode`).
         text: ``(R, 512)`` sentences.
-        image_of: int ``(R,)`` the row of ``images`` that each is read with.
+        image_of: int ``(R,)`` the image that each is read with.
 
     Returns:
         For each generator float32 ``(R, S, S)`` in [0, 1].
     """
-    side, first = images.shape[1], generators[0]
+    first, side = generators[0], 2 * encoded[0].shape[-1]
     maps = [np.empty((len(text), side, side), np.float32) for _ in generators]
-    for start, encoded in _encoded(first, images):
-        here = ((image_of >= start) & (image_of < start + len(encoded))).nonzero()[0]
+    for number, batch in enumerate(encoded):
+        here = (image_of // _BATCH == number).nonzero()[0]
         for k in range(0, len(here), _BATCH):
             rows = here[k : k + _BATCH]
             places = first.encode_text(text[rows])
-            features = _widened(first, first.fuse(encoded[image_of[rows] - start], places))
+            seen = batch[image_of[rows] % _BATCH].float()
+            features = _widened(first, first.fuse(seen, places))
             for out, generator in zip(maps, generators, strict=True):
                 out[rows] = generator.sigmoid(generator.conv_scratch[1:](features))[:, 0].numpy()
     return maps
@@ -130,11 +146,3 @@ def _widened(generator: PaperGenerator, fused: Tensor) -> Tensor:
     """``(b, 128, S/2, S/2)`` → ``(b, 64, S, S)``: the input of ``conv_scratch.1``."""
     large = F.interpolate(fused, scale_factor=2, mode="bilinear", align_corners=True)
     return generator.conv_scratch[0](large)
-
-
-def _encoded(generator: PaperGenerator, images: np.ndarray):
-    """Batch by batch: where it starts, and its float32 ``(b, 128, S/2, S/2)`` features."""
-    for start in range(0, len(images), _BATCH):
-        batch = torch.from_numpy(images[start : start + _BATCH])
-        image = batch.permute(0, 3, 1, 2).float().div_(255)  # (b, S, S, 3) → (b, 3, S, S)
-        yield start, generator.encode_image(image)
