@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "reports"
 METRICS = ("auc", "sauc", "cc", "nss")
 #: Tables of the author's recipe as it was trained here.
-OURS = REPORTS / "sjtu-tis-author-cpu" / "tables"
+RECIPE = REPORTS / "sjtu-tis-author-cpu" / "tables"
 
 
 #: (heading, label) of the rows that a test has looked up.
@@ -74,26 +74,6 @@ def test_how_far_the_paper_reproduces_is_what_the_tables_say():
         label = f"author's weights, {text} sentence"
         assert found[label] == author(table, "author", text)
     assert found["mean training map"] == author("author_mean_map", "author")
-    recipe = "the author's recipe, trained here (`author-cpu`), which reads nothing"
-    drawn = pd.read_csv(OURS / "04_author_protocol.csv").set_index(["subset", "metric"])
-    drawn = drawn.rename(str.lower, level="metric")
-    assert found[recipe] == [
-        f"{m['value']:.3f} ± {m['sd']:.3f}" for _, m in drawn.loc["total"].iterrows()
-    ]
-    away = drawn["value"] - PAPER_TABLE_I.T.stack().rename_axis(["subset", "metric"])
-    assert all(
-        away["total"].abs().round(3)
-        <= pd.Series({"auc": 0.016, "sauc": 0.003, "cc": 0.011, "nss": 0.016})
-    )
-    others = away.drop("total", level="subset").unstack()
-    assert others["auc"].between(-0.0505, -0.026).all()
-    assert others["sauc"].between(-0.026, 0).all()
-    assert others["cc"].between(-0.0645, 0).all()
-    assert others["nss"].abs().max() < 0.0435
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for subset, name in (("total", "Total"), ("sal", "Sal")):
-        cc = pd.read_csv(OURS / f"03_history-{subset}.csv")["val_cc"].tail(10)
-        assert f"between {cc.min():.3f} and {cc.max():.3f} for {name}" in text
     here = found["author's weights, mean sentence (again)"]
     assert here == author(table, "tuebingen", "mean")
     assert found["mean training map (again)"] == author("author_mean_map", "tuebingen")
@@ -113,6 +93,30 @@ def test_how_far_the_paper_reproduces_is_what_the_tables_say():
     compact = compact[seeds & (compact["condition"] == "all")].groupby("metric")["mean"].mean()
     (label,) = (label for label in found if "compact model" in label)
     assert found[label] == without_sauc(compact)
+
+
+def test_the_authors_recipe_gives_table_one_as_near_as_is_said():
+    found = rows("How far the paper reproduces")
+    recipe = "the author's recipe, trained here (`author-cpu`), which reads nothing"
+    drawn = pd.read_csv(RECIPE / "04_author_protocol.csv").set_index(["subset", "metric"])
+    drawn = drawn.rename(str.lower, level="metric")
+    assert found[recipe] == [
+        f"{m['value']:.3f} ± {m['sd']:.3f}" for _, m in drawn.loc["total"].iterrows()
+    ]
+    away = drawn["value"] - PAPER_TABLE_I.T.stack().rename_axis(["subset", "metric"])
+    assert all(
+        away["total"].abs().round(3)
+        <= pd.Series({"auc": 0.016, "sauc": 0.003, "cc": 0.011, "nss": 0.016})
+    )
+    others = away.drop("total", level="subset").unstack()
+    assert others["auc"].between(-0.0505, -0.026).all()
+    assert others["sauc"].between(-0.026, 0).all()
+    assert others["cc"].between(-0.0645, 0).all()
+    assert others["nss"].abs().max() < 0.0435
+    text = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
+    for subset, name in (("total", "Total"), ("sal", "Sal")):
+        cc = pd.read_csv(RECIPE / f"03_history-{subset}.csv")["val_cc"].tail(10)
+        assert f"between {cc.min():.3f} and {cc.max():.3f} for {name}" in text
 
 
 def test_the_table_of_baselines_is_table_one():

@@ -3,6 +3,7 @@
 timm takes two seconds to import, so that is done where the compact model is made.
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ class Lite0(nn.Module):
         self.stem = nn.Sequential(network.conv_stem, network.bn1)
         self.blocks = network.blocks
         self.head = nn.Sequential(network.conv_head, network.bn2)
-        for block in (block for stage in self.blocks for block in stage):
+        for block in chain(*self.blocks):
             stride = 1 if block is self.blocks[5][0] else block.conv_dw.stride[0]
             block.conv_dw = _quick(block.conv_dw, stride)
 

@@ -1,9 +1,8 @@
 """Losses: the adversarial ones, and the terms of the content loss.
 
 The adversarial ones are of SalGAN's form (Pan et al. 2017), the discriminator's as the author's
-code has it: the sum of its two terms, of maps alone. Discriminator outputs come
-as logits: the cross-entropies below are those of the paper's sigmoid outputs, computed where they
-cannot overflow.
+code has it: the sum of its two terms, of maps alone. Discriminator outputs come as logits: the
+cross-entropies below are those of the paper's sigmoid outputs, computed where they cannot overflow.
 
 Content terms compare predicted with measured maps. ``bce`` is of SalGAN's form; the others are the
 metrics of the field (``tuebingen`` profile) made differentiable, each turned so that less is
