@@ -7,10 +7,11 @@ import timm
 import torch
 from timm.layers import Conv2dSame
 
-from csalgan.config import AugmentConfig, TrainingConfig, load_profile
+from csalgan.config import AugmentConfig, TrainingConfig, load_profile, profile_from
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
 from csalgan.models import CompactGenerator, ConditionalDiscriminator
+from csalgan.models.build import empty_generator, new_players
 from csalgan.models.compact import semantic_start
 from csalgan.models.depthwise import Depthwise
 from csalgan.models.lite0 import Lite0, class_names, imagenet_tensors
@@ -74,6 +75,7 @@ def test_the_encoder_is_timms_network_dilated(photographs):
     tensors = imagenet_tensors()
     ours, theirs = Lite0().eval(), timm.create_model(NAME, output_stride=16).eval()
     ours.load_imagenet(tensors)
+    assert ours.classifier is None
     theirs.load_state_dict(dict(zip(theirs.state_dict(), tensors, strict=True)))
     with torch.inference_mode():
         levels = ours(photographs)
@@ -179,6 +181,42 @@ def test_the_semantic_start_finds_an_object_before_any_training():
             match = model.match(features, read_sentences(encoder, [text]))
             halves = match[0, -1].sum(0).reshape(4, 2, 4).mean((0, 2))
             assert bool(halves[0] > halves[1]) is left, text
+
+
+def test_a_word_points_at_the_class_it_means_before_any_training():
+    """Left half: what ImageNet's classifier takes for a beagle; right half: for a school bus."""
+    encoder = get_encoder("minilm")
+    made, _ = new_players(profile("text.encoder=minilm"), encoder)
+    model, classifier = made.eval(), imagenet_tensors()[-2]
+    names = class_names()
+    classes = torch.zeros(1, 1280, 4, 8)
+    for half, word in [(slice(0, 4), "beagle"), (slice(4, 8), "school bus")]:
+        number = next(i for i, name in enumerate(names) if word in name)
+        towards = torch.nn.functional.normalize(classifier[number], dim=0)
+        classes[..., half] = 20 * towards[:, None, None]
+    blank = torch.zeros(1, 3, 64, 128)
+    with torch.inference_mode():
+        levels = model.encoder(blank)._replace(classes=classes)
+        model.encoder.forward = lambda image: levels
+        features = model.encode_image(blank)
+        assert features.shown.shape == (1, 1000, 4, 8) and features.shown.min() == 0
+        for text, left in [("a dog", True), ("a yellow bus", False)]:
+            fits = model.match(features, read_sentences(encoder, [text]))
+            assert fits.shape[2] == model.heads + 1
+            assert torch.allclose(fits[:, :, -1].mean((2, 3)), torch.zeros(()), atol=1e-4)
+            halves = fits[0, :, -1].sum(0).reshape(4, 2, 4).mean((0, 2))
+            assert bool(halves[0] > halves[1]) is left, text
+
+
+def test_weights_of_runs_before_class_matches_still_fit():
+    before = profile("model.class_match=false")
+    model = empty_generator(before, DIM)
+    assert not [name for name in model.state_dict() if "classifier" in name or "names" in name]
+    assert model.gain.shape == (8,)
+    assert model.eval().encode_image(torch.zeros(1, 3, 64, 64)).shown.shape[1] == 0
+    about = before.as_dict()
+    del about["model"]["class_match"]  # as their run.json has it
+    assert profile_from(about, "run.json").model.class_match is False
 
 
 def test_another_length_of_embeddings_is_named(photographs):
@@ -334,7 +372,7 @@ def test_frozen_stages_stay_as_imagenet_left_them(dataset):
     trainer.begin_epoch(1)
     assert not any(trained())
     trainer.begin_epoch(2)
-    assert trained() == [False] * 3 + [True] * 6
+    assert trained() == [False] * 3 + [True] * 7
     trainer.begin_epoch(3)  # the next training of a soup
     assert not any(trained())
     rates = {group["lr"] for group in trainer.generator_optimiser.param_groups}

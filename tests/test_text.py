@@ -59,6 +59,13 @@ def test_words_have_one_vector_whatever_their_pieces():
     assert is_word.sum(axis=1).tolist() == [4, 0]
 
 
+def test_a_callers_autocast_does_not_reach_the_embeddings():
+    plain = get_encoder("minilm", cache=False).encode(["a red bicycle"])
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = get_encoder("minilm", cache=False).encode(["a red bicycle"])
+    assert np.array_equal(plain, inside)
+
+
 def test_sentences_that_share_words_are_closer():
     for name in ("minilm", "hashing"):
         cat, _, boats, small = get_encoder(name).encode(SENTENCES)

@@ -26,7 +26,9 @@ def empty_generator(profile: Profile, text_dim: int) -> Generator:
     model = profile.model
     if model.kind == "paper":
         return PaperGenerator(text_dim)
-    return CompactGenerator(text_dim, fusion=model.fusion, dropout=model.dropout)
+    return CompactGenerator(
+        text_dim, fusion=model.fusion, class_match=model.class_match, dropout=model.dropout
+    )
 
 
 def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Discriminator]:

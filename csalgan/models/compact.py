@@ -6,6 +6,9 @@ last features, in the space of the text encoder: ImageNet's classifier gives eac
 there, the text encoder embeds the classes' names and definitions, and the scores weigh the
 embeddings (ConSE, Norouzi et al. 2014). So a word and a place can be compared before any training
 on gaze. See :func:`semantic_start`.
+
+What is one product of key and query there can be sharper: with ``class_match`` each word also
+chooses among the classes, and each place says which of them it shows more than its image does.
 """
 
 from typing import NamedTuple
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from csalgan.models.depthwise import Depthwise
-from csalgan.models.lite0 import Lite0
+from csalgan.models.lite0 import CLASSES, Lite0
 from csalgan.models.paper import require_length, require_multiple
 from csalgan.text.sentences import Sentences
 
@@ -27,11 +30,14 @@ class ImageFeatures(NamedTuple):
     """Features of B photographs, computed once for any number of sentences.
 
     ``base`` (B, C, S/8, S/8); ``places`` (B, heads, D/heads, S/16, S/16), keys of the word–place
-    attention, of mean 0 over the places and mean square 1.
+    attention, of mean 0 over the places and mean square 1; ``shown`` (B, 1000, S/16, S/16), how
+    much more of each of ImageNet's classes a place shows than its image, 0 or more (B, 0, S/16,
+    S/16, where classes are not matched).
     """
 
     base: Tensor
     places: Tensor
+    shown: Tensor
 
 
 class CompactGenerator(nn.Module):
@@ -43,6 +49,7 @@ class CompactGenerator(nn.Module):
         heads: of the word–place attention.
         fusion: ``both``: the sentence modulates features and its words point at places;
             ``sentence`` or ``words``: only one of the two; ``none``: the image alone.
+        class_match: words point at places through ImageNet's classes too.
         dropout: share of the decoder's channels left out at random while training.
     """
 
@@ -53,6 +60,7 @@ class CompactGenerator(nn.Module):
         channels: int = 96,
         heads: int = 8,
         fusion: str = "both",
+        class_match: bool = True,
         dropout: float = 0.1,
     ):
         super().__init__()
@@ -60,7 +68,8 @@ class CompactGenerator(nn.Module):
         self.text_dim, self.heads = text_dim, heads
         self.uses_words = fusion in ("both", "words")
         self.uses_sentence = fusion in ("both", "sentence")
-        self.encoder = Lite0()
+        self.class_match = class_match and self.uses_words
+        self.encoder = Lite0(classify=self.class_match)
         width = self.encoder.channels
         self.from_low = nn.Conv2d(width.low, channels, 2, stride=2)
         self.from_middle = nn.Conv2d(width.middle, channels, 1)
@@ -83,27 +92,40 @@ class CompactGenerator(nn.Module):
             self.key = nn.Conv2d(width.classes, text_dim, 1)
             self.key_high = _zeros(nn.Conv2d(width.high, text_dim, 1))
             self.query = nn.Linear(text_dim, text_dim)
-            self.importance = nn.Linear(text_dim, heads)
+            ways = heads + self.class_match  # in which a word can fit a place
+            self.importance = nn.Linear(text_dim, ways)
             self.value = nn.Linear(text_dim, channels)
-            self.gain = nn.Parameter(torch.ones(heads))
-            self.from_matches = nn.Conv2d(2 * heads, channels, 1)
+            gain, direct = torch.ones(ways), torch.full((ways,), 0.1)
+            if self.class_match:
+                self.register_buffer("names", torch.zeros(CLASSES, text_dim))
+                self.sharpness = nn.Parameter(torch.tensor(7.0))
+                self.threshold = nn.Parameter(torch.tensor(1.0))
+                gain[-1], direct[-1] = 5, 0.3
+            self.gain, self.direct = nn.Parameter(gain), nn.Parameter(direct)
+            self.from_matches = nn.Conv2d(2 * ways, channels, 1)
             self.from_values = nn.Conv2d(channels, channels, 1)
-            self.direct = nn.Parameter(torch.full((heads,), 0.1))
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32.
 
-        ``base`` is ``(B, C, S/8, S/8)``, ``places`` ``(B, heads, D/heads, S/16, S/16)``.
+        ``base`` is ``(B, C, S/8, S/8)``, ``places`` ``(B, heads, D/heads, S/16, S/16)``, ``shown``
+        ``(B, 1000, S/16, S/16)``.
         """
         levels = self.encoder(image)
         deep = _resize(self.from_high(levels.high) + self.from_top(levels.top), levels.middle)
         base = self.base(deep + self.from_middle(levels.middle) + self.from_low(levels.low))
         if not self.uses_words:
-            return ImageFeatures(base, base.new_zeros(len(image), 1, 1, 1, 1))
+            empty = base.new_zeros(len(image), 0, 1, 1)
+            return ImageFeatures(base, empty[..., None], empty)
         places = (self.key(levels.classes) + self.key_high(levels.high)).float()
         places = places - places.mean((2, 3), keepdim=True)
         places = places / (places.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-6)
-        return ImageFeatures(base, places.unflatten(1, (self.heads, -1)))
+        shown = levels.classes[:, :0]
+        if self.class_match:
+            scores = self.encoder.classifier(levels.classes).float()
+            more = scores - scores.mean((2, 3), keepdim=True) - self.threshold
+            shown = more.relu().to(levels.classes.dtype)
+        return ImageFeatures(base, places.unflatten(1, (self.heads, -1)), shown)
 
     def read(self, features: ImageFeatures, text: Sentences, size: int | None = None) -> Tensor:
         """Saliency maps of images read with sentences.
@@ -134,16 +156,31 @@ class CompactGenerator(nn.Module):
         return self.read(self.encode_image(image), text)
 
     def match(self, features: ImageFeatures, text: Sentences) -> Tensor:
-        """How well each word fits each place: float32 ``(B, T, heads, S/16, S/16)``, any real.
+        """How well each word fits each place: float32 ``(B, T, ways, S/16, S/16)``, any real.
 
-        Head by head a learned gain times the product of key and query. The query of a word has
-        length 1 over all heads, keys have mean square 1; nothing is normalised after the product.
+        First head by head a learned gain times the product of key and query. The query of a word
+        has length 1 over all heads, keys have mean square 1; nothing is normalised after the
+        product. Then, with ``class_match``, a learned gain times :meth:`_match_classes`.
         """
         query = self.query(text.words)
         query = query / (query.norm(dim=-1, keepdim=True) + 1e-6)
         query = query.unflatten(-1, (self.heads, -1))  # (B, T, D) → (B, T, heads, D/heads)
         matches = torch.einsum("bhdyx,bthd->bthyx", features.places.to(query.dtype), query)
-        return matches.float() * self.gain[:, None, None]
+        matches = matches.float()
+        if self.class_match:
+            matches = torch.cat([matches, self._match_classes(features.shown, text)], dim=2)
+        return matches * self.gain[:, None, None]
+
+    def _match_classes(self, shown: Tensor, text: Sentences) -> Tensor:
+        """How much a place shows of what a word means, ``(B, T, 1, S/16, S/16)``, of mean 0.
+
+        What a word means is a softmax over its cosines with the names of ImageNet's classes; class
+        activation maps (Zhou et al. 2016) say where those are.
+        """
+        words = text.words / (text.words.norm(dim=-1, keepdim=True) + 1e-6)
+        meant = (words.float() @ self.names.T * self.sharpness).softmax(-1)  # (B, T, 1000)
+        fits = torch.einsum("btc,bcyx->btyx", meant.to(shown.dtype), shown).float()
+        return (fits - fits.mean((2, 3), keepdim=True))[:, :, None]
 
     def _logits(self, features: ImageFeatures, text: Sentences) -> Tensor:
         """Logarithm of the fixation density up to a constant, ``(B, 1, S/8, S/8)``."""
@@ -168,7 +205,7 @@ class CompactGenerator(nn.Module):
 
     def _point(self, features: ImageFeatures, text: Sentences) -> tuple[Tensor, Tensor]:
         """What the words add to features, ``(B, C, h, w)``, and to logits, ``(B, 1, h, w)``."""
-        matches = self.match(features, text)  # (B, T, heads, h, w)
+        matches = self.match(features, text)  # (B, T, ways, h, w)
         none = ~text.is_word[:, :, None]
         weights = self.importance(text.words).float().masked_fill(none, -1e4).softmax(1)
         mean = torch.einsum("bthyx,bth->bhyx", matches, weights)
@@ -229,6 +266,8 @@ def semantic_start(generator: CompactGenerator, classifier: Tensor, class_vector
         generator.key.bias.zero_()
         generator.query.weight.copy_(directions)
         generator.query.bias.zero_()
+        if generator.class_match:
+            generator.names.copy_(F.normalize(class_vectors, dim=1))
 
 
 class _Context(nn.Module):

@@ -14,6 +14,8 @@ from csalgan.files.errors import CsalganError
 from csalgan.files.tensors import read_tensors
 from csalgan.models.depthwise import Depthwise
 
+CLASSES = 1000  # of ImageNet
+
 
 class Levels(NamedTuple):
     """Features of one image at several strides; B images of side S.
@@ -31,7 +33,7 @@ class Levels(NamedTuple):
 
 
 class Lite0(nn.Module):
-    """The encoder without its classifier, its last stage kept at stride 16.
+    """The encoder, its last stage kept at stride 16.
 
     The last stage halves the places once more in timm's network. Here it does not, and its
     convolutions are dilated instead, so that a place stays small enough to be pointed at. A
@@ -40,11 +42,15 @@ class Lite0(nn.Module):
 
     Batch norm keeps ImageNet's statistics also while training: a batch of a few photographs has
     none worth having.
+
+    Args:
+        classify: keep ImageNet's classifier too, as a convolution ``classifier`` of ``classes``
+            to (B, 1000, S/16, S/16) scores.
     """
 
     channels = Levels(24, 40, 112, 320, 1280)
 
-    def __init__(self):
+    def __init__(self, classify: bool = False):
         super().__init__()
         from timm import create_model
 
@@ -52,6 +58,7 @@ class Lite0(nn.Module):
         self.stem = nn.Sequential(network.conv_stem, network.bn1)
         self.blocks = network.blocks
         self.head = nn.Sequential(network.conv_head, network.bn2)
+        self.classifier = nn.Conv2d(self.channels.classes, CLASSES, 1) if classify else None
         for block in chain(*self.blocks):
             stride = 1 if block is self.blocks[5][0] else block.conv_dw.stride[0]
             block.conv_dw = _quick(block.conv_dw, stride)
@@ -76,12 +83,15 @@ class Lite0(nn.Module):
         return self
 
     def stages(self) -> list[nn.Module]:
-        """Its parts from the pixels upwards: the stem, seven stages, the head."""
-        return [self.stem, *self.blocks, self.head]
+        """Its parts from the pixels upwards: the stem, seven stages, the head, the classifier."""
+        parts = [self.stem, *self.blocks, self.head, self.classifier]
+        return [part for part in parts if part is not None]
 
     def load_imagenet(self, tensors: list[Tensor]) -> None:
-        """Load all of :func:`imagenet_tensors` but the last two, which are the classifier's."""
-        self.load_state_dict(dict(zip(self.state_dict(), tensors[:-2], strict=True)))
+        """Load :func:`imagenet_tensors`, the last two only where the classifier is kept."""
+        empty = self.state_dict()
+        pairs = zip(empty, tensors[: len(empty)], strict=True)
+        self.load_state_dict({name: tensor.view_as(empty[name]) for name, tensor in pairs})
 
 
 def imagenet_tensors() -> list[Tensor]:

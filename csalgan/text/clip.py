@@ -50,7 +50,7 @@ class ClipEncoder(TextEncoder):
         tokenizer, model = self._model
         for start in range(0, len(texts), _BATCH):
             tokens = tokenizer(list(texts[start : start + _BATCH]))
-            with torch.inference_mode():
+            with torch.inference_mode(), torch.autocast("cpu", enabled=False):
                 x = model.token_embedding(tokens) + model.positional_embedding
                 x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask))
                 states = (x @ model.text_projection).numpy()  # (B, 77, 512)

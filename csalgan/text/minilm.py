@@ -50,7 +50,7 @@ class MiniLMEncoder(TextEncoder):
             # of a batch are padded, and attention masks the padding.
             batch = tokenizer.encode_batch(list(texts[start : start + _BATCH]))
             ids, masks = ([getattr(one, n) for one in batch] for n in ("ids", "attention_mask"))
-            with torch.inference_mode():
+            with torch.inference_mode(), torch.autocast("cpu", enabled=False):
                 states = network(torch.tensor(ids), torch.tensor(masks)).numpy()
             for one, row, mask in zip(batch, states, masks, strict=True):
                 pieces = row[: sum(mask)]
