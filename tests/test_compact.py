@@ -199,7 +199,8 @@ def test_a_word_points_at_the_class_it_means_before_any_training():
         levels = model.encoder(blank)._replace(classes=classes)
         model.encoder.forward = lambda image: levels
         features = model.encode_image(blank)
-        assert features.shown.shape == (1, 1000, 4, 8) and features.shown.min() == 0
+        assert features.shown.shape == (1, 1000, 4, 8)
+        assert features.shown.min() == 0
         for text, left in [("a dog", True), ("a yellow bus", False)]:
             fits = model.match(features, read_sentences(encoder, [text]))
             assert fits.shape[2] == model.heads + 1

@@ -175,11 +175,13 @@ class CompactGenerator(nn.Module):
         """How much a place shows of what a word means, ``(B, T, 1, S/16, S/16)``, of mean 0.
 
         What a word means is a softmax over its cosines with the names of ImageNet's classes; class
-        activation maps (Zhou et al. 2016) say where those are.
+        activation maps (Zhou et al. 2016) say where those are, averaged over 3 × 3 places: they
+        light up at the part of a thing that tells its class, and gaze goes to all of it.
         """
         words = text.words / (text.words.norm(dim=-1, keepdim=True) + 1e-6)
         meant = (words.float() @ self.names.T * self.sharpness).softmax(-1)  # (B, T, 1000)
         fits = torch.einsum("btc,bcyx->btyx", meant.to(shown.dtype), shown).float()
+        fits = F.avg_pool2d(fits, 3, 1, padding=1, count_include_pad=False)
         return (fits - fits.mean((2, 3), keepdim=True))[:, :, None]
 
     def _logits(self, features: ImageFeatures, text: Sentences) -> Tensor:
