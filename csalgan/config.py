@@ -130,8 +130,8 @@ class ModelConfig(Section):
     fusion: Literal["both", "sentence", "words", "none"] = "both"
     #: Compare words with places through ImageNet's class names from the first step on.
     semantic_start: bool = True
-    #: Let words point at places through ImageNet's classes too. Off unless a profile says so: the
-    #: weights of runs that knew no such setting fit the generator without.
+    #: Let words point at places through ImageNet's classes too; needs ``semantic_start``. Off
+    #: unless a profile says so: weights of runs that knew no such setting fit a generator without.
     class_match: bool = False
     #: Sides at which an image is seen when predicting; the densities are averaged. None:
     #: ``data.size``.

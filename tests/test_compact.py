@@ -33,7 +33,10 @@ def profile(*overrides):
 
 def generator(**changes) -> CompactGenerator:
     torch.manual_seed(0)
-    made = CompactGenerator(DIM, channels=8, heads=4, **changes).eval()
+    made = CompactGenerator(DIM, channels=8, heads=4, class_match=True, **changes).eval()
+    if made.class_match:  # names are 0 before a semantic start, random places show no class much
+        torch.nn.init.normal_(made.names)
+        torch.nn.init.zeros_(made.threshold)
     for part in (made.to_map, *([made.modulate[-1]] if made.uses_sentence else [])):
         torch.nn.init.normal_(part.weight, std=0.1)  # zero at the start: nothing would be seen
     return made

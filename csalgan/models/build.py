@@ -27,7 +27,10 @@ def empty_generator(profile: Profile, text_dim: int) -> Generator:
     if model.kind == "paper":
         return PaperGenerator(text_dim)
     return CompactGenerator(
-        text_dim, fusion=model.fusion, class_match=model.class_match, dropout=model.dropout
+        text_dim,
+        fusion=model.fusion,
+        class_match=model.class_match and model.semantic_start,
+        dropout=model.dropout,
     )
 
 

@@ -31,8 +31,8 @@ class ImageFeatures(NamedTuple):
 
     ``base`` (B, C, S/8, S/8); ``places`` (B, heads, D/heads, S/16, S/16), keys of the word–place
     attention, of mean 0 over the places and mean square 1; ``shown`` (B, 1000, S/16, S/16), how
-    much more of each of ImageNet's classes a place shows than its image, 0 or more (B, 0, S/16,
-    S/16, where classes are not matched).
+    much more of each of ImageNet's classes a place shows than its image, 0 or more. Without class
+    matches there are 0 classes; without words ``places`` is empty, too.
     """
 
     base: Tensor
@@ -60,7 +60,7 @@ class CompactGenerator(nn.Module):
         channels: int = 96,
         heads: int = 8,
         fusion: str = "both",
-        class_match: bool = True,
+        class_match: bool = False,
         dropout: float = 0.1,
     ):
         super().__init__()
@@ -100,7 +100,7 @@ class CompactGenerator(nn.Module):
                 self.register_buffer("names", torch.zeros(CLASSES, text_dim))
                 self.sharpness = nn.Parameter(torch.tensor(7.0))
                 self.threshold = nn.Parameter(torch.tensor(1.0))
-                gain[-1], direct[-1] = 5, 0.3
+                gain[-1], direct[-1] = 5, 0.3  # docs/compact.md says how these four were found
             self.gain, self.direct = nn.Parameter(gain), nn.Parameter(direct)
             self.from_matches = nn.Conv2d(2 * ways, channels, 1)
             self.from_values = nn.Conv2d(channels, channels, 1)
@@ -108,8 +108,7 @@ class CompactGenerator(nn.Module):
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32.
 
-        ``base`` is ``(B, C, S/8, S/8)``, ``places`` ``(B, heads, D/heads, S/16, S/16)``, ``shown``
-        ``(B, 1000, S/16, S/16)``.
+        Shapes and ranges: :class:`ImageFeatures`.
         """
         levels = self.encoder(image)
         deep = _resize(self.from_high(levels.high) + self.from_top(levels.top), levels.middle)
@@ -120,7 +119,7 @@ class CompactGenerator(nn.Module):
         places = (self.key(levels.classes) + self.key_high(levels.high)).float()
         places = places - places.mean((2, 3), keepdim=True)
         places = places / (places.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-6)
-        shown = levels.classes[:, :0]
+        shown = base.new_zeros(len(image), 0, *places.shape[-2:])
         if self.class_match:
             scores = self.encoder.classifier(levels.classes).float()
             more = scores - scores.mean((2, 3), keepdim=True) - self.threshold
@@ -179,7 +178,7 @@ class CompactGenerator(nn.Module):
         light up at the part of a thing that tells its class, and gaze goes to all of it.
         """
         words = text.words / (text.words.norm(dim=-1, keepdim=True) + 1e-6)
-        meant = (words.float() @ self.names.T * self.sharpness).softmax(-1)  # (B, T, 1000)
+        meant = (words @ self.names.T * self.sharpness).softmax(-1)  # (B, T, 1000)
         fits = torch.einsum("btc,bcyx->btyx", meant.to(shown.dtype), shown).float()
         fits = F.avg_pool2d(fits, 3, 1, padding=1, count_include_pad=False)
         return (fits - fits.mean((2, 3), keepdim=True))[:, :, None]
@@ -252,7 +251,8 @@ def semantic_start(generator: CompactGenerator, classifier: Tensor, class_vector
     The key of a place becomes the sum of the class embeddings weighted by the classifier's
     scores there (ConSE with the scores themselves in place of a softmax, which makes it linear).
     Keys and queries are turned to the principal directions of the class embeddings, the first
-    head taking the directions in which classes differ most.
+    head taking the directions in which classes differ most. With ``class_match`` the class
+    embeddings are kept as they are, too.
 
     Args:
         classifier: ``(1000, 1280)`` weights of ImageNet's classifier.

@@ -89,9 +89,10 @@ class Lite0(nn.Module):
 
     def load_imagenet(self, tensors: list[Tensor]) -> None:
         """Load :func:`imagenet_tensors`, the last two only where the classifier is kept."""
-        empty = self.state_dict()
-        pairs = zip(empty, tensors[: len(empty)], strict=True)
-        self.load_state_dict({name: tensor.view_as(empty[name]) for name, tensor in pairs})
+        *features, weight, bias = tensors
+        classifier = [weight[..., None, None], bias] if self.classifier else []
+        names = self.state_dict()
+        self.load_state_dict(dict(zip(names, features + classifier, strict=True)))
 
 
 def imagenet_tensors() -> list[Tensor]:
