@@ -234,7 +234,8 @@ def test_the_table_of_folds_is_what_the_folds_gave():
         "compact, not pretrained": ("sjtu-tis-folds/plain", "best"),
         "compact, pretrained on OSIE and Scene500": ("sjtu-tis-folds/pretrained", "best"),
         "compact, pretrained, mean of two trainings": ("sjtu-tis-folds/soup", "best"),
-        "**compact, the package's recipe: the same, seen at 256 and 448 px**": (
+        "the same, seen at 256 and 448 px": ("sjtu-tis-folds/finer", "best"),
+        "**compact, the package's recipe: the same, with class matches**": (
             "sjtu-tis-best",
             "best",
         ),
@@ -258,10 +259,15 @@ def test_what_a_step_is_worth_is_the_paired_difference():
             ("cc", "all", "0.009 CC"),
             ("cc", "non_salient", "0.021"),
         ),
-        "sjtu-tis-best/tables/minus_384.csv": (
+        "sjtu-tis-folds/finer/tables/minus_384.csv": (
             ("nss", "all", "0.023 NSS"),
             ("cc", "all", "0.001 CC"),
             ("cc", "non_salient", "0.006"),
+        ),
+        "sjtu-tis-best/tables/minus_finer.csv": (
+            ("nss", "all", "0.008 NSS"),
+            ("cc", "all", "0.002 CC"),
+            ("cc", "non_salient", "0.009 CC"),
         ),
     }
     for path, said in steps.items():
