@@ -268,6 +268,11 @@ def test_what_a_step_is_worth_is_the_paired_difference():
             ("nss", "all", "0.008 NSS"),
             ("cc", "all", "0.002 CC"),
             ("cc", "non_salient", "0.009 CC"),
+            ("cc", "none", "−0.001 CC"),
+            ("nss", "none", "−0.008 NSS"),
+            ("ig", "none", "−0.013 bits"),
+            ("ig", "all", "0.004"),
+            ("lost_content", "salient", "−0.006"),
         ),
     }
     for path, said in steps.items():
@@ -275,8 +280,11 @@ def test_what_a_step_is_worth_is_the_paired_difference():
         (line,) = (line for line in text.splitlines() if path in line)
         for metric, condition, about in said:
             row = table.loc[metric, condition]
-            assert about.startswith(f"{row['difference']:.3f}")
-            assert f"{about} [{row['low']:.3f}, {row['high']:.3f}]" in line
+            worth, low, high = (
+                f"{row[name]:.3f}".replace("-", "−") for name in ("difference", "low", "high")
+            )
+            assert about.startswith(worth)
+            assert f"{about} [{low}, {high}]" in line
 
 
 def test_what_is_gained_over_the_center_bias_is_of_records_with_a_sentence():

@@ -7,8 +7,8 @@ there, the text encoder embeds the classes' names and definitions, and the score
 embeddings (ConSE, Norouzi et al. 2014). So a word and a place can be compared before any training
 on gaze. See :func:`semantic_start`.
 
-What is one product of key and query there can be sharper: with ``class_match`` each word also
-chooses among the classes, and each place says which of them it shows more than its image does.
+That product of key and query is linear in the scores. With ``class_match`` a word also leans
+towards classes of its own, and a place says which classes it shows more than its image does.
 """
 
 from typing import NamedTuple
