@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from matplotlib.colors import XKCD_COLORS
 from timm.layers import Conv2dSame
 
 from csalgan.config import AugmentConfig, TrainingConfig, load_profile, profile_from
 from csalgan.data import open_dataset
 from csalgan.files.errors import CsalganError
-from csalgan.models import CompactGenerator, ConditionalDiscriminator
+from csalgan.models import CompactGenerator, ConditionalDiscriminator, attributes
+from csalgan.models.attributes import PHRASES, Attributes
 from csalgan.models.build import empty_generator, new_players
 from csalgan.models.compact import semantic_start
 from csalgan.models.depthwise import Depthwise
@@ -33,10 +35,14 @@ def profile(*overrides):
 
 def generator(**changes) -> CompactGenerator:
     torch.manual_seed(0)
-    made = CompactGenerator(DIM, channels=8, heads=4, class_match=True, **changes).eval()
+    settings = {"class_match": True, "attributes": True} | changes
+    made = CompactGenerator(DIM, channels=8, heads=4, **settings).eval()
     if made.class_match:  # names are 0 before a semantic start, random places show no class much
         torch.nn.init.normal_(made.names)
         torch.nn.init.zeros_(made.threshold)
+    if made.attributes is not None:
+        torch.nn.init.normal_(made.attributes.names)
+        torch.nn.init.normal_(made.attributes.to_features)
     for part in (made.to_map, *([made.modulate[-1]] if made.uses_sentence else [])):
         torch.nn.init.normal_(part.weight, std=0.1)  # zero at the start: nothing would be seen
     return made
@@ -212,15 +218,105 @@ def test_a_word_points_at_the_class_it_means_before_any_training():
             assert bool(halves[0] > halves[1]) is left, text
 
 
-def test_weights_of_runs_before_class_matches_still_fit():
-    before = profile("model.class_match=false")
+# --- colours and sides ------------------------------------------------------------------------
+
+
+def red_beside_blue() -> torch.Tensor:
+    """Two images, red on the left and blue on the right, and the other way round."""
+    image = torch.zeros(2, 3, 64, 128)
+    image[0, 0, :, :64] = image[1, 0, :, 64:] = 0.9
+    image[0, 2, :, 64:] = image[1, 2, :, :64] = 0.9
+    return image
+
+
+def test_colours_are_those_of_the_survey():
+    theirs = {
+        name: int(XKCD_COLORS[f"xkcd:{name.replace('gray', 'grey')}"][1:], 16)
+        for name in attributes._COLOURS
+    }
+    assert theirs == attributes._COLOURS
+
+
+def test_cielab_is_the_standards():
+    white, black, red = torch.eye(3).sum(0), torch.zeros(3), torch.tensor([1.0, 0, 0])
+    lab = attributes._lab(torch.stack([white, black, red])[:, :, None, None])[:, :, 0, 0]
+    expected = torch.tensor([[100.0, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20]])
+    assert torch.allclose(lab, expected, atol=0.1)
+
+
+def test_places_have_colours_and_sides(photographs):
+    of = Attributes(DIM, 8)
+    seen = of.seen(red_beside_blue())
+    assert seen.shape == (2, len(PHRASES), 4, 8)
+    left, right = seen[..., :4].mean((2, 3)), seen[..., 4:].mean((2, 3))
+    more_on_the_left = {name: left[:, k] > right[:, k] + 1 for k, name in enumerate(PHRASES)}
+    assert more_on_the_left["it is red"].tolist() == [True, False]
+    assert more_on_the_left["it is blue"].tolist() == [False, True]
+    assert more_on_the_left["on the left"].tolist() == [True, True]
+    assert more_on_the_left["on the right"].tolist() == [False, False]
+    assert not more_on_the_left["it is white"].any()
+    for image in (photographs, red_beside_blue(), torch.zeros(1, 3, 64, 64)):
+        seen = of.seen(image)
+        assert torch.allclose(seen.mean((2, 3)), torch.zeros(()), atol=1e-5)
+        assert (seen.std((2, 3), correction=0) <= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        ("A red ball on the left", {"red", "left"}),
+        ("The man left the white bus", {"white"}),
+        ("The lady in blue sits to the right of a dog", {"blue", "right"}),
+        ("The men turned into a street beside the park", set()),
+        ("", set()),
+    ],
+)
+def test_words_name_colours_and_sides(sentence, names):
+    encoder = get_encoder("minilm")
+    of = Attributes(encoder.dim, 8)
+    of.start(*map(torch.from_numpy, encoder.encode_words(PHRASES)))
+    named = of.named(read_sentences(encoder, [sentence, "a dog"]))[0]
+    for phrase, surely in zip(PHRASES, named.tolist(), strict=True):
+        word = phrase.split()[-1]
+        assert surely > 0.9 if word in names else surely < 0.2, word
+
+
+def test_a_map_moves_to_what_is_named_before_any_training():
+    encoder = get_encoder("minilm")
+    model, _ = new_players(profile("text.encoder=minilm"), encoder)
+    image, free = red_beside_blue(), read_sentences(encoder, ["", ""])
+    with torch.inference_mode():
+        features = model.eval().encode_image(image)
+        before = model.read(features, free)
+        for sentence, left in [
+            ("something red", [True, False]),
+            ("something blue", [False, True]),
+            ("someone on the left", [True, True]),
+            ("someone on the right", [False, False]),
+        ]:
+            change = model.read(features, read_sentences(encoder, [sentence] * 2)) / before
+            halves = change[..., :64].mean((1, 2, 3)) > change[..., 64:].mean((1, 2, 3))
+            assert halves.tolist() == left, sentence
+
+
+def test_attributes_need_words():
+    nothing = profile("text.encoder=none")
+    model, _ = new_players(nothing, get_encoder("none"))
+    assert not model.attributes.names.any()
+    assert empty_generator(profile("model.fusion=sentence"), DIM).attributes is None
+
+
+def test_weights_of_runs_before_class_matches_and_attributes_still_fit():
+    before = profile("model.class_match=false", "model.attributes=false")
     model = empty_generator(before, DIM)
-    assert not [name for name in model.state_dict() if "classifier" in name or "names" in name]
+    new = ("classifier", "names", "attributes")
+    assert not [name for name in model.state_dict() if any(part in name for part in new)]
     assert model.gain.shape == (8,)
-    assert model.eval().encode_image(torch.zeros(1, 3, 64, 64)).shown.shape[1] == 0
+    features = model.eval().encode_image(torch.zeros(1, 3, 64, 64))
+    assert features.shown.shape[1] == features.attributes.shape[1] == 0
     about = before.as_dict()
-    del about["model"]["class_match"]  # as their run.json has it
-    assert profile_from(about, "run.json").model.class_match is False
+    del about["model"]["class_match"], about["model"]["attributes"]  # as their run.json has it
+    assert profile_from(about, "run.json").model == before.model
 
 
 def test_another_length_of_embeddings_is_named(photographs):

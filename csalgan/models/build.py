@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from csalgan.config import Profile
 from csalgan.files.errors import CsalganError
 from csalgan.files.tensors import read_tensors
+from csalgan.models.attributes import PHRASES
 from csalgan.models.compact import CompactGenerator, ConditionalDiscriminator, semantic_start
 from csalgan.models.lite0 import class_names, imagenet_tensors
 from csalgan.models.paper import PaperDiscriminator, PaperGenerator, initialise
@@ -30,6 +31,7 @@ def empty_generator(profile: Profile, text_dim: int) -> Generator:
         text_dim,
         fusion=model.fusion,
         class_match=model.class_match and model.semantic_start,
+        attributes=model.attributes,
         dropout=model.dropout,
     )
 
@@ -55,6 +57,8 @@ def new_players(profile: Profile, encoder: TextEncoder) -> tuple[Generator, Disc
     if profile.model.semantic_start:
         vectors = torch.from_numpy(encoder.encode(class_names()))
         semantic_start(generator, tensors[-2], vectors)
+    if generator.attributes is not None:
+        generator.attributes.start(*map(torch.from_numpy, encoder.encode_words(PHRASES)))
     return generator, discriminator
 
 

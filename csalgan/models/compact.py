@@ -8,7 +8,8 @@ embeddings (ConSE, Norouzi et al. 2014). So a word and a place can be compared b
 on gaze. See :func:`semantic_start`.
 
 That product of key and query is linear in the scores. With ``class_match`` a word also leans
-towards classes of its own, and a place says which classes it shows more than its image does.
+towards classes of its own, and a place says which classes it shows more than its image does. With
+``attributes`` words that name a colour or a side point there.
 """
 
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from csalgan.models.attributes import Attributes
 from csalgan.models.depthwise import Depthwise
 from csalgan.models.lite0 import CLASSES, Lite0
 from csalgan.models.paper import require_length, require_multiple
@@ -31,13 +33,15 @@ class ImageFeatures(NamedTuple):
 
     ``base`` (B, C, S/8, S/8); ``places`` (B, heads, D/heads, S/16, S/16), keys of the word–place
     attention, of mean 0 over the places and mean square 1; ``shown`` (B, 1000, S/16, S/16), how
-    much more of each of ImageNet's classes a place shows than its image, 0 or more. Without class
-    matches there are 0 classes; without words ``places`` is empty, too.
+    much more of each of ImageNet's classes a place shows than its image, 0 or more; ``attributes``
+    (B, 13, S/16, S/16), the same of colours and sides, of mean 0. Without class matches there are
+    0 classes, without attributes 0 of them; without words ``places`` is empty, too.
     """
 
     base: Tensor
     places: Tensor
     shown: Tensor
+    attributes: Tensor
 
 
 class CompactGenerator(nn.Module):
@@ -50,6 +54,7 @@ class CompactGenerator(nn.Module):
         fusion: ``both``: the sentence modulates features and its words point at places;
             ``sentence`` or ``words``: only one of the two; ``none``: the image alone.
         class_match: words point at places through ImageNet's classes too.
+        attributes: words that name a colour or a side point there (:class:`Attributes`).
         dropout: share of the decoder's channels left out at random while training.
     """
 
@@ -61,6 +66,7 @@ class CompactGenerator(nn.Module):
         heads: int = 8,
         fusion: str = "both",
         class_match: bool = False,
+        attributes: bool = False,
         dropout: float = 0.1,
     ):
         super().__init__()
@@ -104,6 +110,8 @@ class CompactGenerator(nn.Module):
             self.gain, self.direct = nn.Parameter(gain), nn.Parameter(direct)
             self.from_matches = nn.Conv2d(2 * ways, channels, 1)
             self.from_values = nn.Conv2d(channels, channels, 1)
+        wanted = attributes and self.uses_words
+        self.attributes = Attributes(text_dim, channels) if wanted else None
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Features of images ``(B, 3, S, S)``, float RGB in [0, 1], S a multiple of 32.
@@ -113,18 +121,20 @@ class CompactGenerator(nn.Module):
         levels = self.encoder(image)
         deep = _resize(self.from_high(levels.high) + self.from_top(levels.top), levels.middle)
         base = self.base(deep + self.from_middle(levels.middle) + self.from_low(levels.low))
+        empty = base.new_zeros(len(image), 0, 1, 1)
         if not self.uses_words:
-            empty = base.new_zeros(len(image), 0, 1, 1)
-            return ImageFeatures(base, empty[..., None], empty)
+            return ImageFeatures(base, empty[..., None], empty, empty)
         places = (self.key(levels.classes) + self.key_high(levels.high)).float()
         places = places - places.mean((2, 3), keepdim=True)
         places = places / (places.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-6)
-        shown = base.new_zeros(len(image), 0, *places.shape[-2:])
+        shown = attributes = empty
         if self.class_match:
             scores = self.encoder.classifier(levels.classes).float()
             more = scores - scores.mean((2, 3), keepdim=True) - self.threshold
             shown = more.relu().to(levels.classes.dtype)
-        return ImageFeatures(base, places.unflatten(1, (self.heads, -1)), shown)
+        if self.attributes is not None:
+            attributes = self.attributes.seen(image)
+        return ImageFeatures(base, places.unflatten(1, (self.heads, -1)), shown, attributes)
 
     def read(self, features: ImageFeatures, text: Sentences, size: int | None = None) -> Tensor:
         """Saliency maps of images read with sentences.
@@ -219,7 +229,11 @@ class CompactGenerator(nn.Module):
         # convolutions' biases are then added: a map does not depend on other sentences' words.
         much = (text.is_word.any(1) * text.strength)[:, None, None, None]
         pointed = self.from_matches(torch.cat([mean, best], dim=1)) + self.from_values(values)
-        return pointed * much, (mean * self.direct[:, None, None]).sum(1, keepdim=True) * much
+        towards = (mean * self.direct[:, None, None]).sum(1, keepdim=True)
+        if self.attributes is not None:
+            features_there, logits_there = self.attributes(features.attributes, text)
+            pointed, towards = pointed + features_there, towards + logits_there
+        return pointed * much, towards * much
 
 
 class ConditionalDiscriminator(nn.Module):
