@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from matplotlib.colors import XKCD_COLORS
+from safetensors.torch import load_file, save_file
 from timm.layers import Conv2dSame
 
 from csalgan.config import AugmentConfig, TrainingConfig, load_profile, profile_from
@@ -299,6 +300,19 @@ def test_a_map_moves_to_what_is_named_before_any_training():
             assert halves.tolist() == left, sentence
 
 
+def test_attributes_stand_in_the_file_of_weights(tmp_path, photographs):
+    """Half precision, as the package's; middles of colours are not in it, they never change."""
+    made = generator()
+    state = {name: value.half() for name, value in made.state_dict().items()}
+    save_file(state, tmp_path / "weights.safetensors")
+    again = CompactGenerator(DIM, channels=8, heads=4, class_match=True, attributes=True).eval()
+    again.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    assert not [name for name in state if "middles" in name]
+    with torch.inference_mode():
+        near = made(photographs, sentences()), again(photographs, sentences())
+    assert torch.allclose(*near, atol=0.02)
+
+
 def test_attributes_need_words():
     nothing = profile("text.encoder=none")
     model, _ = new_players(nothing, get_encoder("none"))
@@ -550,6 +564,7 @@ def test_bfloat16_gradients_are_those_of_float32(dataset):
             torch.ones(4, 5, dtype=torch.bool),
             torch.ones(4),
         )
+        text.words[:, 0] = trainer.generator.attributes.names[8]  # every sentence says "red"
         image = torch.rand(2, 3, 128, 128, generator=drawn)
         for part in (trainer.generator.to_map, trainer.generator.modulate[-1]):
             torch.nn.init.normal_(part.weight, std=0.1, generator=torch.Generator().manual_seed(2))
@@ -561,6 +576,7 @@ def test_bfloat16_gradients_are_those_of_float32(dataset):
         )
     exact, fast = gradients
     assert exact.keys() == fast.keys()
+    assert exact["attributes.to_features"].norm() > 1e-5
     for name, gradient in exact.items():
         # Others are 0 but for rounding; so, nearly, is that of a bias, a sum over all places.
         if gradient.norm() > 1e-5 and gradient.ndim > 1:

@@ -290,6 +290,18 @@ def test_a_cross_validation_scores_every_image_by_a_model_that_did_not_see_it(em
     assert {path: path.read_bytes() for path in (out / "tables").iterdir()} == tables
     assert sweep.collect(spec, open_dataset(changed), tmp_path / "copy") is None
 
+    # And for what the profile says today: a suite of another version had another of its name.
+    about = next((out / "runs").glob("total_seed-0*fold-1")) / "run.json"
+    kept = about.read_text()
+    info = json.loads(kept)
+    info["profile"]["training"]["learning_rate"] = 0.25
+    about.write_text(json.dumps(info))
+    other = subprocess.run(command, capture_output=True, text=True)
+    assert other.returncode == 1
+    assert "holds runs of an earlier smoke (training.learning_rate 0.25 is now" in other.stderr
+    assert {path: path.read_bytes() for path in (out / "tables").iterdir()} == tables
+    about.write_text(kept)
+
     # Two of them are compared record by record, seeds averaged.
     compared = subprocess.run(
         [sys.executable, "-m", "csalgan", "compare", str(out), str(out), "--model-b", "mean_map"],

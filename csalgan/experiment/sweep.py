@@ -34,7 +34,9 @@ from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
 from csalgan.runner.processes import Task, main_of, module_task
+from csalgan.training import run as runs
 from csalgan.training import train
+from csalgan.training.run import Run
 
 _MANIFEST = "manifest.json"
 #: What would be written over in a folder that is none of ours (a sweep's own file may lie in it).
@@ -311,6 +313,8 @@ def begin(spec: Spec, dataset: Dataset, out: Path) -> None:
 def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
     """Refuse a folder that holds a sweep of other data, profile, settings or folds, or other files.
 
+    Settings are those of its runs too: a profile of the same name may have changed since.
+
     Raises:
         CsalganError: naming what differs, or what stands there.
     """
@@ -331,6 +335,17 @@ def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
         if was != now:
             raise CsalganError(
                 f"{out}: holds a sweep with {key} {was}, now {now}; choose another --out folder."
+            )
+    for point in points(spec):
+        try:
+            about = Run.load(out / "runs" / point.folder).info
+        except CsalganError:  # none yet, or the baselines
+            continue
+        wanted = about | {"profile": point.profile.as_dict()}
+        if difference := runs.same_settings(wanted, about):
+            raise CsalganError(
+                f"{out}: holds runs of an earlier {spec.profile} ({difference}); choose another "
+                "--out folder."
             )
 
 

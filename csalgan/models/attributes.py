@@ -1,4 +1,4 @@
-"""Colours and sides: what words say of places and ImageNet's classes do not know."""
+"""Colours and sides: what words say of places and ImageNet's classes hardly tell."""
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ _COLOURS = {
 #: The last word of each is what an attribute is called; the last two are sides.
 PHRASES = [*(f"it is {colour}" for colour in _COLOURS), "on the left", "on the right"]
 _SPREAD = 25.0  # of a colour term around its middle, in CIELAB
-_PLACE, _SAMPLE = 16, 4  # pixels between places, and between the samples of a place's colours
+_PLACE, _SAMPLE = 16, 4  # side in pixels of a place, and of what has one colour in it
 _FAINT = 0.02  # of an attribute that is nowhere, no place stands out
 # sRGB's primaries in XYZ over the white of D65 (IEC 61966-2-1)
 _TO_XYZ = ((0.4339, 0.3762, 0.1899), (0.2126, 0.7152, 0.0722), (0.0177, 0.1095, 0.8728))
@@ -43,7 +43,7 @@ class Attributes(nn.Module):
         rgb = torch.tensor([[c >> 16, c >> 8 & 255, c & 255] for c in _COLOURS.values()]) / 255
         self.register_buffer("middles", _lab(rgb[:, :, None, None])[:, :, 0, 0], persistent=False)
         self.register_buffer("names", torch.zeros(len(PHRASES), text_dim))
-        # docs/compact.md says how these four were found.
+        # docs/compact.md says how these were found.
         self.sharpness = nn.Parameter(torch.tensor(40.0))
         self.threshold = nn.Parameter(torch.tensor(0.6))
         self.direct = nn.Parameter(torch.tensor([0.2, 0.8]))  # of colours, of sides
@@ -89,11 +89,11 @@ class Attributes(nn.Module):
         return which.masked_fill(~text.is_word[..., None], 0).amax(1)
 
     def forward(self, seen: Tensor, text: Sentences) -> tuple[Tensor, Tensor]:
-        """What is added to features, ``(B, C, h, w)``, and to logits, ``(B, 1, h, w)``.
+        """What is added to features, ``(B, C, h, w)``, and to logits, ``(B, 1, h, w)``; any real.
 
         Args:
             seen: ``(B, 13, h, w)`` of :meth:`seen`.
-            text: B sentences of one word or more.
+            text: B sentences, padded to a word or more; one without words adds nothing.
         """
         fits = self.named(text)[:, :, None, None] * seen
         fits = torch.stack([fits[:, :-2].sum(1), fits[:, -2:].sum(1)], dim=1)

@@ -34,8 +34,9 @@ class ImageFeatures(NamedTuple):
     ``base`` (B, C, S/8, S/8); ``places`` (B, heads, D/heads, S/16, S/16), keys of the word–place
     attention, of mean 0 over the places and mean square 1; ``shown`` (B, 1000, S/16, S/16), how
     much more of each of ImageNet's classes a place shows than its image, 0 or more; ``attributes``
-    (B, 13, S/16, S/16), the same of colours and sides, of mean 0. Without class matches there are
-    0 classes, without attributes 0 of them; without words ``places`` is empty, too.
+    (B, 13, S/16, S/16), how much more of each colour and side it has (:meth:`Attributes.seen`).
+    Without class matches ``shown`` is (B, 0, 1, 1), without attributes ``attributes``; without
+    words ``places`` is empty, too.
     """
 
     base: Tensor
