@@ -235,10 +235,8 @@ def test_the_table_of_folds_is_what_the_folds_gave():
         "compact, pretrained on OSIE and Scene500": ("sjtu-tis-folds/pretrained", "best"),
         "compact, pretrained, mean of two trainings": ("sjtu-tis-folds/soup", "best"),
         "the same, seen at 256 and 448 px": ("sjtu-tis-folds/finer", "best"),
-        "**compact, the package's recipe: the same, with class matches**": (
-            "sjtu-tis-best",
-            "best",
-        ),
+        "the same, with class matches": ("sjtu-tis-folds/classes", "best"),
+        "**compact, the package's recipe: and with colours and sides**": ("sjtu-tis-best", "best"),
     }
     for label, (name, model) in labels.items():
         for cell, (condition, metric) in zip(found[label], columns, strict=False):
@@ -264,7 +262,15 @@ def test_what_a_step_is_worth_is_the_paired_difference():
             ("cc", "all", "0.001 CC"),
             ("cc", "non_salient", "0.006"),
         ),
-        "sjtu-tis-best/tables/minus_finer.csv": (
+        "sjtu-tis-best/tables/minus_classes.csv": (
+            ("nss", "all", "0.010 NSS"),
+            ("cc", "all", "0.003 CC"),
+            ("cc", "non_salient", "0.012 CC"),
+            ("cc", "salient", "0.006 CC"),
+            ("lost_content", "non_salient", "0.020 more"),
+            ("lost_content", "salient", "0.006 more"),
+        ),
+        "sjtu-tis-folds/classes/tables/minus_finer.csv": (
             ("nss", "all", "0.008 NSS"),
             ("cc", "all", "0.002 CC"),
             ("cc", "non_salient", "0.009 CC"),
