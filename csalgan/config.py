@@ -133,7 +133,7 @@ class ModelConfig(Section):
     #: Let words point at places through ImageNet's classes too; needs ``semantic_start``. Off
     #: unless a profile says so: weights of runs that knew no such setting fit a generator without.
     class_match: bool = False
-    #: Let words that name a colour or a side point there. Also off unless a profile says so.
+    #: Let words that name a colour or a side point at places that have it. Off like the one above.
     attributes: bool = False
     #: Sides at which an image is seen when predicting; the densities are averaged. None:
     #: ``data.size``.

@@ -34,9 +34,8 @@ from csalgan.files.spreadsheets import write_csv
 from csalgan.files.writing import write_text
 from csalgan.prediction import Predictor
 from csalgan.runner.processes import Task, main_of, module_task
-from csalgan.training import run as runs
-from csalgan.training import train
-from csalgan.training.run import Run
+from csalgan.training import Run, train
+from csalgan.training.run import same_settings
 
 _MANIFEST = "manifest.json"
 #: What would be written over in a folder that is none of ours (a sweep's own file may lie in it).
@@ -342,7 +341,7 @@ def require_same(spec: Spec, dataset: Dataset, out: Path) -> None:
         except CsalganError:  # none yet, or the baselines
             continue
         wanted = about | {"profile": point.profile.as_dict()}
-        if difference := runs.same_settings(wanted, about):
+        if difference := same_settings(wanted, about):
             raise CsalganError(
                 f"{out}: holds runs of an earlier {spec.profile} ({difference}); choose another "
                 "--out folder."

@@ -55,7 +55,8 @@ class CompactGenerator(nn.Module):
         fusion: ``both``: the sentence modulates features and its words point at places;
             ``sentence`` or ``words``: only one of the two; ``none``: the image alone.
         class_match: words point at places through ImageNet's classes too.
-        attributes: words that name a colour or a side point there (:class:`Attributes`).
+        attributes: words that name a colour or a side point at places that have it
+            (:class:`Attributes`).
         dropout: share of the decoder's channels left out at random while training.
     """
 
