@@ -96,7 +96,8 @@ class Attributes(nn.Module):
             text: B sentences, padded to a word or more; one without words adds nothing.
         """
         fits = self.named(text)[:, :, None, None] * seen
-        fits = torch.stack([fits[:, :-2].sum(1), fits[:, -2:].sum(1)], dim=1)
+        colours, sides = fits.split((len(_COLOURS), 2), dim=1)
+        fits = torch.stack([colours.sum(1), sides.sum(1)], dim=1)
         features = torch.einsum("bkyx,ck->bcyx", fits, self.to_features)
         return features, torch.einsum("bkyx,k->byx", fits, self.direct)[:, None]
 

@@ -9,7 +9,7 @@ on gaze. See :func:`semantic_start`.
 
 That product of key and query is linear in the scores. With ``class_match`` a word also leans
 towards classes of its own, and a place says which classes it shows more than its image does. With
-``attributes`` words that name a colour or a side point there.
+``attributes`` words that name a colour or a side point at places that have it.
 """
 
 from typing import NamedTuple
